@@ -1,0 +1,89 @@
+/**
+ * The first of the two tables by which Linux keeps its parts apart: what a file system type does.
+ * (The other is `security.ts`.) `vfs` calls through it and registers tmpfs, ext4 and erofs; `overlay`
+ * registers itself, and neither imports the other's stages.
+ *
+ * Operations that the kernel does in one atomic piece are plain functions; those that others can
+ * interleave with are kernel functions (`Fn`) that `vfs` calls with the locals named here. What a type
+ * leaves out, the vfs does in its generic way.
+ */
+import type { Fn } from './fn.js'
+import type { Kernel } from './machine.js'
+
+/** Which real inode an overlay dentry stands for (include/linux/dcache.h: enum d_real_type). */
+export type DRealType = 'data' | 'metadata'
+
+export interface FileSystemOperations {
+  /** `s_type` of its superblocks. */
+  readonly name: string
+  /** The dentry of `name` in the directory `parent` (a dentry number), or 0 where there is none. Atomic. */
+  lookup(k: Kernel, parent: number, name: string): number
+  /** What this type asks beyond mode bits (`inode_operations.permission`): 0 or a negative errno. */
+  permission?(k: Kernel, inode: number, mask: number): number
+  /** The inode whose data (or metadata) a dentry stands for; itself unless stacked. */
+  d_real?(k: Kernel, dentry: number, type: DRealType): number
+  /** The inode whose size and attributes `stat` reports; itself unless stacked. */
+  getattr_inode?(k: Kernel, inode: number): number
+  /** The inode that `read`, `lseek(SEEK_END)` and the like of this open file reach now; its own unless stacked. */
+  file_data_inode?(k: Kernel, file: number): number
+  /** The open file that a new mapping of this file pins and maps; itself unless stacked. */
+  mmap_file?(k: Kernel, file: number): number
+
+  /** `file_operations.open`: locals `file`. Fails the open with its errno. */
+  readonly open?: Fn<{ file: number }>
+  /** `file_operations.release`: locals `file`, when the last reference goes. */
+  readonly release?: Fn<{ file: number }>
+  /** Locals `file`, `pos`, `count`: copies to the task's user buffer, returns the number of bytes. */
+  readonly read_iter?: Fn<{ file: number; pos: number; count: number }>
+  /** Locals `file`, `pos`, `data`: with `pos` -1 at the file's position (and the position moves). Returns the number of bytes. */
+  readonly write_iter?: Fn<{ file: number; pos: number; data: string }>
+  /** `inode_operations.setattr`, under the inode's lock: locals of `notify_change`. */
+  readonly setattr?: Fn<SetattrLocals>
+  /** `inode_operations.create`, `mkdir`, `symlink`, `mknod`: makes `name` in `parent` (locked); returns the dentry. */
+  readonly create?: Fn<CreateLocals>
+  /** Makes `name` in `parent` another link of `inode`. */
+  readonly link?: Fn<{ inode: number; parent: number; name: string; old_dentry: number }>
+  /** Removes `dentry` (of a directory if it is one: it is empty, or the type answers ENOTEMPTY). */
+  readonly unlink?: Fn<{ dentry: number }>
+  /** Moves `old_dentry` to `name` in `parent`, over `new_dentry` where that is not 0. */
+  readonly rename?: Fn<{ old_dentry: number; parent: number; name: string; new_dentry: number; flags: number }>
+  /** Whether a directory (a dentry) has no entries. */
+  is_empty?(k: Kernel, dentry: number): boolean
+}
+
+/** What an attribute change asks for: which of the values count is in `valid` (ATTR_MODE | ATTR_SIZE …). */
+export interface SetattrLocals {
+  dentry: number
+  inode: number
+  valid: number
+  mode: number
+  uid: number
+  gid: number
+  size: number
+  /** The open file of an ftruncate or fchmod, 0 for a path. */
+  file: number
+}
+
+export interface CreateLocals {
+  parent: number
+  name: string
+  /** Type and permission bits; the umask is applied already. */
+  mode: number
+  /** Target of a symbolic link. */
+  target: string
+  rdev: number
+}
+
+const types = new Map<string, FileSystemOperations>()
+
+/** Makes a file system type known to the vfs (fs/filesystems.c: register_filesystem). */
+export function register_filesystem(operations: FileSystemOperations): void {
+  types.set(operations.name, operations)
+}
+
+/** The operations of a file system type. */
+export function file_system(name: string): FileSystemOperations {
+  const found = types.get(name)
+  if (found === undefined) throw new Error(`no file system type ${name} is registered`)
+  return found
+}

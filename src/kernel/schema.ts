@@ -1,0 +1,181 @@
+/**
+ * One schema per table. From it follow the TypeScript type of a row, both stores, the hash, the JSON
+ * form of a state and the footprint of a step.
+ *
+ *     export const inode = table('inode', {
+ *       attr: { i_mode: int(), i_uid: int(), i_gid: int() },
+ *       writecount: { i_writecount: int() },
+ *     })
+ *
+ *     inode(k, f.ino).i_writecount += 1       // noted as: writes inode 3, group writecount
+ *
+ * A row is flat: numbers, strings and short lists of numbers. It refers to rows of other tables by
+ * their number, and 0 refers to nothing.
+ *
+ * Numbers are taken from the creating task's own range, lowest free first, so that two orders of the
+ * same events give the same state. A row of a *keyed* table is known by the values of its key alone
+ * (a page by its inode and index); nothing refers to it by number.
+ */
+import { string_hash } from './hash.js'
+import type { Kernel } from './machine.js'
+
+export type Value = number | string | readonly number[]
+
+export interface FieldType<T extends Value = Value> {
+  readonly kind: 'int' | 'str' | 'list' | 'ref' | 'value'
+  readonly initial: T
+  /** For a reference: the table that it points into. */
+  readonly table?: string
+}
+
+const EMPTY: readonly number[] = []
+
+/** A number: any integer that a double holds exactly. */
+export const int = (initial = 0): FieldType<number> => ({ kind: 'int', initial })
+/** A string; bytes are strings whose characters are below 256. */
+export const str = (initial = ''): FieldType<string> => ({ kind: 'str', initial })
+/** A short list of numbers. It is never changed in place: a change assigns a new list. */
+export const list = (): FieldType<readonly number[]> => ({ kind: 'list', initial: EMPTY })
+/** Any of the three: what a function returns. */
+export const value = (): FieldType<Value> => ({ kind: 'value', initial: 0 })
+/** The number of a row of another table; 0 for none. */
+export const ref = (table: string): FieldType<number> => ({ kind: 'ref', initial: 0, table })
+
+export type Fields = Readonly<Record<string, FieldType>>
+export type Groups = Readonly<Record<string, Fields>>
+
+type ValueOf<T> = T extends FieldType<infer V> ? V : never
+export type ValuesOf<F extends Fields> = { -readonly [K in keyof F]: ValueOf<F[K]> }
+type Intersection<U> = (U extends unknown ? (u: U) => void : never) extends (i: infer I) => void ? I : never
+type ValuesOfGroups<G extends Groups> = Intersection<{ [K in keyof G]: ValuesOf<G[K]> }[keyof G]>
+
+/** A row as stages see it: reading and assigning its fields goes through the store, which notes both. */
+export type Row<V> = V & { readonly id: number }
+
+/** One field with everything that the stores need to know of it. */
+export interface Column {
+  readonly index: number
+  readonly name: string
+  readonly group: string
+  readonly type: FieldType
+  readonly salt_lo: number
+  readonly salt_hi: number
+}
+
+/** The shape of a row: of a table, or of the frames of one kernel function. */
+export interface Shape {
+  readonly name: string
+  readonly columns: readonly Column[]
+  readonly by_name: ReadonlyMap<string, Column>
+  readonly salt_lo: number
+  readonly salt_hi: number
+}
+
+export function make_shape(name: string, groups: Groups): Shape {
+  const columns: Column[] = []
+  for (const [group, fields] of Object.entries(groups)) {
+    for (const [field, type] of Object.entries(fields)) {
+      const { lo, hi } = string_hash(`${name}.${field}`)
+      columns.push({ index: columns.length, name: field, group, type, salt_lo: lo, salt_hi: hi })
+    }
+  }
+  const { lo, hi } = string_hash(name)
+  const by_name = new Map(columns.map((column) => [column.name, column]))
+  return { name, columns, by_name, salt_lo: lo, salt_hi: hi }
+}
+
+export interface TableInfo extends Shape {
+  /** Position in the stores' arrays. Not part of any state: a state knows tables by name. */
+  readonly index: number
+  /** Columns whose values find a row: `dentry.find(k, parent, name)`. One or two. */
+  readonly unique: readonly Column[]
+  /** The unique columns are the row's identity, and its number is not. */
+  readonly keyed: boolean
+  /** Rows belong to the task that their number or first key value names: nobody else touches them. */
+  readonly owned: boolean
+}
+
+export interface Table<V> {
+  /** The row with this number. It must exist: a number from a state that has none is a broken model. */
+  (k: Kernel, id: number): Row<V>
+  readonly info: TableInfo
+  /** Whether there is a row with this number. */
+  has(k: Kernel, id: number): boolean
+  /** A new row in the range of the running task (`k.task`), with the lowest free number. */
+  create(k: Kernel, values: Partial<V>): Row<V>
+  /** A new row with this number, for tables whose numbers mean something (tasks, descriptors). */
+  create_at(k: Kernel, id: number, values: Partial<V>): Row<V>
+  remove(k: Kernel, id: number): void
+  /** The row whose unique columns have these values. */
+  find(k: Kernel, first: number | string, second?: number | string): Row<V> | undefined
+  /** All rows whose first unique column has this value. */
+  where(k: Kernel, first: number | string): Row<V>[]
+  /** Every row, ordered by number. Touches the whole table. */
+  rows(k: Kernel): Row<V>[]
+  /** The lowest free number of `range` at or after place `from`, for tables whose numbers mean something. */
+  lowest_free(k: Kernel, range: number, from: number): number
+}
+
+export interface TableOptions {
+  /** Names of one or two fields; two rows never have the same values in them. */
+  readonly unique?: readonly string[]
+  readonly keyed?: boolean
+  readonly owned?: boolean
+}
+
+const registered: TableInfo[] = []
+
+/** Every table that the loaded model has defined, in order of definition. */
+export function all_tables(): readonly TableInfo[] {
+  return registered
+}
+
+/** Defines a table. Groups of fields are the grain of footprints: what may change together. */
+export function table<const G extends Groups>(
+  name: string,
+  groups: G,
+  options: TableOptions = {},
+): Table<ValuesOfGroups<G>> {
+  type V = ValuesOfGroups<G>
+  const shape = make_shape(name, groups)
+  const unique = (options.unique ?? []).map((field) => shape.by_name.get(field)!)
+  const info: TableInfo = {
+    ...shape,
+    index: registered.length,
+    unique,
+    keyed: options.keyed ?? false,
+    owned: options.owned ?? false,
+  }
+  registered.push(info)
+  const get = (k: Kernel, id: number) => k.store.row(info, id) as unknown as Row<V>
+  return Object.assign(get, {
+    info,
+    has: (k: Kernel, id: number) => k.store.has(info, id),
+    create: (k: Kernel, values: Partial<V>) =>
+      k.store.create(info, k.store.lowest_free(info, k.task), values) as unknown as Row<V>,
+    create_at: (k: Kernel, id: number, values: Partial<V>) =>
+      k.store.create(info, id, values) as unknown as Row<V>,
+    remove: (k: Kernel, id: number) => k.store.remove(info, id),
+    find: (k: Kernel, first: number | string, second?: number | string) =>
+      k.store.find(info, first, second) as unknown as Row<V> | undefined,
+    where: (k: Kernel, first: number | string) => k.store.where(info, first) as unknown as Row<V>[],
+    rows: (k: Kernel) => k.store.rows(info) as unknown as Row<V>[],
+    lowest_free: (k: Kernel, range: number, from: number) => k.store.lowest_free(info, range, from),
+  })
+}
+
+/**
+ * Numbers of rows: the range of the creating task in the high part, the place in it in the low part.
+ * Set-up creates in range 0, so the numbers that a reader meets first are 1, 2, 3 …
+ */
+export const RANGE_BITS = 18
+export const RANGE_SIZE = 1 << RANGE_BITS
+
+export const range_of = (id: number): number => id >>> RANGE_BITS
+export const place_in_range = (id: number): number => id & (RANGE_SIZE - 1)
+export const in_range = (range: number, place: number): number => (range << RANGE_BITS) | place
+
+/** A row's number as people read it: `7` for the set-up's seventh, `2:1` for the first that task 2 made. */
+export function show_id(id: number): string {
+  return range_of(id) === 0 ? String(id) : `${range_of(id)}:${place_in_range(id)}`
+}

@@ -1,0 +1,122 @@
+/**
+ * The text of IPE's access record, AUDIT_IPE_ACCESS, in the kernel's order of fields and with its quoting.
+ *
+ * The stamp `audit(TIME:SERIAL):` that the audit system puts after the type is left out: the model has no clock.
+ */
+
+import type { IpeAction, IpeOp, IpeProp, IpeRule } from './policy.js'
+
+/** An operation as it is audited; UNKNOWN is a read or load for which IPE has no operation (IPE_OP_INVALID). */
+export type IpeAuditOp = IpeOp | 'UNKNOWN'
+
+/**
+ * The hooks that evaluate a policy, as they are audited (security/ipe/audit.c: audit_hook_names). BPRM_CREDS_FOR_EXEC,
+ * the check of AT_EXECVE_CHECK, exists since 6.19.
+ */
+export type IpeHook =
+  | 'BPRM_CHECK'
+  | 'BPRM_CREDS_FOR_EXEC'
+  | 'MMAP'
+  | 'MPROTECT'
+  | 'KERNEL_READ'
+  | 'KERNEL_LOAD'
+
+/** include/uapi/linux/audit.h */
+export const AUDIT_IPE_ACCESS = 1420
+
+export interface IpeAccess {
+  readonly op: IpeAuditOp
+  readonly hook: IpeHook
+  readonly enforcing: boolean
+  /** the thread group's number, not the thread's */
+  readonly pid: number
+  readonly comm: string
+  /** the file that the hook was given (of an overlay: the overlay's own path, device and inode), null without one */
+  readonly file: null | { readonly path: string; readonly dev: string; readonly ino: number | bigint }
+  /** from `audit_rule` or `audit_default` */
+  readonly rule: string
+}
+
+/** The bytes that the kernel would hold for a string; a lone surrogate has none and becomes U+FFFD. */
+function utf8(text: string): number[] {
+  const bytes: number[] = []
+  for (const character of text) {
+    const point = character.codePointAt(0) ?? 0
+    const code = point >= 0xd800 && point <= 0xdfff ? 0xfffd : point
+    if (code < 0x80) bytes.push(code)
+    else if (code < 0x800) bytes.push(0xc0 | (code >> 6), 0x80 | (code & 0x3f))
+    else if (code < 0x10000)
+      bytes.push(0xe0 | (code >> 12), 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f))
+    else {
+      bytes.push(0xf0 | (code >> 18), 0x80 | ((code >> 12) & 0x3f))
+      bytes.push(0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f))
+    }
+  }
+  return bytes
+}
+
+/**
+ * Quotes a string that a user may have chosen: in double quotes when every byte is printable and none is a space or a
+ * double quote, else as upper-case hex without quotes.
+ *
+ * @param text the string; like any string of C it ends at its first NUL
+ * @returns what stands behind the field's `=`
+ * Errors: none. Source: kernel/audit.c: audit_log_untrustedstring, audit_string_contains_control, audit_log_n_hex.
+ */
+export function audit_untrusted(text: string): string {
+  const end = text.indexOf('\0')
+  const string = end < 0 ? text : text.slice(0, end)
+  if (/^[\x21\x23-\x7e]*$/.test(string)) return `"${string}"`
+  const hex = utf8(string).map((byte) => byte.toString(16).padStart(2, '0'))
+  return hex.join('').toUpperCase()
+}
+
+/** The algorithm counts as untrusted, for the policy's author chose it (security/ipe/digest.c: ipe_digest_audit). */
+function audit_prop(prop: IpeProp): string {
+  if (typeof prop.value === 'boolean') return `${prop.name}=${prop.value ? 'TRUE' : 'FALSE'}`
+  return `${prop.name}=${audit_untrusted(prop.value.alg)}:${prop.value.hex.toUpperCase()}`
+}
+
+/**
+ * A rule that matched, as the record shows it. It is not quite the policy's line: the algorithm of a digest stands in
+ * quotes of its own and the digest in upper case.
+ *
+ * @param rule the rule that decided
+ * @returns the text inside `rule="…"`
+ * Errors: none. Source: security/ipe/audit.c: audit_rule.
+ */
+export function audit_rule(rule: IpeRule): string {
+  return [`op=${rule.op}`, ...rule.props.map(audit_prop), `action=${rule.action}`].join(' ')
+}
+
+/**
+ * A default that decided, as the record shows it.
+ *
+ * @param op the operation whose DEFAULT it was, or null for the global one
+ * @param action what it says
+ * @returns the text inside `rule="…"`
+ * Errors: none. Source: security/ipe/audit.c: ipe_audit_match.
+ */
+export function audit_default(op: IpeOp | null, action: IpeAction): string {
+  return op === null ? `DEFAULT action=${action}` : `DEFAULT op=${op} action=${action}`
+}
+
+/**
+ * The record of one access decision. Whether there is one at all is `audited` in the result of `evaluate`.
+ *
+ * @param access what the hook knew and what the policy said
+ * @returns the record in one line, beginning with `type=1420`
+ * Errors: none. Source: security/ipe/audit.c: ipe_audit_match; kernel/audit.c: audit_log_d_path.
+ */
+export function audit_access_record(access: IpeAccess): string {
+  const { op, hook, enforcing, pid, comm, file, rule } = access
+  // the rule goes in as it is, so a digest's quotes stand inside the rule's own
+  return [
+    `type=${AUDIT_IPE_ACCESS}`,
+    `ipe_op=${op} ipe_hook=${hook} enforcing=${enforcing ? 1 : 0} pid=${pid} comm=${audit_untrusted(comm)}`,
+    file === null
+      ? 'path=? dev=? ino=?'
+      : `path=${audit_untrusted(file.path)} dev=${audit_untrusted(file.dev)} ino=${file.ino}`,
+    `rule="${rule}"`,
+  ].join(' ')
+}

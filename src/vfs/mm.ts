@@ -1,0 +1,23 @@
+/** An address space and its mappings (struct mm_struct, vm_area_struct). */
+import { int, ref, str, table } from '../kernel/schema.js'
+
+export const mm_struct = table('mm_struct', { exe: { exe_file: ref('inode') } }, { owned: true })
+
+/** Addresses are byte addresses; both ends are multiples of the page size. */
+export const vm_area = table(
+  'vm_area',
+  {
+    place: { vm_mm: ref('mm_struct'), vm_start: int(), vm_end: int() },
+    /** PROT_* bits it has, those it may get (VM_MAYREAD …), and 1 if it is shared (MAP_SHARED). */
+    flags: { vm_prot: int(), vm_may: int(), vm_shared: int() },
+    file: { vm_file: ref('file'), vm_pgoff: int() },
+  },
+  { owned: true },
+)
+
+/** A page of private memory: of an anonymous mapping, or a page of a private mapping that was written to. */
+export const anon_page = table(
+  'anon_page',
+  { identity: { mm: ref('mm_struct'), address: int() }, data: { data: str() } },
+  { unique: ['mm', 'address'], keyed: true, owned: true },
+)
