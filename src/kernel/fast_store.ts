@@ -59,7 +59,7 @@ function define_accessors(prototype: object, shape: Shape, noted: boolean): void
   for (const column of shape.columns) {
     const { index } = column
     Object.defineProperty(prototype, column.name, {
-      get: noted
+      get: noted && !column.constant
         ? function (this: FastRow) {
             if (this.store.notes !== null) this.store.notes.row(false, this, column.group)
             return this.v[index]
@@ -229,6 +229,7 @@ export class FastStore implements Store {
   /** Called by the setters. */
   write(row: FastRow, column: Column, value: Value): void {
     const old = row.v[column.index]!
+    if (column.constant) throw new Error(`${row.table!.name}.${column.name} is constant`)
     if (this.notes !== null && row.table !== null) this.notes.row(true, row, column.group)
     if (old === value || (typeof old === 'object' && same_list(old, value as readonly number[]))) return
     this.journal(FIELD_SET, row, column.index, old)
@@ -317,6 +318,12 @@ export class FastStore implements Store {
   private stack(task: number): FastFrame[] {
     while (this.stacks.length <= task) this.stacks.push([])
     return this.stacks[task]!
+  }
+
+  tasks(): number[] {
+    const tasks: number[] = []
+    for (let task = 0; task < this.stacks.length; task++) if (this.stacks[task]!.length > 0) tasks.push(task)
+    return tasks
   }
 
   depth(task: number): number {

@@ -46,7 +46,17 @@ export interface FileSystemOperations {
   /** Removes `dentry` (of a directory if it is one: it is empty, or the type answers ENOTEMPTY). */
   readonly unlink?: Fn<{ dentry: number }>
   /** Moves `old_dentry` to `name` in `parent`, over `new_dentry` where that is not 0. */
-  readonly rename?: Fn<{ old_dentry: number; parent: number; name: string; new_dentry: number; flags: number }>
+  readonly rename?: Fn<{
+    old_dentry: number
+    parent: number
+    name: string
+    new_dentry: number
+    flags: number
+  }>
+  /** An inode without a name, for O_TMPFILE in the directory `parent`; types without it answer EOPNOTSUPP. */
+  tmpfile?(k: Kernel, parent: number, mode: number): number
+  /** The inode goes: what the type keeps about it goes too. */
+  evict_inode?(k: Kernel, inode: number): void
   /** Whether a directory (a dentry) has no entries. */
   is_empty?(k: Kernel, dentry: number): boolean
 }

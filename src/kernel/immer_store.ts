@@ -54,13 +54,14 @@ function row_class(table: TableInfo): typeof ImmerRow {
   let made = row_classes.get(table)
   if (made !== undefined) return made
   made = class extends ImmerRow {}
-  for (const { name, group } of table.columns) {
+  for (const { name, group, constant } of table.columns) {
     Object.defineProperty(made.prototype, name, {
       get(this: ImmerRow) {
-        this.store.notes?.row(false, this, group)
+        if (!constant) this.store.notes?.row(false, this, group)
         return this.values[name]
       },
       set(this: ImmerRow, value: Value) {
+        if (constant) throw new Error(`${table.name}.${name} is constant`)
         this.store.notes?.row(true, this, group)
         this.store.assign(this.values, name, value)
       },
@@ -206,6 +207,12 @@ export class ImmerStore implements Store {
   }
 
   // --- frames ----------------------------------------------------------------------------------------
+
+  tasks(): number[] {
+    return Object.keys(this.now.stacks)
+      .map(Number)
+      .sort((a, b) => a - b)
+  }
 
   depth(task: number): number {
     return this.now.stacks[task]?.length ?? 0

@@ -23,6 +23,18 @@ export interface Config {
   readonly profile: Profile
   /** The chain of security modules, in the order in which they are asked. */
   readonly modules: readonly SecurityModule[]
+  /** Told of what properties speak about, inside the stage in which it happens. */
+  readonly monitor?: Monitor
+}
+
+/** A deterministic observer: what it must remember it keeps in tables of its own. */
+export interface Monitor {
+  /**
+   * Every security module has said yes to running (or to the check of) an open file.
+   *
+   * @param data_inode the inode that holds the bytes that were judged, as of now
+   */
+  approval?(k: Kernel, data_inode: number, file: number, is_check: boolean): void
 }
 
 export class Kernel {

@@ -58,6 +58,8 @@ export interface Column {
   readonly name: string
   readonly group: string
   readonly type: FieldType
+  /** Never written after the row is made: reading it is no touch, since nobody can change it. */
+  readonly constant: boolean
   readonly salt_lo: number
   readonly salt_hi: number
 }
@@ -71,12 +73,20 @@ export interface Shape {
   readonly salt_hi: number
 }
 
-export function make_shape(name: string, groups: Groups): Shape {
+export function make_shape(name: string, groups: Groups, constant: readonly string[] = []): Shape {
   const columns: Column[] = []
   for (const [group, fields] of Object.entries(groups)) {
     for (const [field, type] of Object.entries(fields)) {
       const { lo, hi } = string_hash(`${name}.${field}`)
-      columns.push({ index: columns.length, name: field, group, type, salt_lo: lo, salt_hi: hi })
+      columns.push({
+        index: columns.length,
+        name: field,
+        group,
+        type,
+        constant: constant.includes(group),
+        salt_lo: lo,
+        salt_hi: hi,
+      })
     }
   }
   const { lo, hi } = string_hash(name)
@@ -121,6 +131,8 @@ export interface TableOptions {
   readonly unique?: readonly string[]
   readonly keyed?: boolean
   readonly owned?: boolean
+  /** Groups of fields that are never written after the row is made. */
+  readonly constant?: readonly string[]
 }
 
 const registered: TableInfo[] = []
@@ -137,7 +149,7 @@ export function table<const G extends Groups>(
   options: TableOptions = {},
 ): Table<ValuesOfGroups<G>> {
   type V = ValuesOfGroups<G>
-  const shape = make_shape(name, groups)
+  const shape = make_shape(name, groups, options.constant)
   const unique = (options.unique ?? []).map((field) => shape.by_name.get(field)!)
   const info: TableInfo = {
     ...shape,

@@ -56,6 +56,8 @@ export interface Store {
   /** The lowest number in `range` that no row has, at or after place `from` (1 unless told). */
   lowest_free(table: TableInfo, range: number, from?: number): number
 
+  /** Tasks that have a frame: those that have not ended, by number. */
+  tasks(): number[]
   /** Frames of a task, the outermost first. */
   depth(task: number): number
   top(task: number): Frame

@@ -1,19 +1,73 @@
 /** A name in a directory (struct dentry). */
 import type { Kernel } from '../kernel/machine.js'
-import { ref, str, table } from '../kernel/schema.js'
+import { int, ref, str, table } from '../kernel/schema.js'
+import { inode, inode_ops, page } from './inode.js'
 
 export const dentry = table(
   'dentry',
   {
-    /** The root of a file system is its own parent. An unlinked name has parent 0 and a name of its own. */
+    /** The root of a file system is its own parent. */
     name: { d_parent: ref('dentry'), d_name: str() },
-    inode: { d_inode: ref('inode') },
-    sb: { d_sb: ref('super_block') },
+    identity: { d_inode: ref('inode'), d_sb: ref('super_block') },
+    /** Open files and working directories that stand on it: an unlinked name lives until they go. */
+    count: { d_count: int() },
   },
-  { unique: ['d_parent', 'd_name'] },
+  { unique: ['d_parent', 'd_name'], constant: ['identity'] },
 )
+
+/**
+ * An unlinked name keeps its parent and gets a `/` into it, which no path can look up. So `..` and the
+ * path of an open file still work (fs/dcache.c: __d_drop).
+ */
+export const is_unhashed = (d_name: string): boolean => d_name.includes('/')
 
 /** Names of a directory, in order of their dentries' numbers. */
 export function children(k: Kernel, parent: number) {
-  return dentry.where(k, parent).filter((child) => child.id !== parent)
+  return dentry.where(k, parent).filter((child) => child.id !== parent && !is_unhashed(child.d_name))
+}
+
+/** Makes `name` in `parent` stand for an inode (fs/dcache.c: d_add). @returns the new dentry's number */
+export function d_add(k: Kernel, parent: number, name: string, ino: number): number {
+  const { d_sb } = dentry(k, parent)
+  const made = dentry.create(k, { d_parent: parent, d_name: name, d_inode: ino, d_sb })
+  inode(k, ino).i_count += 1
+  return made.id
+}
+
+/** Takes a name out of its directory; the dentry goes when nothing stands on it (fs/dcache.c: d_delete). */
+export function d_drop(k: Kernel, id: number): void {
+  const d = dentry(k, id)
+  if (d.d_count === 0) remove_dentry(k, id)
+  else d.d_name = `${d.d_name}/${id}`
+}
+
+export function dget(k: Kernel, id: number): void {
+  dentry(k, id).d_count += 1
+}
+
+export function dput(k: Kernel, id: number): void {
+  const d = dentry(k, id)
+  d.d_count -= 1
+  if (d.d_count === 0 && is_unhashed(d.d_name)) remove_dentry(k, id)
+}
+
+function remove_dentry(k: Kernel, id: number): void {
+  const { d_inode } = dentry(k, id)
+  dentry.remove(k, id)
+  iput(k, d_inode)
+}
+
+/** Adds a reference to an inode. */
+export function ihold(k: Kernel, ino: number): void {
+  inode(k, ino).i_count += 1
+}
+
+/** Drops a reference; an inode with neither references nor links goes, with its pages (fs/inode.c: iput). */
+export function iput(k: Kernel, ino: number): void {
+  const node = inode(k, ino)
+  node.i_count -= 1
+  if (node.i_count > 0 || node.i_nlink > 0) return
+  inode_ops(k, ino).evict_inode?.(k, ino)
+  for (const { id } of page.where(k, ino)) page.remove(k, id)
+  inode.remove(k, ino)
 }

@@ -9,14 +9,23 @@ export const FMODE_PATH = 0x4000
 export const FMODE_WRITER = 0x10000
 export const FMODE_OPENED = 0x80000
 
-export const file = table('file', {
-  path: { f_mnt: ref('mount'), f_dentry: ref('dentry'), f_inode: ref('inode') },
-  flags: { f_flags: int(), f_mode: int() },
-  count: { f_count: int() },
-  pos: { f_pos: int() },
-  /** The task that holds f_pos_lock, or 0. Taken only where the description is shared. */
-  pos_lock: { f_pos_lock: int() },
-  /** Overlay: the real file recorded at open, and the upper one opened after a copy-up. */
-  real: { realfile: ref('file') },
-  upper: { upperfile: ref('file') },
-})
+export const file = table(
+  'file',
+  {
+    open: {
+      f_mnt: ref('mount'),
+      f_dentry: ref('dentry'),
+      f_inode: ref('inode'),
+      f_flags: int(),
+      f_mode: int(),
+    },
+    count: { f_count: int() },
+    pos: { f_pos: int() },
+    /** The task that holds f_pos_lock, or 0. Taken only where the description is shared. */
+    pos_lock: { f_pos_lock: int() },
+    /** Overlay: the real file recorded at open, and the upper one opened after a copy-up. */
+    real: { realfile: ref('file') },
+    upper: { upperfile: ref('file') },
+  },
+  { constant: ['open'] },
+)

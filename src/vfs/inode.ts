@@ -21,7 +21,10 @@ export const is_dir = (mode: number): boolean => (mode & S_IFMT) === S_IFDIR
 export const is_lnk = (mode: number): boolean => (mode & S_IFMT) === S_IFLNK
 /** include/linux/fs.h: special_file. */
 export const is_special = (mode: number): boolean =>
-  (mode & S_IFMT) === S_IFCHR || (mode & S_IFMT) === S_IFBLK || (mode & S_IFMT) === S_IFIFO || (mode & S_IFMT) === S_IFSOCK
+  (mode & S_IFMT) === S_IFCHR ||
+  (mode & S_IFMT) === S_IFBLK ||
+  (mode & S_IFMT) === S_IFIFO ||
+  (mode & S_IFMT) === S_IFSOCK
 
 /** Inode flags (include/linux/fs.h: S_IMMUTABLE, S_APPEND). */
 export const S_APPEND = 4
@@ -29,22 +32,25 @@ export const S_IMMUTABLE = 8
 
 export const PAGE_SIZE = 4096
 
-export const inode = table('inode', {
-  identity: { i_sb: ref('super_block'), i_rdev: int() },
-  attr: { i_mode: int(), i_uid: int(), i_gid: int(), i_flags: int() },
-  size: { i_size: int() },
-  /** Writers if positive, deniers if negative. */
-  writecount: { i_writecount: int() },
-  links: { i_nlink: int() },
-  /** The task that holds i_rwsem exclusively, or 0. */
-  rwsem: { i_rwsem: int() },
-  /** References from dentries and open files; at 0 with no links left the inode goes. */
-  count: { i_count: int() },
-  /** Target of a symbolic link. */
-  link: { i_link: str() },
-  /** fs-verity: `alg:hex` of the digest, and whether its built-in signature was verified. */
-  verity: { verity_digest: str(), verity_signed: int() },
-})
+export const inode = table(
+  'inode',
+  {
+    /** `i_link` is the target of a symbolic link. */
+    identity: { i_sb: ref('super_block'), i_rdev: int(), i_link: str() },
+    attr: { i_mode: int(), i_uid: int(), i_gid: int(), i_flags: int() },
+    size: { i_size: int() },
+    /** Writers if positive, deniers if negative. */
+    writecount: { i_writecount: int() },
+    links: { i_nlink: int() },
+    /** The task that holds i_rwsem exclusively, or 0. */
+    rwsem: { i_rwsem: int() },
+    /** References: its dentries, and address spaces that run it. With none left, and no links, it goes. */
+    count: { i_count: int() },
+    /** fs-verity: `alg:hex` of the digest, and whether its built-in signature was verified. */
+    verity: { verity_digest: str(), verity_signed: int() },
+  },
+  { constant: ['identity'] },
+)
 
 /**
  * One page of a file's page cache. A page of zeros has no row, and trailing zeros are cut off, so that a

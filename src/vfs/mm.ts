@@ -1,6 +1,11 @@
 /** An address space and its mappings (struct mm_struct, vm_area_struct). */
 import { int, ref, str, table } from '../kernel/schema.js'
 
+/** include/uapi/asm-generic/mman-common.h. */
+export const PROT_READ = 1
+export const PROT_WRITE = 2
+export const PROT_EXEC = 4
+
 export const mm_struct = table('mm_struct', { exe: { exe_file: ref('inode') } }, { owned: true })
 
 /** Addresses are byte addresses; both ends are multiples of the page size. */

@@ -17,7 +17,7 @@ export const mount = table(
     tree: { mnt_sb: ref('super_block'), mnt_root: ref('dentry') },
     flags: { mnt_flags: int() },
   },
-  { unique: ['mnt_parent', 'mnt_mountpoint'] },
+  { unique: ['mnt_parent', 'mnt_mountpoint'], constant: ['place', 'tree'] },
 )
 
 /** The mount that covers this place, or undefined (fs/namespace.c: lookup_mnt). */

@@ -51,11 +51,7 @@ export const fd_slot = table(
 )
 
 /** Memory of a task that the last call filled, and for each run of bytes the inode it came from: (inode, length) pairs. */
-export const user_buffer = table(
-  'user_buffer',
-  { bytes: { data: str(), from: list() } },
-  { owned: true },
-)
+export const user_buffer = table('user_buffer', { bytes: { data: str(), from: list() } }, { owned: true })
 
 /** The running task. */
 export const current = (k: Kernel) => task_struct(k, k.task)
