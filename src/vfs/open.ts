@@ -288,6 +288,106 @@ export const backing_file_open = fn(
 
 // --- which inode, and may it be opened -------------------------------------------------------------------
 
+const do_open_locals = {
+  mnt: ref('mount'),
+  dentry: ref('dentry'),
+  flags: int(),
+  acc_mode: int(),
+  fmode: int(),
+  created: int(),
+  file: ref('file'),
+  /** Why an open that had succeeded fails after all. */
+  error: int(),
+}
+type DoOpen = Frame<ValuesOf<typeof do_open_locals>>
+
+/** Opens what the walk has found (fs/namei.c: do_open). @returns the file's number */
+export const do_open = fn('do_open', { source: 'fs/namei.c', locals: do_open_locals }, [
+  stage('may_open', (k, f) => before_may_open(k, f) || may_open(k, f)),
+  call(
+    do_dentry_open,
+    (_, f) => ({ mnt: f.mnt, dentry: f.dentry, flags: f.flags, fmode: f.fmode }),
+    (k, f, opened: number) => {
+      f.file = opened
+      if ((f.flags & O_PATH) !== 0) return done(f, opened)
+      f.error = security(k, 'file_post_open', { file: opened, mask: f.acc_mode })
+      if (f.error !== 0) return jump(f, 'fput')
+      if (!truncates(k, f)) return done(f, opened)
+    },
+  ),
+  stage('handle_truncate', (k, f) => {
+    const { d_inode } = dentry(k, f.dentry)
+    f.error = get_write_access(k, f, d_inode) || security(k, 'file_truncate', { file: f.file })
+    if (f.error !== 0) return jump(f, 'fput')
+  }),
+  attempt(
+    do_truncate,
+    (_, f) => ({ dentry: f.dentry, length: 0, file: f.file }),
+    (k, f, ret: number) => {
+      release(k, f, write_access)
+      if (ret >= 0) return done(f, f.file)
+      f.error = ret
+    },
+  ),
+  // The file was opened, but the open fails: it is closed again.
+  call(fput, (_, f) => ({ file: f.file })),
+  local('error', (_, f) => f.error),
+])
+
+function truncates(k: Kernel, f: DoOpen): boolean {
+  return (f.flags & O_TRUNC) !== 0 && f.created === 0 && is_reg(inode(k, dentry(k, f.dentry).d_inode).i_mode)
+}
+
+function before_may_open(k: Kernel, f: DoOpen): number {
+  const { i_mode } = inode(k, dentry(k, f.dentry).d_inode)
+  if ((f.flags & O_CREAT) !== 0 && f.created === 0) {
+    if ((f.flags & O_EXCL) !== 0) return k.refuse(-EEXIST, 'the name exists')
+    if (is_dir(i_mode)) return -EISDIR
+  }
+  if ((f.flags & O_DIRECTORY) !== 0 && !is_dir(i_mode)) return k.refuse(-ENOTDIR, 'not a directory')
+  return truncates(k, f) ? mnt_want_write(k, f.mnt) : 0
+}
+
+/**
+ * Whether this inode may be opened so (fs/namei.c: may_open).
+ *
+ * @returns 0, or the first of: ELOOP (symbolic link), EISDIR, EACCES (exec of what is not a regular file,
+ *   device on nodev, exec on noexec), those of inode_permission, EPERM (append-only, O_NOATIME)
+ */
+function may_open(k: Kernel, f: DoOpen): number {
+  if ((f.flags & O_PATH) !== 0) return 0
+  const ino = dentry(k, f.dentry).d_inode
+  const node = inode(k, ino)
+  const by_type = may_open_type(k, f, node.i_mode)
+  if (by_type !== 0) return by_type
+  const denied = f.acc_mode === 0 ? 0 : inode_permission(k, ino, MAY_OPEN | f.acc_mode)
+  if (denied !== 0) return denied
+  if ((node.i_flags & S_APPEND) !== 0 && f.created === 0) {
+    if ((f.flags & O_ACCMODE) !== O_RDONLY && (f.flags & O_APPEND) === 0) return -EPERM
+    if ((f.flags & O_TRUNC) !== 0) return -EPERM
+  }
+  if ((f.flags & O_NOATIME) !== 0 && current(k).euid !== node.i_uid && !capable(k, CAP_FOWNER)) return -EPERM
+  return 0
+}
+
+function may_open_type(k: Kernel, f: DoOpen, mode: number): number {
+  const executes = (f.acc_mode & MAY_EXEC) !== 0
+  if (is_lnk(mode)) return k.refuse(-ELOOP, 'a symbolic link that may not be followed')
+  if (is_dir(mode)) {
+    if ((f.acc_mode & MAY_WRITE) !== 0) return -EISDIR
+    return executes ? k.refuse(-EACCES, 'a directory cannot be executed') : 0
+  }
+  const type = mode & S_IFMT
+  if ((type === S_IFBLK || type === S_IFCHR) && (mount(k, f.mnt).mnt_flags & MNT_NODEV) !== 0) {
+    return k.refuse(-EACCES, 'a device on a nodev mount')
+  }
+  if (!executes) return 0
+  if (!is_reg(mode)) return k.refuse(-EACCES, 'not a regular file')
+  return path_noexec(k, f.mnt) ? k.refuse(-EACCES, 'the mount is noexec') : 0
+}
+
+// --- by path ---------------------------------------------------------------------------------------------
+
 const filp_open = {
   dfd: int(AT_FDCWD),
   name: str(),
@@ -435,104 +535,6 @@ function create_mode(k: Kernel, f: FilpOpen): number {
     if (!in_group(k, directory.i_gid) && !capable(k, CAP_FSETID)) mode &= ~S_ISGID
   }
   return S_IFREG | (mode & ~current(k).umask)
-}
-
-const do_open_locals = {
-  mnt: ref('mount'),
-  dentry: ref('dentry'),
-  flags: int(),
-  acc_mode: int(),
-  fmode: int(),
-  created: int(),
-  file: ref('file'),
-  /** Why an open that had succeeded fails after all. */
-  error: int(),
-}
-type DoOpen = Frame<ValuesOf<typeof do_open_locals>>
-
-/** Opens what the walk has found (fs/namei.c: do_open). @returns the file's number */
-export const do_open = fn('do_open', { source: 'fs/namei.c', locals: do_open_locals }, [
-  stage('may_open', (k, f) => before_may_open(k, f) || may_open(k, f)),
-  call(
-    do_dentry_open,
-    (_, f) => ({ mnt: f.mnt, dentry: f.dentry, flags: f.flags, fmode: f.fmode }),
-    (k, f, opened: number) => {
-      f.file = opened
-      if ((f.flags & O_PATH) !== 0) return done(f, opened)
-      f.error = security(k, 'file_post_open', { file: opened, mask: f.acc_mode })
-      if (f.error !== 0) return jump(f, 'fput')
-      if (!truncates(k, f)) return done(f, opened)
-    },
-  ),
-  stage('handle_truncate', (k, f) => {
-    const { d_inode } = dentry(k, f.dentry)
-    f.error = get_write_access(k, f, d_inode) || security(k, 'file_truncate', { file: f.file })
-    if (f.error !== 0) return jump(f, 'fput')
-  }),
-  attempt(
-    do_truncate,
-    (_, f) => ({ dentry: f.dentry, length: 0, file: f.file }),
-    (k, f, ret: number) => {
-      release(k, f, write_access)
-      if (ret >= 0) return done(f, f.file)
-      f.error = ret
-    },
-  ),
-  // The file was opened, but the open fails: it is closed again.
-  call(fput, (_, f) => ({ file: f.file })),
-  local('error', (_, f) => f.error),
-])
-
-function truncates(k: Kernel, f: DoOpen): boolean {
-  return (f.flags & O_TRUNC) !== 0 && f.created === 0 && is_reg(inode(k, dentry(k, f.dentry).d_inode).i_mode)
-}
-
-function before_may_open(k: Kernel, f: DoOpen): number {
-  const { i_mode } = inode(k, dentry(k, f.dentry).d_inode)
-  if ((f.flags & O_CREAT) !== 0 && f.created === 0) {
-    if ((f.flags & O_EXCL) !== 0) return k.refuse(-EEXIST, 'the name exists')
-    if (is_dir(i_mode)) return -EISDIR
-  }
-  if ((f.flags & O_DIRECTORY) !== 0 && !is_dir(i_mode)) return k.refuse(-ENOTDIR, 'not a directory')
-  return truncates(k, f) ? mnt_want_write(k, f.mnt) : 0
-}
-
-/**
- * Whether this inode may be opened so (fs/namei.c: may_open).
- *
- * @returns 0, or the first of: ELOOP (symbolic link), EISDIR, EACCES (exec of what is not a regular file,
- *   device on nodev, exec on noexec), those of inode_permission, EPERM (append-only, O_NOATIME)
- */
-function may_open(k: Kernel, f: DoOpen): number {
-  if ((f.flags & O_PATH) !== 0) return 0
-  const ino = dentry(k, f.dentry).d_inode
-  const node = inode(k, ino)
-  const by_type = may_open_type(k, f, node.i_mode)
-  if (by_type !== 0) return by_type
-  const denied = f.acc_mode === 0 ? 0 : inode_permission(k, ino, MAY_OPEN | f.acc_mode)
-  if (denied !== 0) return denied
-  if ((node.i_flags & S_APPEND) !== 0 && f.created === 0) {
-    if ((f.flags & O_ACCMODE) !== O_RDONLY && (f.flags & O_APPEND) === 0) return -EPERM
-    if ((f.flags & O_TRUNC) !== 0) return -EPERM
-  }
-  if ((f.flags & O_NOATIME) !== 0 && current(k).euid !== node.i_uid && !capable(k, CAP_FOWNER)) return -EPERM
-  return 0
-}
-
-function may_open_type(k: Kernel, f: DoOpen, mode: number): number {
-  const executes = (f.acc_mode & MAY_EXEC) !== 0
-  if (is_lnk(mode)) return k.refuse(-ELOOP, 'a symbolic link that may not be followed')
-  if (is_dir(mode)) {
-    if ((f.acc_mode & MAY_WRITE) !== 0) return -EISDIR
-    return executes ? k.refuse(-EACCES, 'a directory cannot be executed') : 0
-  }
-  const type = mode & S_IFMT
-  if ((type === S_IFBLK || type === S_IFCHR) && (mount(k, f.mnt).mnt_flags & MNT_NODEV) !== 0) {
-    return k.refuse(-EACCES, 'a device on a nodev mount')
-  }
-  if (!executes) return 0
-  if (!is_reg(mode)) return k.refuse(-EACCES, 'not a regular file')
-  return path_noexec(k, f.mnt) ? k.refuse(-EACCES, 'the mount is noexec') : 0
 }
 
 // --- O_TMPFILE -------------------------------------------------------------------------------------------
