@@ -98,21 +98,20 @@ export const path_lookupat = fn<typeof nameidata, readonly number[]>(
   [local('path_init', path_init), stage('walk_component', walk_component)],
 )
 
+const parent_locals = { dfd: int(AT_FDCWD), name: str() }
+
 /** The directory that holds the last component of a path. @returns [mount, dentry] */
-export const path_parentat = fn<
-  { dfd: typeof nameidata.dfd; name: typeof nameidata.name },
-  readonly number[]
->('path_parentat', { source: 'fs/namei.c', locals: { dfd: int(AT_FDCWD), name: str() } }, [
-  {
-    kind: 'call',
-    name: 'path_lookupat',
-    local: true,
-    callee: () => path_lookupat,
-    args: (_, f) => ({ dfd: f.dfd, name: f.name, flags: LOOKUP_PARENT }),
-    then: (_, f, path) => done(f, path),
-    catches: false,
-  },
-])
+export const path_parentat = fn<typeof parent_locals, readonly number[]>(
+  'path_parentat',
+  { source: 'fs/namei.c', locals: parent_locals },
+  [
+    call(
+      path_lookupat,
+      (_, f) => ({ dfd: f.dfd, name: f.name, flags: LOOKUP_PARENT }),
+      (_, f, path: readonly number[]) => done(f, path),
+    ),
+  ],
+)
 
 function path_init(k: Kernel, f: Nameidata) {
   const bad_name = getname(f.name, f.flags)

@@ -52,7 +52,6 @@ import { FMODE_PATH, FMODE_READ, FMODE_WRITE, FMODE_WRITER, file } from './file.
 import { alloc_fd, fd_install, fput } from './file_table.js'
 import {
   inode,
-  inode_ops,
   is_dir,
   is_lnk,
   is_reg,
