@@ -9,7 +9,7 @@
  * A rename between two components is seen by the later one only: that is the race of checking by path.
  */
 import { EBADF, EFAULT, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EROFS } from '../kernel/errno.js'
-import { AGAIN, done, type Frame, fn, local, stage } from '../kernel/fn.js'
+import { AGAIN, call, done, type Frame, fn, local, stage } from '../kernel/fn.js'
 import { file_system } from '../kernel/fs.js'
 import type { Kernel } from '../kernel/machine.js'
 import { int, ref, str, type ValuesOf } from '../kernel/schema.js'
