@@ -1,0 +1,77 @@
+/**
+ * The moves of a search: a stage of a task, and with fusion all the local stages of that task that follow.
+ *
+ * Fusion is sound because a local stage touches only rows and frames of its own task (kernel/audit.ts audits
+ * it): it commutes with every stage of every other task, can neither be blocked nor unblock anybody, and what
+ * it does to a property stays done. So every run is equivalent to one in which each local stage directly
+ * follows the stage of its task before it, and that run has no more preemptions: where a local stage moves
+ * forward out of a block of its task, the switch before that block stays or disappears, and no new one arises.
+ */
+import { ASLEEP, ended, is_local, type Kernel, step } from '../kernel/machine.js'
+
+/** A run of local stages is cut here, so that an endless loop of them becomes states that repeat. */
+const LONGEST_RUN = 4096
+
+/** Says what is broken in the state, or null. */
+export type Invariant = (k: Kernel) => string | null
+
+export class InvariantFailure extends Error {
+  constructor(
+    readonly what: string,
+    /** Stages that ran in the move, the last of which broke it. */
+    readonly stages: number,
+  ) {
+    super(what)
+  }
+}
+
+export class Mover {
+  /** Stages run by all moves. */
+  stages = 0
+  /** How many answers the first stage of the last move had; also where it sleeps. */
+  choices = 1
+
+  constructor(
+    readonly k: Kernel,
+    private readonly fusion: boolean,
+    private readonly invariant: Invariant | null = null,
+  ) {}
+
+  /**
+   * Runs the next stage of `task` with this answer, and the local ones after it. A local stage that has
+   * several answers is left for a move of its own.
+   *
+   * @returns how many stages ran; 0 if the first would sleep
+   */
+  move(task: number, choice: number): number {
+    const { k } = this
+    const slept = step(k, task, choice) === ASLEEP
+    this.choices = k.choices
+    if (slept) return 0
+    this.check(1)
+    const stages = this.fusion ? this.run_on(task) : 1
+    this.stages += stages
+    return stages
+  }
+
+  private run_on(task: number): number {
+    const { k } = this
+    let stages = 1
+    while (stages < LONGEST_RUN && !ended(k, task) && is_local(k, task)) {
+      const mark = k.store.mark()
+      if (step(k, task) === ASLEEP || k.choices > 1) {
+        k.store.undo(mark)
+        break
+      }
+      stages++
+      this.check(stages)
+    }
+    return stages
+  }
+
+  private check(stages: number): void {
+    if (this.invariant === null) return
+    const broken = this.invariant(this.k)
+    if (broken !== null) throw new InvariantFailure(broken, stages)
+  }
+}

@@ -1,0 +1,111 @@
+/** Plays a schedule again, on any store, and lets somebody watch. */
+import { type Event, type Kernel, STEPPED, step } from '../kernel/machine.js'
+import type { Store } from '../kernel/store.js'
+import type { Move, Schedule, System } from './system.js'
+
+/** Called around every stage. */
+export interface Listener {
+  readonly before?: (k: Kernel, move: Move, index: number) => void
+  /** `events` are those of this stage; empty unless `k.events` was set to a list in `boot` or `before`. */
+  readonly after?: (k: Kernel, move: Move, index: number, events: readonly Event[]) => void
+}
+
+/** A schedule asks for a move that there is not: it was made for something else. */
+export class ReplayError extends Error {
+  constructor(
+    readonly index: number,
+    readonly move: Move,
+    readonly why: string,
+  ) {
+    super(`step ${index + 1} of the schedule: ${why}`)
+  }
+}
+
+function make_move(k: Kernel, move: Move, index: number): void {
+  const { task, choice } = move
+  if (k.store.depth(task) === 0) throw new ReplayError(index, move, `task ${task} has nothing left to do`)
+  const stepped = step(k, task, choice) === STEPPED
+  if (choice >= k.choices) throw new ReplayError(index, move, `there is no choice ${choice} of ${k.choices}`)
+  if (!stepped) throw new ReplayError(index, move, `task ${task} sleeps`)
+}
+
+/**
+ * Boots the system and makes the moves of a schedule.
+ *
+ * @returns the machine as it stands after the last
+ * @throws ReplayError at the first move that cannot be made
+ */
+export function replay(system: System, store: Store, schedule: Schedule, listener: Listener = {}): Kernel {
+  const k = system.boot(store)
+  store.commit()
+  schedule.forEach((move, index) => {
+    listener.before?.(k, move, index)
+    if (k.events !== null) k.events = []
+    make_move(k, move, index)
+    store.commit()
+    listener.after?.(k, move, index, k.events ?? [])
+  })
+  return k
+}
+
+/**
+ * Goes on from where the machine stands, with as few switches as can be: the running task until it ends or
+ * sleeps, then the lowest that can go on. Every choice is answered with 0.
+ *
+ * @param running   the task to go on with first; 0 for the lowest
+ * @param max_steps stages, for programs that may not end
+ * @returns the moves made
+ */
+export function run_in_order(k: Kernel, running = 0, max_steps = 1_000_000): Move[] {
+  const moves: Move[] = []
+  while (moves.length < max_steps) {
+    const tasks = k.store.tasks()
+    const order = tasks.includes(running) ? [running, ...tasks.filter((task) => task !== running)] : tasks
+    const next = order.find((task) => {
+      const mark = k.store.mark()
+      if (step(k, task) === STEPPED) return true
+      k.store.undo(mark)
+      return false
+    })
+    if (next === undefined) break
+    k.store.commit()
+    running = next
+    moves.push({ task: next, choice: 0 })
+  }
+  return moves
+}
+
+/** The schedule, and after it whatever is left to do, in order. */
+export function run_to_end(system: System, make_store: () => Store, schedule: Schedule): Schedule {
+  const k = replay(system, make_store(), schedule)
+  return [...schedule, ...run_in_order(k, schedule.at(-1)?.task ?? 0)]
+}
+
+/** How often a schedule leaves a task that could have gone on. */
+export function count_preemptions(system: System, store: Store, schedule: Schedule): number {
+  let preemptions = 0
+  let running = 0
+  replay(system, store, schedule, {
+    before: (k, { task }) => {
+      if (task !== running && can_go_on(k, running)) preemptions++
+      running = task
+    },
+  })
+  return preemptions
+}
+
+/** Whether the task has a next stage that would not sleep, with any answer. Changes nothing. */
+export function can_go_on(k: Kernel, task: number): boolean {
+  if (k.store.depth(task) === 0) return false
+  const { events } = k
+  k.events = null
+  let can = false
+  let choice = 0
+  do {
+    const mark = k.store.mark()
+    can = step(k, task, choice) === STEPPED
+    k.store.undo(mark)
+  } while (!can && ++choice < k.choices)
+  k.events = events
+  return can
+}

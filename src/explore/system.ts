@@ -1,0 +1,91 @@
+/**
+ * What is searched, and what a search says of it. A search knows only the machine: it boots a system into a
+ * store, lets tasks step, and asks what holds.
+ */
+import type { Kernel } from '../kernel/machine.js'
+import type { Store } from '../kernel/store.js'
+
+export interface System {
+  /** Sets up a fresh world in `store` and starts its tasks. Always the same world: no clock, no randomness. */
+  boot(store: Store): Kernel
+  /**
+   * Names of the properties violated so far, read from rows of the state. Once violated, a property stays so in
+   * every later state: then it need not be asked for between fused stages.
+   */
+  violations(k: Kernel): readonly string[]
+  /** The results of all calls of all tasks, as a string. Asked where no task can go on. */
+  outcome(k: Kernel): string
+  /** What a run that ends here shows: `approved`, `changed`, `refused:EROFS`. Asked where no task can go on. */
+  witness?(k: Kernel): readonly string[]
+  /** What is missing among the labels of all runs for a `safe` to mean something; null if nothing is. */
+  unwitnessed?(seen: ReadonlySet<string>): string | null
+}
+
+/** One stage of one task, and which answer `choose` gave in it. */
+export interface Move {
+  readonly task: number
+  readonly choice: number
+}
+
+/** One entry per stage, so it means the same to every search and on every store. */
+export type Schedule = readonly Move[]
+
+export type Bound = 'states' | 'steps' | 'time' | 'memory' | 'preemptions' | 'stopped'
+
+export interface Bounds {
+  /** Distinct states kept. */
+  readonly max_states?: number
+  /** Stages on one path. */
+  readonly max_steps?: number
+  /** Milliseconds by `now`. */
+  readonly max_time?: number
+  /** Bytes of the visited set. */
+  readonly max_memory?: number
+  /** Preemptions on one path. */
+  readonly preemptions?: number
+  /** The clock, in milliseconds; without it time is not bounded. */
+  readonly now?: () => number
+}
+
+export interface Progress {
+  readonly states: number
+  readonly transitions: number
+  readonly depth: number
+}
+
+export interface Found {
+  readonly property: string
+  /** How the search got there; not the shortest way. */
+  readonly schedule: Schedule
+}
+
+/** What a search of all interleavings saw. Lists are sorted, but for `violations`: in the order of finding. */
+export interface Report {
+  /** Every interleaving was explored. */
+  readonly complete: boolean
+  /** The bounds that were hit; empty if and only if complete. */
+  readonly bounds: readonly Bound[]
+  readonly violations: readonly Found[]
+  /** How a state was reached in which a task has not ended and none can go on; null if there is none. */
+  readonly deadlock: Schedule | null
+  readonly outcomes: readonly string[]
+  readonly witnesses: readonly string[]
+  readonly states: number
+  readonly transitions: number
+  /** Stages run; more than transitions where local stages were fused. */
+  readonly stages: number
+  /** Stages of the longest path. */
+  readonly depth: number
+  /** Bytes of the visited set; 0 where it is not measured. */
+  readonly memory: number
+}
+
+/** A stage left the machine in a state that must not be. */
+export class BrokenInvariant extends Error {
+  constructor(
+    readonly what: string,
+    readonly schedule: Schedule,
+  ) {
+    super(`invariant broken: ${what}`)
+  }
+}

@@ -1,0 +1,94 @@
+/** The verdict on a system: the complete search, and if it finds something the shortest way there. */
+
+import { FastStore } from '../kernel/fast_store.js'
+import { type Counterexample, deadlocks, type Goal, shortest, violates } from './counterexample.js'
+import { type DepthFirstOptions, depth_first } from './depth_first.js'
+import { count_preemptions, replay } from './replay.js'
+import type { Bound, Bounds, Report, Schedule, System } from './system.js'
+
+/** In the order in which they are given: the first that holds. */
+export type VerdictName = 'hole' | 'race' | 'deadlock' | 'incomplete' | 'safe'
+
+export interface Verdict {
+  readonly verdict: VerdictName
+  /** The property that the counterexample violates. */
+  readonly property: string | null
+  /** The way to the violation or deadlock. */
+  readonly counterexample: Counterexample | null
+  /** No counterexample has fewer preemptions. Without it the verdict `race` may be hiding a `hole`. */
+  readonly minimal: boolean
+  /** For `safe`: what no run showed, so that it may be safe for want of an attack; null if witnessed. */
+  readonly unwitnessed: string | null
+  /** Bounds that were hit. */
+  readonly bounds: readonly Bound[]
+  readonly report: Report
+}
+
+export interface VerdictOptions extends DepthFirstOptions {
+  /** Bounds of the search for the shortest counterexample; those of the complete search unless told. */
+  readonly shortest?: Bounds
+}
+
+/** Preemptions tried where the complete search gave up without finding anything: most races need no more. */
+const FEW = 2
+
+/**
+ * Searches all interleavings and says what holds. Incomplete is never safe.
+ *
+ * @param options bounds of the search, progress, and the invariant asked after every stage
+ * @throws BrokenInvariant with the schedule that broke the invariant
+ */
+export function decide(system: System, options: VerdictOptions = {}): Verdict {
+  const report = depth_first(system, options)
+  const [violation] = report.violations
+  if (violation !== undefined) return found(system, options, report, violates(system), violation.schedule)
+  if (report.deadlock !== null) return found(system, options, report, deadlocks, report.deadlock)
+  if (report.complete) {
+    const unwitnessed = system.unwitnessed?.(new Set(report.witnesses)) ?? null
+    return { ...nothing, verdict: 'safe', unwitnessed, bounds: [], report }
+  }
+  const { counterexample, bounds } = shortest(system, violates(system), {
+    ...options,
+    preemptions: options.preemptions ?? FEW,
+    ...options.shortest,
+  })
+  if (counterexample === null) return { ...nothing, verdict: 'incomplete', bounds: report.bounds, report }
+  return conclude(system, report, counterexample, bounds)
+}
+
+const nothing = { property: null, counterexample: null, minimal: false, unwitnessed: null }
+
+/** The search found a way; the shortest is looked for, and if that meets a bound the way found must do. */
+function found(
+  system: System,
+  options: VerdictOptions,
+  report: Report,
+  goal: Goal,
+  schedule: Schedule,
+): Verdict {
+  const { preemptions: _, ...bounds } = options
+  const result = shortest(system, goal, { ...bounds, ...options.shortest })
+  const counterexample = result.counterexample ?? {
+    schedule,
+    preemptions: count_preemptions(system, new FastStore(), schedule),
+  }
+  return conclude(system, report, counterexample, result.bounds)
+}
+
+function conclude(
+  system: System,
+  report: Report,
+  counterexample: Counterexample,
+  bounds: readonly Bound[],
+): Verdict {
+  const property = property_of(system, counterexample.schedule)
+  const verdict = property === null ? 'deadlock' : counterexample.preemptions === 0 ? 'hole' : 'race'
+  const minimal = bounds.length === 0 || counterexample.preemptions === 0
+  const all = [...new Set([...report.bounds, ...bounds])].sort()
+  return { verdict, property, counterexample, minimal, unwitnessed: null, bounds: all, report }
+}
+
+/** The first property that the schedule's end violates. */
+function property_of(system: System, schedule: Schedule): string | null {
+  return system.violations(replay(system, new FastStore(), schedule))[0] ?? null
+}

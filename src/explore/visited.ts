@@ -1,0 +1,71 @@
+/**
+ * A set of 64-bit hashes in one typed array: open addressing with linear probing, two words a slot, zero for
+ * an empty one. Two states with the same hash count as one; how seldom that is stands in kernel/hash.ts.
+ */
+
+const INITIAL_SLOTS = 1 << 12
+/** Fullness at which the table doubles. */
+const FULLNESS = 0.6
+
+export class Visited {
+  size = 0
+  /** The set may not grow further within its bound on memory, and is as full as it may be. */
+  full = false
+  private words = new Int32Array(2 * INITIAL_SLOTS)
+  private limit = INITIAL_SLOTS * FULLNESS
+
+  /** @param max_bytes what the table may take, together with the old one while it grows */
+  constructor(private readonly max_bytes = Number.POSITIVE_INFINITY) {}
+
+  get bytes(): number {
+    return this.words.byteLength
+  }
+
+  /** Adds a hash. @returns whether it was new */
+  add(lo: number, hi: number): boolean {
+    if (lo === 0 && hi === 0) hi = 1
+    const at = this.slot(lo, hi)
+    const { words } = this
+    if (words[at] === lo && words[at + 1] === hi) return false
+    words[at] = lo
+    words[at + 1] = hi
+    this.size++
+    if (this.size > this.limit) this.grow()
+    return true
+  }
+
+  has(lo: number, hi: number): boolean {
+    if (lo === 0 && hi === 0) hi = 1
+    const at = this.slot(lo, hi)
+    return this.words[at] === lo && this.words[at + 1] === hi
+  }
+
+  /** Where the hash stands, or the empty slot where it would. */
+  private slot(lo: number, hi: number): number {
+    const { words } = this
+    const mask = words.length - 1
+    let at = (lo << 1) & mask
+    while ((words[at] !== lo || words[at + 1] !== hi) && (words[at] !== 0 || words[at + 1] !== 0)) {
+      at = (at + 2) & mask
+    }
+    return at
+  }
+
+  private grow(): void {
+    const old = this.words
+    if (old.byteLength * 3 > this.max_bytes) {
+      this.full = true
+      return
+    }
+    this.words = new Int32Array(old.length * 2)
+    this.limit = old.length * FULLNESS
+    for (let i = 0; i < old.length; i += 2) {
+      const lo = old[i]!
+      const hi = old[i + 1]!
+      if (lo === 0 && hi === 0) continue
+      const at = this.slot(lo, hi)
+      this.words[at] = lo
+      this.words[at + 1] = hi
+    }
+  }
+}
