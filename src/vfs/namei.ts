@@ -147,7 +147,7 @@ function walk_component(k: Kernel, f: Nameidata) {
   const last = /^\/*$/.test(rest)
 
   const directory = dentry(k, f.dentry).d_inode
-  if (!is_dir(inode(k, directory).i_mode)) return k.refuse(-ENOTDIR, 'the working directory is no directory')
+  if (!is_dir(inode(k, directory).i_mode)) return k.refuse(-ENOTDIR, 'dirfd is not a directory')
   const denied = inode_permission(k, directory, MAY_EXEC)
   if (denied !== 0) return denied
   if (last && (f.flags & LOOKUP_PARENT) !== 0) return done(f, [f.mnt, f.dentry])

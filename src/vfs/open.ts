@@ -182,27 +182,24 @@ const dentry_open = {
   mnt: ref('mount'),
   dentry: ref('dentry'),
   flags: int(),
-  /** FMODE_EXEC where exec opens it. */
+  /** FMODE_EXEC where exec opens it; then all mode bits that the file gets. */
   fmode: int(),
+  /** A device, fifo or socket: writing to it is not counted. */
+  special: int(),
   /** It was opened by a stacked file system with the mounter's rights. */
   backing: int(),
   file: ref('file'),
 }
 type DentryOpen = Frame<ValuesOf<typeof dentry_open>>
 
-function opens_for_writing(k: Kernel, f: DentryOpen): boolean {
-  const { i_mode } = inode(k, dentry(k, f.dentry).d_inode)
-  return (
-    (f.flags & O_PATH) === 0 &&
-    (ACC_MODE[f.flags & O_ACCMODE]! & MAY_WRITE) !== 0 &&
-    counts(f) &&
-    !is_special(i_mode)
-  )
-}
-
-/** Access mode 3 is neither reader nor writer (OPEN_FMODE). */
-function counts(f: DentryOpen): boolean {
-  return (f.flags & O_ACCMODE) !== O_ACCMODE
+/** Access mode 3 is neither reader nor writer (include/linux/fs.h: OPEN_FMODE). */
+function fmode_of(f: DentryOpen): number {
+  if ((f.flags & O_PATH) !== 0) return FMODE_PATH
+  if ((f.flags & O_ACCMODE) === O_ACCMODE) return f.fmode
+  const access = ACC_MODE[f.flags & O_ACCMODE]!
+  const write = (access & MAY_WRITE) !== 0 ? FMODE_WRITE : 0
+  const writer = write !== 0 && f.special === 0 ? FMODE_WRITER : 0
+  return f.fmode | ((access & MAY_READ) !== 0 ? FMODE_READ : 0) | write | writer
 }
 
 /**
@@ -214,8 +211,9 @@ function counts(f: DentryOpen): boolean {
  * what the file system's open answers.
  */
 export const do_dentry_open = fn('do_dentry_open', { source: 'fs/open.c', locals: dentry_open }, [
-  local('f_mode', (k, f) => {
-    if (!opens_for_writing(k, f)) return jump(f, 'security_file_open')
+  local('f_mode', (_, f) => {
+    f.fmode = fmode_of(f)
+    if ((f.fmode & FMODE_WRITER) === 0) return jump(f, 'security_file_open')
   }),
   stage('file_get_write_access', (k, f) => {
     const busy = get_write_access(k, f, dentry(k, f.dentry).d_inode)
@@ -225,33 +223,25 @@ export const do_dentry_open = fn('do_dentry_open', { source: 'fs/open.c', locals
   stage('security_file_open', security_file_open),
   call(
     (k, f) => ((f.flags & O_PATH) !== 0 ? null : (ops_of(k, dentry(k, f.dentry).d_sb).open ?? null)),
-    (_, f) => ({ file: f.file }),
+    (_, f) => ({ file: f.file, flags: f.flags }),
     undefined,
     'f_op->open',
   ),
   local('opened', (_, f) => {
-    if (f.holds.length > 2) hand_over(f, write_access)
+    if ((f.fmode & FMODE_WRITER) !== 0) hand_over(f, write_access)
     return done(f, hand_over(f, unopened_file))
   }),
 ])
 
 function security_file_open(k: Kernel, f: DentryOpen): Outcome {
   const { d_inode } = dentry(k, f.dentry)
-  const writer = opens_for_writing(k, f)
-  let f_mode = f.fmode
-  if ((f.flags & O_PATH) !== 0) f_mode = FMODE_PATH
-  else if (counts(f)) {
-    const access = ACC_MODE[f.flags & O_ACCMODE]!
-    f_mode |= ((access & MAY_READ) !== 0 ? FMODE_READ : 0) | ((access & MAY_WRITE) !== 0 ? FMODE_WRITE : 0)
-  }
-  if (writer) f_mode |= FMODE_WRITER
   const opened = file.create(k, {
     f_mnt: f.mnt,
     f_dentry: f.dentry,
     f_inode: d_inode,
     // Creation flags are not kept (fs/open.c: do_dentry_open).
     f_flags: f.flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC),
-    f_mode,
+    f_mode: f.fmode,
     f_count: 1,
   })
   dget(k, f.dentry)
@@ -295,6 +285,9 @@ const do_open_locals = {
   fmode: int(),
   created: int(),
   file: ref('file'),
+  special: int(),
+  /** O_TRUNC on a regular file that was there before. */
+  will_truncate: int(),
   /** Why an open that had succeeded fails after all. */
   error: int(),
 }
@@ -305,15 +298,20 @@ export const do_open = fn('do_open', { source: 'fs/namei.c', locals: do_open_loc
   stage('may_open', (k, f) => before_may_open(k, f) || may_open(k, f)),
   call(
     do_dentry_open,
-    (_, f) => ({ mnt: f.mnt, dentry: f.dentry, flags: f.flags, fmode: f.fmode }),
+    (_, f) => ({ mnt: f.mnt, dentry: f.dentry, flags: f.flags, fmode: f.fmode, special: f.special }),
     (k, f, opened: number) => {
       f.file = opened
       if ((f.flags & O_PATH) !== 0) return done(f, opened)
-      f.error = security(k, 'file_post_open', { file: opened, mask: f.acc_mode })
-      if (f.error !== 0) return jump(f, 'fput')
-      if (!truncates(k, f)) return done(f, opened)
+      if (k.chain.file_post_open === undefined) return jump(f, 'will_truncate')
     },
   ),
+  stage('security_file_post_open', (k, f) => {
+    f.error = security(k, 'file_post_open', { file: f.file, mask: f.acc_mode })
+    if (f.error !== 0) return jump(f, 'fput')
+  }),
+  local('will_truncate', (_, f) => {
+    if (f.will_truncate === 0) return done(f, f.file)
+  }),
   stage('handle_truncate', (k, f) => {
     const { d_inode } = dentry(k, f.dentry)
     f.error = get_write_access(k, f, d_inode) || security(k, 'file_truncate', { file: f.file })
@@ -333,10 +331,6 @@ export const do_open = fn('do_open', { source: 'fs/namei.c', locals: do_open_loc
   local('error', (_, f) => f.error),
 ])
 
-function truncates(k: Kernel, f: DoOpen): boolean {
-  return (f.flags & O_TRUNC) !== 0 && f.created === 0 && is_reg(inode(k, dentry(k, f.dentry).d_inode).i_mode)
-}
-
 function before_may_open(k: Kernel, f: DoOpen): number {
   const { i_mode } = inode(k, dentry(k, f.dentry).d_inode)
   if ((f.flags & O_CREAT) !== 0 && f.created === 0) {
@@ -344,7 +338,9 @@ function before_may_open(k: Kernel, f: DoOpen): number {
     if (is_dir(i_mode)) return -EISDIR
   }
   if ((f.flags & O_DIRECTORY) !== 0 && !is_dir(i_mode)) return k.refuse(-ENOTDIR, 'not a directory')
-  return truncates(k, f) ? mnt_want_write(k, f.mnt) : 0
+  f.special = is_special(i_mode) ? 1 : 0
+  f.will_truncate = (f.flags & O_TRUNC) !== 0 && f.created === 0 && is_reg(i_mode) ? 1 : 0
+  return f.will_truncate === 1 ? mnt_want_write(k, f.mnt) : 0
 }
 
 /**
