@@ -1,17 +1,20 @@
 /**
  * The text of IPE's access record, AUDIT_IPE_ACCESS, in the kernel's order of fields and with its quoting.
  *
- * The stamp `audit(TIME:SERIAL):` that the audit system puts after the type is left out: the model has no clock.
+ * The stamp `audit(TIME:SERIAL):` that the audit system puts after the type is left out: the model has no
+ * clock.
  */
 
 import type { IpeAction, IpeOp, IpeProp, IpeRule } from './policy.js'
 
-/** An operation as it is audited; UNKNOWN is a read or load for which IPE has no operation (IPE_OP_INVALID). */
+/**
+ * An operation as it is audited; UNKNOWN is a read or load for which IPE has no operation (IPE_OP_INVALID).
+ */
 export type IpeAuditOp = IpeOp | 'UNKNOWN'
 
 /**
- * The hooks that evaluate a policy, as they are audited (security/ipe/audit.c: audit_hook_names). BPRM_CREDS_FOR_EXEC,
- * the check of AT_EXECVE_CHECK, exists since 6.19.
+ * The hooks that evaluate a policy, as they are audited (security/ipe/audit.c: audit_hook_names).
+ * BPRM_CREDS_FOR_EXEC, the check of AT_EXECVE_CHECK, exists since 6.19.
  */
 export type IpeHook =
   | 'BPRM_CHECK'
@@ -31,7 +34,10 @@ export interface IpeAccess {
   /** the thread group's number, not the thread's */
   readonly pid: number
   readonly comm: string
-  /** the file that the hook was given (of an overlay: the overlay's own path, device and inode), null without one */
+  /**
+   * the file that the hook was given (of an overlay: the overlay's own path, device and inode), null without
+   * one
+   */
   readonly file: null | { readonly path: string; readonly dev: string; readonly ino: number | bigint }
   /** from `audit_rule` or `audit_default` */
   readonly rule: string
@@ -56,12 +62,13 @@ function utf8(text: string): number[] {
 }
 
 /**
- * Quotes a string that a user may have chosen: in double quotes when every byte is printable and none is a space or a
- * double quote, else as upper-case hex without quotes.
+ * Quotes a string that a user may have chosen: in double quotes when every byte is printable and none is a
+ * space or a double quote, else as upper-case hex without quotes.
  *
  * @param text the string; like any string of C it ends at its first NUL
  * @returns what stands behind the field's `=`
- * Errors: none. Source: kernel/audit.c: audit_log_untrustedstring, audit_string_contains_control, audit_log_n_hex.
+ * Errors: none. Source: kernel/audit.c: audit_log_untrustedstring, audit_string_contains_control,
+ * audit_log_n_hex.
  */
 export function audit_untrusted(text: string): string {
   const end = text.indexOf('\0')
@@ -71,15 +78,18 @@ export function audit_untrusted(text: string): string {
   return hex.join('').toUpperCase()
 }
 
-/** The algorithm counts as untrusted, for the policy's author chose it (security/ipe/digest.c: ipe_digest_audit). */
+/**
+ * The algorithm counts as untrusted, for the policy's author chose it (security/ipe/digest.c:
+ * ipe_digest_audit).
+ */
 function audit_prop(prop: IpeProp): string {
   if (typeof prop.value === 'boolean') return `${prop.name}=${prop.value ? 'TRUE' : 'FALSE'}`
   return `${prop.name}=${audit_untrusted(prop.value.alg)}:${prop.value.hex.toUpperCase()}`
 }
 
 /**
- * A rule that matched, as the record shows it. It is not quite the policy's line: the algorithm of a digest stands in
- * quotes of its own and the digest in upper case.
+ * A rule that matched, as the record shows it. It is not quite the policy's line: the algorithm of a digest
+ * stands in quotes of its own and the digest in upper case.
  *
  * @param rule the rule that decided
  * @returns the text inside `rule="…"`

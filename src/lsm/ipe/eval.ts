@@ -1,8 +1,8 @@
 /**
  * What a policy decides about one access.
  *
- * The kernel is taken to be built with all of IPE's properties (CONFIG_IPE_PROP_*); without one of them both its TRUE
- * and its FALSE form would be false.
+ * The kernel is taken to be built with all of IPE's properties (CONFIG_IPE_PROP_*); without one of them both
+ * its TRUE and its FALSE form would be false.
  */
 
 import { audit_default, audit_rule, type IpeAuditOp } from './audit.js'
@@ -14,7 +14,10 @@ export interface IpeContext {
   readonly has_file: boolean
   /** the file's mount belongs to the superblock that was unpacked at boot */
   readonly initramfs: boolean
-  /** of the block device below the file's data inode (d_real_inode); null without a device, or without dm-verity */
+  /**
+   * of the block device below the file's data inode (d_real_inode); null without a device, or without
+   * dm-verity
+   */
   readonly dmverity: null | { readonly roothash: IpeDigest; readonly signed: boolean }
   /** of the file's data inode itself; null without fs-verity */
   readonly fsverity: null | { readonly digest: IpeDigest; readonly signed: boolean }
@@ -22,7 +25,9 @@ export interface IpeContext {
 
 export interface IpeDecision {
   readonly action: IpeAction
-  /** what decided: a rule, the operation's DEFAULT, the global DEFAULT, or nothing, for no policy is active */
+  /**
+   * what decided: a rule, the operation's DEFAULT, the global DEFAULT, or nothing, for no policy is active
+   */
   readonly match: 'rule' | 'op' | 'global' | 'none'
   /** the deciding line as the audit record shows it; empty for `none` */
   readonly rule: string
@@ -36,7 +41,9 @@ const NO_FILE: IpeContext = { has_file: false, initramfs: false, dmverity: null,
 
 const NO_POLICY: IpeDecision = { action: 'ALLOW', match: 'none', rule: '', errno: 0, audited: false }
 
-/** security/ipe/digest.c: ipe_digest_eval. Only the algorithm's case counts: hex is a way of writing bytes. */
+/**
+ * security/ipe/digest.c: ipe_digest_eval. Only the algorithm's case counts: hex is a way of writing bytes.
+ */
 function same_digest(expected: IpeDigest, found: IpeDigest | undefined): boolean {
   return (
     found !== undefined &&
@@ -46,8 +53,8 @@ function same_digest(expected: IpeDigest, found: IpeDigest | undefined): boolean
 }
 
 /**
- * security/ipe/eval.c: evaluate_property. FALSE is the negation of TRUE, so where there is no file, no device or no
- * verity the FALSE forms hold.
+ * security/ipe/eval.c: evaluate_property. FALSE is the negation of TRUE, so where there is no file, no device
+ * or no verity the FALSE forms hold.
  */
 function evaluate_property(ctx: IpeContext, prop: IpeProp): boolean {
   switch (prop.name) {
@@ -74,7 +81,10 @@ function from_rule(rule: IpeRule): Match {
   return { action: rule.action, match: 'rule', rule: audit_rule(rule) }
 }
 
-/** A policy without a global default can only be asked for it by an unknown operation; the kernel warns and allows. */
+/**
+ * A policy without a global default can only be asked for it by an unknown operation; the kernel warns and
+ * allows.
+ */
 function from_global(policy: IpePolicy): Match {
   const action = policy.global_default_action ?? 'ALLOW'
   return { action, match: 'global', rule: audit_default(null, action) }
@@ -90,8 +100,9 @@ function find_match(policy: IpePolicy, op: IpeAuditOp, ctx: IpeContext): Match {
 }
 
 /**
- * Asks the active policy about one access: the first rule of the operation that matches decides, else the operation's
- * DEFAULT, else the global DEFAULT. Without a policy everything is allowed and nothing is audited.
+ * Asks the active policy about one access: the first rule of the operation that matches decides, else the
+ * operation's DEFAULT, else the global DEFAULT. Without a policy everything is allowed and nothing is
+ * audited.
  *
  * @param policy the active policy, or null
  * @param op the operation; UNKNOWN goes straight to the global DEFAULT

@@ -1,9 +1,9 @@
 /**
  * What an IPE policy is once it has been read, as plain data, and how it is written down again.
  *
- * The kernel keeps one table per operation (security/ipe/policy.h: ipe_parsed_policy): the rules in the order of the
- * text, and the action of that operation's DEFAULT line. Both are here under the same names; an action that the policy
- * does not give (IPE_ACTION_INVALID) is null.
+ * The kernel keeps one table per operation (security/ipe/policy.h: ipe_parsed_policy): the rules in the order
+ * of the text, and the action of that operation's DEFAULT line. Both are here under the same names; an action
+ * that the policy does not give (IPE_ACTION_INVALID) is null.
  */
 
 /** The operations a policy may speak of, in the kernel's order (security/ipe/policy.h: ipe_op_type). */
@@ -22,8 +22,9 @@ export type IpeOp = (typeof IPE_OPS)[number]
 export type IpeAction = 'ALLOW' | 'DENY'
 
 /**
- * An algorithm's name and a digest. The name is compared as it stands, the digest byte by byte; neither the name nor the
- * length is checked against any list, and both may be empty (security/ipe/digest.c: ipe_digest_parse).
+ * An algorithm's name and a digest. The name is compared as it stands, the digest byte by byte; neither the
+ * name nor the length is checked against any list, and both may be empty (security/ipe/digest.c:
+ * ipe_digest_parse).
  */
 export interface IpeDigest {
   readonly alg: string
@@ -77,12 +78,13 @@ export function format_rule(rule: IpeRule): string {
 }
 
 /**
- * Writes a policy in its canonical form: the header, the global DEFAULT, then for every operation its DEFAULT and its
- * rules in order. The order of lines of different operations has no meaning to the kernel, so nothing is lost:
- * `parse_policy(format_policy(p))` gives p again for every p that the parser can give.
+ * Writes a policy in its canonical form: the header, the global DEFAULT, then for every operation its DEFAULT
+ * and its rules in order. The order of lines of different operations has no meaning to the kernel, so nothing
+ * is lost: `parse_policy(format_policy(p))` gives p again for every p that the parser can give.
  *
- * @param policy a policy; one made by hand must keep to the grammar (no space, tab, line end, NUL or `#` in the name and
- *   in a digest's algorithm, nor a `:` in the latter), else the text will not parse or means something else
+ * @param policy a policy; one made by hand must keep to the grammar (no space, tab, line end, NUL or `#` in
+ *   the name and in a digest's algorithm, nor a `:` in the latter), else the text will not parse or means
+ *   something else
  * @returns the text, each line ended by a newline
  * Errors: none. Source: security/ipe/policy_parser.c: ipe_parse_policy, parse_header, parse_rule.
  */

@@ -1,10 +1,10 @@
 /**
- * The IPE policy language: every text is accepted or refused as the kernel does it, with the kernel's errno. Beyond the
- * kernel, which only gives the errno, an error says where it is and what was expected.
+ * The IPE policy language: every text is accepted or refused as the kernel does it, with the kernel's errno.
+ * Beyond the kernel, which only gives the errno, an error says where it is and what was expected.
  *
- * The kernel reads bytes; a string stands for its UTF-8 bytes. The one byte beyond ASCII that has a meaning, 0xA0 at a
- * line's end (isspace of lib/ctype.c), can in UTF-8 only be the rest of a longer character, and a line that ends in such
- * a character is refused with the same errno whether or not the byte is cut off.
+ * The kernel reads bytes; a string stands for its UTF-8 bytes. The one byte beyond ASCII that has a meaning,
+ * 0xA0 at a line's end (isspace of lib/ctype.c), can in UTF-8 only be the rest of a longer character, and a
+ * line that ends in such a character is refused with the same errno whether or not the byte is cut off.
  */
 
 import {
@@ -101,8 +101,9 @@ function case_hint(text: string): string {
 }
 
 /**
- * lib/kstrtox.c: kstrtou16 with base 10. One leading '+' and leading zeros are allowed, '-', '0x' and spaces are not.
- * What does not fit 64 bits is out of range even with rubbish behind it; what fits 64 but not 16 only without.
+ * lib/kstrtox.c: kstrtou16 with base 10. One leading '+' and leading zeros are allowed, '-', '0x' and spaces
+ * are not. What does not fit 64 bits is out of range even with rubbish behind it; what fits 64 but not 16
+ * only without.
  */
 function parse_u16(text: string, at: Position): { value: number } | PolicyError {
   const digits = /^\+?([0-9]*)/.exec(text)?.[1] ?? ''
@@ -190,8 +191,9 @@ function parse_header(line: Line, draft: Draft): PolicyError | null {
 }
 
 /**
- * security/ipe/digest.c: ipe_digest_parse. Name and length are free, either may be empty; digits are of either case. An
- * odd last digit is refused because the kernel rounds the length up and meets the string's end (lib/hexdump.c: hex2bin).
+ * security/ipe/digest.c: ipe_digest_parse. Name and length are free, either may be empty; digits are of
+ * either case. An odd last digit is refused because the kernel rounds the length up and meets the string's
+ * end (lib/hexdump.c: hex2bin).
  */
 function parse_digest(text: string, at: Position): IpeDigest | PolicyError {
   const colon = text.indexOf(':')
@@ -276,8 +278,9 @@ function add_default(draft: Draft, at: Position, op: IpeOp | null, action: IpeAc
 }
 
 /**
- * security/ipe/policy_parser.c: parse_rule. Every word but the last is judged from left to right, then the last as the
- * action, and only then whether a DEFAULT has properties or stands twice: of several errors the kernel's first is given.
+ * security/ipe/policy_parser.c: parse_rule. Every word but the last is judged from left to right, then the
+ * last as the action, and only then whether a DEFAULT has properties or stands twice: of several errors the
+ * kernel's first is given.
  */
 function parse_rule(line: Line, draft: Draft): PolicyError | null {
   const words = line.tokens.slice(0, -1)
@@ -312,8 +315,9 @@ function parse_rule(line: Line, draft: Draft): PolicyError | null {
 }
 
 /**
- * security/ipe/policy_parser.c: remove_comment, remove_trailing_spaces, and the splitting at IPE_POLICY_DELIM. A vertical
- * tab or form feed is cut off at the line's end but separates nothing within it. Null when nothing is left.
+ * security/ipe/policy_parser.c: remove_comment, remove_trailing_spaces, and the splitting at
+ * IPE_POLICY_DELIM. A vertical tab or form feed is cut off at the line's end but separates nothing within it.
+ * Null when nothing is left.
  */
 function read_line(text: string, line: number): Line | null {
   const comment = text.indexOf('#')
@@ -346,11 +350,11 @@ function validate_policy(draft: Draft, end: Position, note: string): PolicyError
  * Reads a policy as the kernel does when it is loaded.
  *
  * @param text the policy; what follows a NUL is not looked at
- * @returns `{ policy }`, or `{ error }` with the first error in the kernel's order: line by line; in the header word by
- *   word; in a rule its words, then the action, then the DEFAULT's own conditions; at the end a missing header or default.
- *   EBADMSG: the form is wrong. EINVAL: a version part is no decimal number, or a digest no hexadecimal. ERANGE: a version
- *   part is above 65535. Nothing is thrown, whatever the text.
- * Source: security/ipe/policy_parser.c: ipe_parse_policy (the same from 6.12 to 7.0).
+ * @returns `{ policy }`, or `{ error }` with the first error in the kernel's order: line by line; in the
+ *   header word by word; in a rule its words, then the action, then the DEFAULT's own conditions; at the end
+ *   a missing header or default. EBADMSG: the form is wrong. EINVAL: a version part is no decimal number, or
+ *   a digest no hexadecimal. ERANGE: a version part is above 65535. Nothing is thrown, whatever the text.
+ * Source: security/ipe/policy_parser.c: ipe_parse_policy.
  */
 export function parse_policy(text: string): { policy: IpePolicy } | { error: PolicyError } {
   const nul = text.indexOf('\0')

@@ -56,6 +56,17 @@ describe('a property holds in', () => {
     expect(evaluate(p, 'EXECUTE', ctx, true, false).action).toBe('ALLOW')
   })
 
+  test('upper-case hex of a policy made by hand is the same bytes too', () => {
+    const p = policy('DEFAULT action=DENY')
+    const props = [{ name: 'fsverity_digest' as const, value: { alg: 'sha256', hex: 'AB01' } }]
+    const table = {
+      default_action: null,
+      rules: [{ op: 'EXECUTE' as const, props, action: 'ALLOW' as const }],
+    }
+    const by_hand: IpePolicy = { ...p, rules: { ...p.rules, EXECUTE: table } }
+    expect(evaluate(by_hand, 'EXECUTE', FS, true, false).action).toBe('ALLOW')
+  })
+
   test('without a file nothing that a context might still say is looked at', () => {
     const ctx = { ...BOOT, ...DM_SIGNED, initramfs: true, fsverity: FS_SIGNED.fsverity, has_file: false }
     for (const prop of ['boot_verified=TRUE', 'dmverity_signature=TRUE', 'fsverity_digest=sha256:ab01']) {

@@ -309,6 +309,7 @@ describe('rules', () => {
     ],
     ['the third line with CR', line('x action=DENY').replaceAll('\n', '\r'), 'EBADMSG', 3, 1, "found 'x'"],
     ['a terminal escape', line('\u001b[31m action=DENY'), 'EBADMSG', 3, 1, "'\\u{1b}[31m'"],
+    ['a long word', line(`${'x'.repeat(41)} action=DENY`), 'EBADMSG', 3, 1, `'${'x'.repeat(40)}…'`],
     ['a very long word', line(`${'x'.repeat(5000)} action=DENY`), 'EBADMSG', 3, 1, `'${'x'.repeat(40)}…'`],
   ])
 })
