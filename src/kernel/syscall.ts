@@ -56,6 +56,8 @@ export function all_syscalls(): readonly Syscall[] {
 
 /** A string argument of NULL, as functions see it: no file name contains a NUL byte. */
 export const NULL_POINTER = '\0'
+/** A buffer to be written that is NULL: no byte string has this character, and "\0" is a fine byte to write. */
+export const NULL_BYTES = '\u0100'
 
 /** What is wrong with an argument, for people: which, what was expected. */
 export class ArgumentError extends Error {}
@@ -120,7 +122,7 @@ function decode_one(param: Parameter, given: unknown): Argument {
       if (typeof given !== 'string') throw new ArgumentError(`${param.name}: expected a string or null`)
       return utf8_bytes(given.split('\0')[0]!)
     case 'bytes':
-      return given === null ? NULL_POINTER : decode_bytes(param, given)
+      return given === null ? NULL_BYTES : decode_bytes(param, given)
     case 'strings':
       if (given === null) return []
       if (!Array.isArray(given) || given.some((each) => typeof each !== 'string')) {

@@ -17,12 +17,20 @@ export const vm_area = table(
     flags: { vm_prot: int(), vm_may: int(), vm_shared: int() },
     file: { vm_file: ref('file'), vm_pgoff: int() },
   },
-  { owned: true },
+  { unique: ['vm_mm', 'vm_start'], owned: true },
 )
 
-/** A page of private memory: of an anonymous mapping, or a page of a private mapping that was written to. */
+/**
+ * A page of private memory: of an anonymous mapping, or of a private mapping that was written to. The
+ * latter knows which page of which file it was copied from: when that page is truncated away, so is the
+ * copy, whosever it is. Therefore these rows are not their task's alone.
+ */
 export const anon_page = table(
   'anon_page',
-  { identity: { mm: ref('mm_struct'), address: int() }, data: { data: str() } },
-  { unique: ['mm', 'address'], keyed: true, owned: true },
+  {
+    identity: { mm: ref('mm_struct'), address: int() },
+    origin: { mapping: ref('inode'), index: int() },
+    data: { data: str() },
+  },
+  { unique: ['mm', 'address'], keyed: true, constant: ['origin'] },
 )

@@ -1,0 +1,175 @@
+/**
+ * Tasks begin and end (kernel/fork.c, kernel/exit.c).
+ *
+ *     fork
+ *       kernel_clone         copies of credentials, descriptors (they share the open files) and mappings
+ *     exit
+ *       exit_mm              mappings, then the running program no longer denies writing to itself
+ *       fput                 of files that mappings pinned, then of descriptors, each a stage
+ *       exit_notify
+ */
+import { EAGAIN } from '../kernel/errno.js'
+import { call, done, fn, local, stage } from '../kernel/fn.js'
+import type { Kernel } from '../kernel/machine.js'
+import { int, list, type Row, type TableInfo } from '../kernel/schema.js'
+import { define_syscall } from '../kernel/syscall.js'
+import { dget, dput, ihold, iput } from './dentry.js'
+import { file } from './file.js'
+import { RLIMIT_NOFILE } from './file_table.js'
+import { inode } from './inode.js'
+import { anon_page, mm_struct, vm_area } from './mm.js'
+import { fput_all, mappings } from './mmap.js'
+import { current, fd_row, fd_slot, task_struct, user_buffer } from './task.js'
+
+/** Children that one task can have. */
+const MAX_CHILDREN = 7
+/** Tasks have numbers below this: a number and a place share the 32 bits of a row's number. */
+const MAX_TASK = 1 << 13
+
+/**
+ * The number of the next child of a task: of its own range, lowest free first, so that the order in which
+ * different tasks fork does not matter.
+ *
+ * @returns it, or -EAGAIN
+ */
+function alloc_pid(k: Kernel): number {
+  const first = (k.task + 8) * 8
+  for (let pid = first + 1; pid <= first + MAX_CHILDREN && pid < MAX_TASK; pid++) {
+    if (!task_struct.has(k, pid)) return pid
+  }
+  return k.refuse(-EAGAIN, 'no task number is left')
+}
+
+/** All fields of a row, to make another one of them. */
+function fields_of<V>(row: Row<V>, info: TableInfo): Row<V> {
+  return Object.fromEntries(info.columns.map(({ name }) => [name, row[name as keyof V]])) as Row<V>
+}
+
+/** Descriptors of the running task that are open. */
+function open_descriptors(k: Kernel): number[] {
+  const fds: number[] = []
+  for (let fd = 0; fd < RLIMIT_NOFILE; fd++) if (fd_slot.has(k, fd_row(k.task, fd))) fds.push(fd)
+  return fds
+}
+
+/** kernel/fork.c: copy_files. The open files are shared, positions and all. */
+function copy_files(k: Kernel, child: number): void {
+  for (const fd of open_descriptors(k)) {
+    const slot = fd_slot(k, fd_row(k.task, fd))
+    fd_slot.create_at(k, fd_row(child, fd), { file: slot.file, close_on_exec: slot.close_on_exec })
+    file(k, slot.file).f_count += 1
+  }
+}
+
+/**
+ * kernel/fork.c: dup_mmap. Each copy of a mapping pins the file once more; private pages are copied, shared
+ * ones are the page cache's. The running program is denied to writers once per address space.
+ *
+ * @returns the new address space, 0 where there is none to copy
+ */
+function copy_mm(k: Kernel, child: number): number {
+  const { mm } = current(k)
+  if (mm === 0) return 0
+  const { exe_file } = mm_struct(k, mm)
+  const copy = mm_struct.create_at(k, mm_struct.lowest_free(k, child, 1), { exe_file })
+  if (exe_file !== 0) {
+    ihold(k, exe_file)
+    if (k.has('exec_denies_writes')) inode(k, exe_file).i_writecount -= 1
+  }
+  for (const vma of mappings(k, mm)) {
+    if (vma.vm_file !== 0) file(k, vma.vm_file).f_count += 1
+    const id = vm_area.lowest_free(k, child, 1)
+    vm_area.create_at(k, id, { ...fields_of(vma, vm_area.info), vm_mm: copy.id })
+  }
+  for (const { address, mapping, index, data } of anon_page.where(k, mm)) {
+    anon_page.create(k, { mm: copy.id, address, mapping, index, data })
+  }
+  return copy.id
+}
+
+/**
+ * fork(2): a copy of the running task that has nothing to do yet. What it does is for whoever asked to
+ * decide. Errors: EAGAIN. @returns the child's number
+ */
+export const kernel_clone = fn('kernel_clone', { source: 'kernel/fork.c' }, [
+  stage('copy_process', (k, f) => {
+    const child = alloc_pid(k)
+    if (child < 0) return child
+    copy_files(k, child)
+    const mm = copy_mm(k, child)
+    const parent = current(k)
+    task_struct.create_at(k, child, {
+      ...fields_of(parent, task_struct.info),
+      parent: k.task,
+      mm,
+    })
+    user_buffer.create_at(k, child, {})
+    dget(k, parent.pwd)
+    return done(f, child)
+  }),
+])
+
+/**
+ * Takes an address space down (mm/mmap.c: exit_mmap; kernel/fork.c: __mmput). The running program is writable
+ * again when the last address space that runs it is gone.
+ *
+ * @returns the files that its mappings pinned: the caller drops a reference of each
+ */
+export function exit_mmap(k: Kernel, mm: number): number[] {
+  const files: number[] = []
+  for (const { id, vm_file } of mappings(k, mm)) {
+    if (vm_file !== 0) files.push(vm_file)
+    vm_area.remove(k, id)
+  }
+  for (const { id } of anon_page.where(k, mm)) anon_page.remove(k, id)
+  const { exe_file } = mm_struct(k, mm)
+  mm_struct.remove(k, mm)
+  if (exe_file !== 0) {
+    if (k.has('exec_denies_writes')) inode(k, exe_file).i_writecount += 1
+    iput(k, exe_file)
+  }
+  return files
+}
+
+/**
+ * Ends the running task. Locals: `code`, as it is kept: 1 + exit status, or the negative number of a signal.
+ * Its row stays, as a zombie's does; it holds nothing any more.
+ */
+export const do_exit = fn('do_exit', { source: 'kernel/exit.c', locals: { code: int(), files: list() } }, [
+  stage('exit_mm', (k, f) => {
+    const task = current(k)
+    if (task.mm === 0) return
+    f.files = exit_mmap(k, task.mm)
+    task.mm = 0
+  }),
+  local('exit_files', (k, f) => {
+    const files = [...f.files]
+    for (const fd of open_descriptors(k)) {
+      files.push(fd_slot(k, fd_row(k.task, fd)).file)
+      fd_slot.remove(k, fd_row(k.task, fd))
+    }
+    f.files = files
+  }),
+  call(fput_all, (_, f) => ({ files: f.files })),
+  stage('exit_notify', (k, f) => {
+    const task = current(k)
+    dput(k, task.pwd)
+    task.exit_code = f.code
+  }),
+])
+
+define_syscall({ name: 'fork', params: [], fn: kernel_clone, locals: () => ({}), returns: 'task' })
+define_syscall({
+  name: 'exit',
+  params: [{ name: 'status', kind: 'int', missing: 0 }],
+  fn: do_exit,
+  locals: (status) => ({ code: 1 + (status & 0xff) }),
+  returns: 'int',
+})
+define_syscall({
+  name: 'exit_group',
+  params: [{ name: 'status', kind: 'int', missing: 0 }],
+  fn: do_exit,
+  locals: (status) => ({ code: 1 + (status & 0xff) }),
+  returns: 'int',
+})
