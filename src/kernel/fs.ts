@@ -13,9 +13,14 @@ import type { Kernel } from './machine.js'
 /** Which real inode an overlay dentry stands for (include/linux/dcache.h: enum d_real_type). */
 export type DRealType = 'data' | 'metadata'
 
+/** A kernel function that has at least the locals `L`, which its caller fills; it may have more of its own. */
+export type Operation<L extends object> = Fn<any> & { readonly takes?: L }
+
 export interface FileSystemOperations {
   /** `s_type` of its superblocks. */
   readonly name: string
+  /** The largest file in bytes, where that is less than the vfs's own limit (16 TiB on ext4). */
+  readonly s_maxbytes?: number
   /** The dentry of `name` in the directory `parent` (a dentry number), or 0 where there is none. Atomic. */
   lookup(k: Kernel, parent: number, name: string): number
   /** What this type asks beyond mode bits (`inode_operations.permission`): 0 or a negative errno. */
@@ -29,24 +34,27 @@ export interface FileSystemOperations {
   /** The open file that a new mapping of this file pins and maps; itself unless stacked. */
   mmap_file?(k: Kernel, file: number): number
 
-  /** `file_operations.open`: locals `file`. Fails the open with its errno. */
-  readonly open?: Fn<{ file: number }>
+  /**
+   * `file_operations.open`: locals `file`, and the `flags` of the open: with O_TRUNC, which f_flags no longer
+   * has. Fails the open with its errno.
+   */
+  readonly open?: Operation<{ file: number; flags: number }>
   /** `file_operations.release`: locals `file`, when the last reference goes. */
-  readonly release?: Fn<{ file: number }>
+  readonly release?: Operation<{ file: number }>
   /** Locals `file`, `pos`, `count`: copies to the task's user buffer, returns the number of bytes. */
-  readonly read_iter?: Fn<{ file: number; pos: number; count: number }>
+  readonly read_iter?: Operation<{ file: number; pos: number; count: number }>
   /** Locals `file`, `pos`, `data`: with `pos` -1 at the file's position (and the position moves). Returns the number of bytes. */
-  readonly write_iter?: Fn<{ file: number; pos: number; data: string }>
+  readonly write_iter?: Operation<{ file: number; pos: number; data: string }>
   /** `inode_operations.setattr`, under the inode's lock: locals of `notify_change`. */
-  readonly setattr?: Fn<SetattrLocals>
+  readonly setattr?: Operation<SetattrLocals>
   /** `inode_operations.create`, `mkdir`, `symlink`, `mknod`: makes `name` in `parent` (locked); returns the dentry. */
-  readonly create?: Fn<CreateLocals>
+  readonly create?: Operation<CreateLocals>
   /** Makes `name` in `parent` another link of `inode`. */
-  readonly link?: Fn<{ inode: number; parent: number; name: string; old_dentry: number }>
+  readonly link?: Operation<{ inode: number; parent: number; name: string; old_dentry: number }>
   /** Removes `dentry` (of a directory if it is one: it is empty, or the type answers ENOTEMPTY). */
-  readonly unlink?: Fn<{ dentry: number }>
+  readonly unlink?: Operation<{ dentry: number }>
   /** Moves `old_dentry` to `name` in `parent`, over `new_dentry` where that is not 0. */
-  readonly rename?: Fn<{
+  readonly rename?: Operation<{
     old_dentry: number
     parent: number
     name: string

@@ -1,0 +1,202 @@
+/**
+ * Copy-up: a lower object gets a copy in the upper layer, and from one instant on the overlay inode stands
+ * for that (fs/overlayfs/copy_up.c).
+ *
+ *     ovl_copy_up_flags
+ *       ovl_copy_up_start     per object, parents first: the mutex, the attributes, a file without a name
+ *       ovl_copy_up_file      the data, page by page; the lower file may change meanwhile
+ *       ovl_do_link           the name in the upper directory: whoever looks there sees it now
+ *       ovl_inode_update      publication: whoever reads through the overlay gets the copy from now on
+ *
+ * The kernel waits for nothing between ovl_do_link and ovl_inode_update, yet they are two instants: a
+ * reader of the upper directory and one of the overlay can disagree in between.
+ */
+import { EEXIST, EROFS } from '../kernel/errno.js'
+import {
+  AGAIN,
+  BLOCKED,
+  done,
+  type Frame,
+  fn,
+  hand_over,
+  hold,
+  jump,
+  type Outcome,
+  release,
+  stage,
+  take,
+} from '../kernel/fn.js'
+import type { Kernel } from '../kernel/machine.js'
+import { int, ref, type ValuesOf } from '../kernel/schema.js'
+import { security } from '../kernel/security.js'
+import { dentry, dget, iput } from '../vfs/dentry.js'
+import { add_entry, new_inode } from '../vfs/filesystems/simple.js'
+import { inode, is_dir, is_reg, is_special, PAGE_SIZE, page } from '../vfs/inode.js'
+import { lookup_one, mnt_want_write } from '../vfs/namei.js'
+import { O_ACCMODE, O_RDWR, O_TRUNC, O_WRONLY } from '../vfs/open.js'
+import { read_page, write_page } from '../vfs/page_cache.js'
+import { ovl_dentry_upper, ovl_fs, ovl_inode } from './ovl_entry.js'
+
+/** The overlay inode's mutex: one copy-up at a time (fs/overlayfs/util.c: ovl_inode_lock). */
+export const ovl_inode_mutex = hold('ovl_inode_unlock', (k, ino) => {
+  ovl_inode(k, ino).ovl_lock = 0
+})
+
+/** Takes the overlay inode's mutex, or sleeps until it is free. */
+export function ovl_inode_lock(k: Kernel, f: Frame<any>, ino: number): Outcome {
+  const info = ovl_inode(k, ino)
+  if (info.ovl_lock !== 0) return BLOCKED
+  info.ovl_lock = k.task
+  take(f, ovl_inode_mutex, ino)
+}
+
+/** The copy while it has no name: it is thrown away if the copy-up fails. */
+const tmpfile = hold('ovl_cleanup', (k, ino) => iput(k, ino))
+
+/** Whether an open with these flags wants to write: then a lower file is copied up (ovl_open_flags_need_copy_up). */
+export function ovl_open_flags_need_copy_up(flags: number): boolean {
+  const mode = flags & O_ACCMODE
+  return mode === O_WRONLY || mode === O_RDWR || (flags & O_TRUNC) !== 0
+}
+
+/** ... and whether it does so for this inode: never for devices and fifos (ovl_open_need_copy_up). */
+export function ovl_open_need_copy_up(k: Kernel, ino: number, flags: number): boolean {
+  return (
+    ovl_open_flags_need_copy_up(flags) && !is_special(inode(k, ino).i_mode) && ovl_inode(k, ino).upper === 0
+  )
+}
+
+const copy_up = {
+  /** What is to be copied up in the end, and the flags of the open that wants it (O_TRUNC: no data). */
+  dentry: ref('dentry'),
+  flags: int(),
+  /** What is being copied up now: `dentry`, or an ancestor of it. */
+  at: ref('dentry'),
+  /** The copy, its size when the copy began, and how much of that has been copied. */
+  temp: ref('inode'),
+  size: int(),
+  pos: int(),
+}
+type CopyUp = Frame<ValuesOf<typeof copy_up>>
+
+/**
+ * Copies an overlay object up, and before it every ancestor that is in no upper layer yet, each atomically:
+ * a failure leaves the ancestors that were done.
+ *
+ * Errors, in order: EROFS (no upper layer, or it is read-only), what a module answers to inode_copy_up,
+ * EEXIST (somebody made the name in the upper directory meanwhile).
+ */
+export const ovl_copy_up_flags = fn(
+  'ovl_copy_up_flags',
+  { source: 'fs/overlayfs/copy_up.c', locals: copy_up },
+  [
+    stage('ovl_copy_up_start', ovl_copy_up_start),
+    stage('ovl_copy_up_file', ovl_copy_up_file),
+    stage('ovl_do_link', ovl_do_link),
+    stage('ovl_inode_update', ovl_inode_update),
+  ],
+)
+
+/** The topmost ancestor that no upper layer has: its parent has an upper dentry. */
+function next_to_copy(k: Kernel, dent: number): number {
+  let at = dent
+  for (
+    let parent = dentry(k, at).d_parent;
+    ovl_dentry_upper(k, parent) === 0;
+    parent = dentry(k, at).d_parent
+  )
+    at = parent
+  return at
+}
+
+/**
+ * One step, although the kernel looks, locks, looks again and makes the unnamed file: nobody else can see
+ * that file, and who finds the mutex taken finds the copy published when he gets it.
+ */
+function ovl_copy_up_start(k: Kernel, f: CopyUp): Outcome {
+  if (ovl_dentry_upper(k, f.dentry) !== 0) return done(f)
+  const { d_sb } = dentry(k, f.dentry)
+  const { upper_mnt, workdir } = ovl_fs(k, d_sb)
+  if (upper_mnt === 0) return k.refuse(-EROFS, 'the overlay has no upper layer')
+  f.at = next_to_copy(k, f.dentry)
+  const { d_inode } = dentry(k, f.at)
+  if (ovl_inode(k, d_inode).ovl_lock !== 0) return BLOCKED
+  const refused = mnt_want_write(k, upper_mnt) || security(k, 'inode_copy_up', { dentry: f.at })
+  if (refused !== 0) return refused
+  ovl_inode_lock(k, f, d_inode)
+  make_temp(k, f, workdir)
+  return f.size === 0 ? jump(f, 'ovl_do_link') : undefined
+}
+
+/** A file without a name, with the attributes that the lower one has now (ovl_do_tmpfile, ovl_copy_up_metadata). */
+function make_temp(k: Kernel, f: CopyUp, workdir: number): void {
+  const lower = inode(k, ovl_inode(k, dentry(k, f.at).d_inode).lower)
+  const temp = inode(k, new_inode(k, workdir, lower.i_mode, lower.i_link, lower.i_rdev))
+  temp.i_mode = lower.i_mode
+  temp.i_uid = lower.i_uid
+  temp.i_gid = lower.i_gid
+  temp.i_flags = lower.i_flags
+  temp.i_count = 1
+  const truncated = f.at === f.dentry && (f.flags & O_TRUNC) !== 0
+  const size = is_reg(lower.i_mode) && !truncated ? lower.i_size : 0
+  if (is_reg(lower.i_mode)) temp.i_size = size
+  f.temp = temp.id
+  f.size = size
+  f.pos = 0
+  take(f, tmpfile, temp.id)
+  k.tell('copy-up', () => `${dentry(k, f.at).d_name}: ${size} bytes to copy`)
+}
+
+/**
+ * Copies the next page that is no hole. The lower file is not locked: its pages are copied as they are now,
+ * up to the size that it had at the start; what it has lost since is zeros.
+ */
+function ovl_copy_up_file(k: Kernel, f: CopyUp): Outcome {
+  const { lower } = ovl_inode(k, dentry(k, f.at).d_inode)
+  const from = Math.floor(f.pos / PAGE_SIZE)
+  const rest = page
+    .where(k, lower)
+    .map((row) => row.index)
+    .filter((index) => index >= from)
+  if (rest.length === 0) return
+  const index = Math.min(...rest)
+  const start = index * PAGE_SIZE
+  if (start >= f.size) return
+  const data = read_page(k, lower, index).slice(0, f.size - start)
+  if (data !== '') write_page(k, f.temp, index, 0, data)
+  f.pos = start + PAGE_SIZE
+  return f.pos < f.size && rest.length > 1 ? AGAIN : undefined
+}
+
+/** The name that a dentry has, or had before it was unlinked: then a whiteout stands there, and the copy-up fails. */
+const name_of = (k: Kernel, dent: number): string => dentry(k, dent).d_name.split('/')[0]!
+
+/** The copy gets its name in the upper directory, whose lock is held only for that (ovl_copy_up_tmpfile, ovl_copy_up_workdir). */
+function ovl_do_link(k: Kernel, f: CopyUp): Outcome {
+  const { d_parent } = dentry(k, f.at)
+  const d_name = name_of(k, f.at)
+  const upperdir = ovl_dentry_upper(k, d_parent)
+  if (inode(k, dentry(k, upperdir).d_inode).i_rwsem !== 0) return BLOCKED
+  const read_only = mnt_want_write(k, ovl_fs(k, dentry(k, f.at).d_sb).upper_mnt)
+  if (read_only !== 0) return read_only
+  if (lookup_one(k, upperdir, d_name) !== 0)
+    return k.refuse(-EEXIST, () => `${d_name} was made in the upper layer`)
+  const linked = add_entry(k, upperdir, d_name, f.temp)
+  dget(k, linked)
+  hand_over(f, tmpfile)
+  inode(k, f.temp).i_count -= 1
+  f.pos = linked
+}
+
+/** Publication, and the end of the mutex. After an ancestor comes the next of its descendants. */
+function ovl_inode_update(k: Kernel, f: CopyUp): Outcome {
+  const ino = dentry(k, f.at).d_inode
+  const info = ovl_inode(k, ino)
+  info.upper = f.temp
+  info.upper_dentry = f.pos
+  // A directory of two layers is a merged one, which counts as one link.
+  if (is_dir(inode(k, ino).i_mode)) inode(k, ino).i_nlink = 1
+  release(k, f, ovl_inode_mutex)
+  k.tell('published', () => `${dentry(k, f.at).d_name} is the upper one from now on`)
+  return f.at === f.dentry ? done(f) : jump(f, 'ovl_copy_up_start')
+}

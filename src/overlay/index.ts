@@ -1,0 +1,36 @@
+/** OverlayFS: one directory tree made of several, the lower ones never written (Documentation/filesystems/overlayfs.rst). */
+import { register_filesystem } from '../kernel/fs.js'
+import { ovl_create_object, ovl_do_remove, ovl_link, ovl_rename } from './dir.js'
+import {
+  ovl_file_data_inode,
+  ovl_mmap_file,
+  ovl_open,
+  ovl_read_iter,
+  ovl_release,
+  ovl_write_iter,
+} from './file.js'
+import { ovl_d_real, ovl_free_inode, ovl_getattr_inode, ovl_permission, ovl_setattr } from './inode.js'
+import { ovl_is_empty, ovl_lookup } from './lookup.js'
+
+export { mount_overlay, type OverlayMount, type OverlaySpec } from './mount.js'
+
+register_filesystem({
+  name: 'overlay',
+  lookup: ovl_lookup,
+  permission: ovl_permission,
+  d_real: ovl_d_real,
+  getattr_inode: ovl_getattr_inode,
+  file_data_inode: ovl_file_data_inode,
+  mmap_file: ovl_mmap_file,
+  open: ovl_open,
+  release: ovl_release,
+  read_iter: ovl_read_iter,
+  write_iter: ovl_write_iter,
+  setattr: ovl_setattr,
+  create: ovl_create_object,
+  link: ovl_link,
+  unlink: ovl_do_remove,
+  rename: ovl_rename,
+  is_empty: ovl_is_empty,
+  evict_inode: ovl_free_inode,
+})

@@ -1,0 +1,111 @@
+/**
+ * What an overlay keeps beside the ordinary tables (fs/overlayfs/ovl_entry.h): which real objects stand
+ * behind its superblock and its inodes. Overlay dentries and inodes themselves are rows like any other.
+ */
+import type { Kernel } from '../kernel/machine.js'
+import { int, list, ref, table } from '../kernel/schema.js'
+import { dentry } from '../vfs/dentry.js'
+import { inode } from '../vfs/inode.js'
+import { mount } from '../vfs/mount.js'
+
+/** struct ovl_fs; its number is the superblock's. Layers are private mounts, so that they cannot be covered. */
+export const ovl_fs = table(
+  'ovl_fs',
+  {
+    config: {
+      /** 0 without an upper layer: then nothing can be written. */
+      upper_mnt: ref('mount'),
+      workdir: ref('dentry'),
+      /** Mounts of the lower layers, the topmost first. */
+      lower_mnts: list(),
+    },
+  },
+  { constant: ['config'] },
+)
+
+/** struct ovl_inode; its number is the inode's. */
+export const ovl_inode = table(
+  'ovl_inode',
+  {
+    lower: {
+      /** Inode of the topmost lower object, 0 if there is none. */
+      lower: ref('inode'),
+      /** Pairs of (mount, dentry), the topmost first: several for a merged directory, one for a file. */
+      lowerstack: list(),
+    },
+    /**
+     * `__upperdentry` and its inode: 0 until a copy-up publishes them, and never 0 again. One word in the
+     * kernel, and one group here: the switch is one write.
+     */
+    upper: { upper: ref('inode'), upper_dentry: ref('dentry') },
+    /** The task that holds the overlay inode's mutex (`ovl_inode_lock`), or 0. */
+    lock: { ovl_lock: int() },
+  },
+  { constant: ['lower'] },
+)
+
+/** A real object as overlay opens it: where it is mounted, and its dentry. */
+export interface RealPath {
+  readonly mnt: number
+  readonly dentry: number
+}
+
+/** The upper object, or 0 where there is none yet (fs/overlayfs/util.c: ovl_inode_upper). */
+export const ovl_inode_upper = (k: Kernel, ino: number): number => ovl_inode(k, ino).upper
+
+/** The inode that holds the attributes: the upper one if there is one (fs/overlayfs/util.c: ovl_inode_real). */
+export function ovl_inode_real(k: Kernel, ino: number): number {
+  const { upper, lower } = ovl_inode(k, ino)
+  return upper || lower
+}
+
+/**
+ * The inode that holds the data (fs/overlayfs/util.c: ovl_inode_realdata). It is another one than
+ * `ovl_inode_real` only for a metacopy, which is not modelled yet; callers ask for the one they mean.
+ */
+export const ovl_inode_realdata = ovl_inode_real
+
+/** Where the data is to be opened: the upper dentry, else the topmost lower one (ovl_path_realdata). */
+export function ovl_path_realdata(k: Kernel, ino: number): RealPath {
+  const { upper_dentry, lowerstack } = ovl_inode(k, ino)
+  if (upper_dentry !== 0) return { mnt: ovl_fs(k, inode(k, ino).i_sb).upper_mnt, dentry: upper_dentry }
+  return { mnt: lowerstack[0]!, dentry: lowerstack[1]! }
+}
+
+/** The upper dentry of an overlay dentry, or 0 (fs/overlayfs/util.c: ovl_dentry_upper). */
+export const ovl_dentry_upper = (k: Kernel, dent: number): number =>
+  ovl_inode(k, dentry(k, dent).d_inode).upper_dentry
+
+/** The lower (mount, dentry) pairs as objects, the topmost first. */
+export function* ovl_lowerstack(stack: readonly number[]): Generator<RealPath> {
+  for (let i = 0; i < stack.length; i += 2) yield { mnt: stack[i]!, dentry: stack[i + 1]! }
+}
+
+/** A directory that has lower parts below an upper one, or several lower ones (ovl_path_type: __OVL_PATH_MERGE). */
+export function ovl_is_merged(k: Kernel, ino: number): boolean {
+  const { upper, lowerstack } = ovl_inode(k, ino)
+  return lowerstack.length > 2 || (upper !== 0 && lowerstack.length > 0)
+}
+
+/** Only the upper layer has it (fs/overlayfs/util.c: !OVL_TYPE_MERGE_OR_LOWER). */
+export const ovl_is_pure_upper = (k: Kernel, ino: number): boolean => ovl_inode(k, ino).lower === 0
+
+/** The private mount of a layer (fs/overlayfs/super.c: clone_private_mount), shared by overlays of the same layer. */
+export function clone_private_mount(k: Kernel, root: number): number {
+  const there = mount.find(k, 0, root)
+  if (there !== undefined) return there.id
+  return mount.create(k, { mnt_mountpoint: root, mnt_sb: dentry(k, root).d_sb, mnt_root: root }).id
+}
+
+/**
+ * Takes the attributes of the real inode over into the overlay inode, whose mode bits the vfs judges
+ * (fs/overlayfs/util.c: ovl_copyattr). Writes only what differs.
+ */
+export function ovl_copyattr(k: Kernel, ino: number): void {
+  const node = inode(k, ino)
+  const real = inode(k, ovl_inode_real(k, ino))
+  if (node.i_mode !== real.i_mode) node.i_mode = real.i_mode
+  if (node.i_uid !== real.i_uid) node.i_uid = real.i_uid
+  if (node.i_gid !== real.i_gid) node.i_gid = real.i_gid
+  if (node.i_size !== real.i_size) node.i_size = real.i_size
+}

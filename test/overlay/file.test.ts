@@ -1,0 +1,206 @@
+/** What an open descriptor and a mapping see of a copy-up (facts: §3.2, seen on 6.18). */
+import { describe, expect, it } from 'vitest'
+import {
+  file,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  O_APPEND,
+  O_RDWR,
+  O_TRUNC,
+  O_WRONLY,
+  Overlay,
+  PROT_READ,
+  PROT_WRITE,
+} from './machine.js'
+
+const one = (data = 'lower') => new Overlay({ l: { f: file(data) } })
+
+describe('reading and writing through the overlay', () => {
+  it('reads the lower file, and copies nothing up', () => {
+    const m = one()
+    expect(m.cat('/m/f')).toBe('lower')
+    expect(m.names('/u')).toBe('')
+  })
+
+  it('opening for writing copies up; a write goes to the copy', () => {
+    const m = one()
+    const fd = m.open('/m/f', O_WRONLY)
+    expect(m.content('/u/f')).toBe('lower')
+    expect(m.call('write', fd, 'UPP')).toBe(3)
+    expect([m.content('/u/f'), m.content('/l/f'), m.cat('/m/f')]).toEqual(['UPPer', 'lower', 'UPPer'])
+  })
+
+  it("the position is the overlay file's, and survives the switch", () => {
+    const m = one('abcdef')
+    const fd = m.open('/m/f')
+    expect(m.call('read', fd, 3)).toBe(3)
+    const w = m.open('/m/f', O_WRONLY)
+    m.call('write', w, 'ABC')
+    m.call('write', w, 'DEF')
+    m.call('read', fd, 9)
+    expect(m.data()).toBe('DEF')
+    expect(m.content('/u/f')).toBe('ABCDEF')
+  })
+
+  it('O_APPEND writes at the end of the real file', () => {
+    const m = one('ab')
+    const fd = m.open('/m/f', O_WRONLY | O_APPEND)
+    m.call('write', fd, 'cd')
+    m.call('write', fd, 'ef')
+    expect(m.content('/u/f')).toBe('abcdef')
+    expect(m.call('lseek', fd, 0, 1)).toBe(6)
+  })
+
+  it('a write takes set-user-id from the copy', () => {
+    const m = new Overlay({ l: { f: file('x', { mode: 0o4777 }) } })
+    m.spawn(2, { uid: 1000 })
+    const fd = m.open('/m/f', O_WRONLY, 0, 2)
+    expect(m.stat('/m/f').mode & 0o7777).toBe(0o4777)
+    m.as(2, 'write', fd, 'y')
+    expect(m.stat('/m/f').mode & 0o7777).toBe(0o777)
+    expect(m.inode('/u/f').i_mode & 0o7777).toBe(0o777)
+  })
+
+  it('read() sees both layers when the copy-up comes between its two pages stays with the file that it began with', () => {
+    const m = one(`${'a'.repeat(4096)}${'b'.repeat(4096)}`)
+    const fd = m.open('/m/f')
+    m.begin(1, 'pread', fd, 8192, 0)
+    while (m.data().length < 4096) m.step(1)
+    m.spawn(2)
+    const w = m.open('/m/f', O_WRONLY, 0, 2)
+    m.as(2, 'pwrite', w, 'C'.repeat(4096), 4096, 4096)
+    expect(m.finish(1)).toBe(8192)
+    expect(m.data().slice(4096)).toBe('b'.repeat(4096))
+    expect(m.pread(fd).slice(4096)).toBe('C'.repeat(4096))
+  })
+})
+
+describe('a descriptor opened before the copy-up', () => {
+  const stale = (m: Overlay) => {
+    const fd = m.open('/m/f')
+    return { fd, old: m.map(fd) }
+  }
+
+  it('copy-up and write: read is new, mappings old and new are old, size and number', () => {
+    const m = one()
+    const { fd, old } = stale(m)
+    const { ino } = m.stat(fd)
+    const w = m.open('/m/f', O_WRONLY)
+    m.call('write', w, 'written')
+    expect(m.pread(fd)).toBe('written')
+    expect(m.peek(old, 5)).toBe('lower')
+    expect(m.peek(m.map(fd, MAP_SHARED), 5)).toBe('lower')
+    expect(m.peek(m.map(fd, MAP_PRIVATE), 5)).toBe('lower')
+    expect(m.call('lseek', fd, 0, 2)).toBe(7)
+    expect(m.stat(fd)).toMatchObject({ size: 7, ino })
+    expect(m.cat('/m/f')).toBe('written')
+    expect(m.peek(m.map(m.open('/m/f')), 7)).toBe('written')
+  })
+
+  it('O_TRUNC: read meets the end, mappings stay', () => {
+    const m = one()
+    const { fd, old } = stale(m)
+    m.open('/m/f', O_WRONLY | O_TRUNC)
+    expect(m.pread(fd)).toBe('')
+    expect(m.peek(old, 5)).toBe('lower')
+    expect(m.peek(m.map(fd), 5)).toBe('lower')
+    expect(m.stat(fd).size).toBe(0)
+  })
+
+  it('chmod, then a direct write to the upper file', () => {
+    const m = one()
+    const { fd, old } = stale(m)
+    m.call('chmod', '/m/f', 0o600)
+    m.call('write', m.open('/u/f', O_WRONLY), 'UPPER')
+    expect(m.pread(fd)).toBe('UPPER')
+    expect(m.peek(old, 5)).toBe('lower')
+    expect(m.peek(m.map(fd), 5)).toBe('lower')
+  })
+
+  it('unlink and create again, or rename over: the old file stays', () => {
+    for (const replace of [
+      (m: Overlay) => {
+        m.call('unlink', '/m/f')
+        m.call('write', m.open('/m/f', O_WRONLY | 0o100), 'new')
+      },
+      (m: Overlay) => {
+        m.call('write', m.open('/m/g', O_WRONLY | 0o100), 'new')
+        m.call('rename', '/m/g', '/m/f')
+      },
+    ]) {
+      const m = one()
+      const { fd, old } = stale(m)
+      replace(m)
+      expect([m.pread(fd), m.peek(old, 5), m.peek(m.map(fd), 5)]).toEqual(['lower', 'lower', 'lower'])
+      expect(m.cat('/m/f')).toBe('new')
+    }
+  })
+
+  it('a write through another lower link: the link is broken (index=off)', () => {
+    const m = new Overlay({ l: { f: file('lower'), g: { type: 'hardlink', target: 'l/f' } } })
+    const { fd, old } = stale(m)
+    m.call('write', m.open('/m/g', O_WRONLY), 'UPPER')
+    expect([m.pread(fd), m.peek(old, 5), m.cat('/m/f'), m.cat('/m/g')]).toEqual([
+      'lower',
+      'lower',
+      'lower',
+      'UPPER',
+    ])
+  })
+
+  it('a direct write into the lower file is seen at once, everywhere', () => {
+    const m = one()
+    const { fd, old } = stale(m)
+    m.call('write', m.open('/l/f', O_WRONLY), 'LOWER')
+    expect([m.pread(fd), m.peek(old, 5), m.peek(m.map(fd), 5)]).toEqual(['LOWER', 'LOWER', 'LOWER'])
+  })
+
+  it('with the proposal ovl_read_pinned read stays with the file recorded at open', () => {
+    const m = new Overlay({ l: { f: file('lower') }, features: ['ovl_read_pinned'] })
+    const { fd } = stale(m)
+    m.call('write', m.open('/m/f', O_WRONLY), 'UPPER')
+    expect([m.pread(fd), m.cat('/m/f')]).toEqual(['lower', 'UPPER'])
+  })
+
+  it('its upper file is opened once, and closed with it', () => {
+    const m = one()
+    const { fd } = stale(m)
+    m.call('close', m.open('/m/f', O_WRONLY))
+    m.pread(fd)
+    m.pread(fd)
+    expect(m.inode('/u/f').i_writecount).toBe(0)
+    m.call('close', fd)
+    expect(m.call('unlink', '/m/f')).toBe(0)
+    expect(m.names('/u')).toBe('-f')
+  })
+})
+
+describe('a descriptor opened after the copy-up', () => {
+  it('is the upper file for everything', () => {
+    const m = one()
+    const w = m.open('/m/f', O_RDWR)
+    const fd = m.open('/m/f')
+    const shared = m.map(fd, MAP_SHARED)
+    const untouched = m.map(fd, MAP_PRIVATE)
+    m.call('pwrite', w, 'UPPER', 5, 0)
+    expect([m.pread(fd), m.peek(shared, 5), m.peek(untouched, 5)]).toEqual(['UPPER', 'UPPER', 'UPPER'])
+  })
+
+  it('a store through a shared mapping changes the upper file', () => {
+    const m = one()
+    const at = m.map(m.open('/m/f', O_RDWR), MAP_SHARED, PROT_READ | PROT_WRITE)
+    expect(m.call('poke', at, 'MAP')).toBe(0)
+    expect([m.content('/u/f'), m.cat('/m/f'), m.content('/l/f')]).toEqual(['MAPer', 'MAPer', 'lower'])
+  })
+})
+
+describe('the upper file is replaced behind the overlay', () => {
+  it('a file once published stays, also when its name goes (I1)', () => {
+    const m = one()
+    const fd = m.open('/m/f')
+    m.call('write', m.open('/m/f', O_WRONLY), 'UPPER')
+    m.call('unlink', '/u/f')
+    expect([m.pread(fd), m.cat('/m/f')]).toEqual(['UPPER', 'UPPER'])
+    expect(m.call('unlink', '/m/f')).toBe('ESTALE')
+  })
+})
