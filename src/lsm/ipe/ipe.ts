@@ -1,0 +1,117 @@
+/**
+ * Integrity Policy Enforcement, for the operation EXECUTE (security/ipe/hooks.c).
+ *
+ * IPE keeps nothing about files or tasks: each hook looks up what is below the file at that moment and asks
+ * the policy. It has no hook on open or read. On AT_EXECVE_CHECK it has one since 6.19 only.
+ */
+
+import { dm_verity } from '../../integrity/dm_verity.js'
+import { fs_verity } from '../../integrity/fs_verity.js'
+import { EACCES } from '../../kernel/errno.js'
+import type { Kernel } from '../../kernel/machine.js'
+import type { SecurityModule } from '../../kernel/security.js'
+import { d_path } from '../../vfs/d_path.js'
+import { d_real_inode } from '../../vfs/d_real.js'
+import { file } from '../../vfs/file.js'
+import { inode } from '../../vfs/inode.js'
+import { PROT_EXEC, vm_area } from '../../vfs/mm.js'
+import { mount } from '../../vfs/mount.js'
+import { super_block } from '../../vfs/super_block.js'
+import { current } from '../../vfs/task.js'
+import { audit_access_record, type IpeHook } from './audit.js'
+import { evaluate, type IpeContext } from './eval.js'
+import type { IpePolicy } from './policy.js'
+import { type PolicyError, parse_policy } from './policy_parser.js'
+
+export interface IpeOptions {
+  /** The active policy: its text, or read already; null for none, which allows everything. */
+  readonly policy: string | IpePolicy | null
+  /** False for permissive mode: what is denied is audited and goes on. True unless told. */
+  readonly enforce?: boolean
+  /** Whether allowed accesses are audited too. False unless told. */
+  readonly success_audit?: boolean
+}
+
+/** A policy that the kernel would refuse. `message` is for people; `error` has the errno and the place. */
+export class IpePolicyError extends Error {
+  constructor(readonly error: PolicyError) {
+    super(`${error.line}:${error.column}: ${error.errno}: ${error.message}`)
+    this.name = 'IpePolicyError'
+  }
+}
+
+const NO_FILE: IpeContext = { has_file: false, initramfs: false, dmverity: null, fsverity: null }
+
+/** What vouches for the bytes of an inode: its block device, or itself. */
+function integrity_of(k: Kernel, ino: number): Pick<IpeContext, 'dmverity' | 'fsverity'> {
+  return { dmverity: dm_verity(k, ino), fsverity: fs_verity(k, ino) }
+}
+
+/**
+ * What a policy may ask about an open file (security/ipe/eval.c: ipe_build_eval_ctx). The mount's superblock
+ * says whether it is of the initramfs; everything else is asked of the inode that holds the data now, which
+ * for an overlay changes with a copy-up. A proposal would ask the metadata inode instead.
+ */
+function build_eval_ctx(k: Kernel, id: number): IpeContext {
+  if (id === 0) return NO_FILE
+  const { f_mnt, f_dentry } = file(k, id)
+  const real = d_real_inode(k, f_dentry, k.has('ipe_backing_metadata') ? 'metadata' : 'data')
+  const initramfs = super_block(k, mount(k, f_mnt).mnt_sb).s_initramfs === 1
+  return { has_file: true, initramfs, ...integrity_of(k, real) }
+}
+
+/** What the record says of the file: the one that the hook was given, of an overlay the overlay's own. */
+function audited_file(k: Kernel, id: number) {
+  if (id === 0) return null
+  const { f_mnt, f_dentry, f_inode } = file(k, id)
+  return { path: d_path(k, f_mnt, f_dentry), dev: super_block(k, inode(k, f_inode).i_sb).s_id, ino: f_inode }
+}
+
+/**
+ * IPE as a security module.
+ *
+ * @throws IpePolicyError where the policy's text is not one that the kernel would load
+ */
+export function ipe({ policy: given, enforce = true, success_audit = false }: IpeOptions): SecurityModule {
+  const policy = typeof given === 'string' ? read(given) : given
+
+  /** security/ipe/eval.c: ipe_evaluate_event. @returns 0 or -EACCES */
+  const execute = (k: Kernel, hook: IpeHook, id: number): number => {
+    const decision = evaluate(policy, 'EXECUTE', build_eval_ctx(k, id), enforce, success_audit)
+    if (decision.audited) {
+      k.tell('audit', () => {
+        const known = { op: 'EXECUTE', hook, enforcing: enforce, pid: k.task, comm: current(k).comm } as const
+        return audit_access_record({ ...known, file: audited_file(k, id), rule: decision.rule })
+      })
+    }
+    return decision.errno === 0 ? 0 : k.refuse(-EACCES, () => `ipe: ${decision.rule}`)
+  }
+
+  return {
+    name: 'ipe',
+    hooks: {
+      // At each level of a chain of interpreters, and never for a check.
+      bprm_check_security: (k, bprm) => execute(k, 'BPRM_CHECK', bprm.file),
+      // Since 6.19 (security/ipe/hooks.c: ipe_bprm_creds_for_exec).
+      bprm_creds_for_exec: (k, bprm) =>
+        bprm.is_check && k.has('ipe_execve_check') ? execute(k, 'BPRM_CREDS_FOR_EXEC', bprm.file) : 0,
+      // The protection in effect counts, not the one asked for; anonymous memory is asked about too.
+      mmap_file: (k, { file: id, prot }) => ((prot & PROT_EXEC) !== 0 ? execute(k, 'MMAP', id) : 0),
+      // Only where the mapping was not executable before. Of an overlay file, vm_file is the real one.
+      file_mprotect: (k, { vma, prot }) => {
+        const { vm_prot, vm_file } = vm_area(k, vma)
+        const added = (prot & PROT_EXEC) !== 0 && (vm_prot & PROT_EXEC) === 0
+        return added ? execute(k, 'MPROTECT', vm_file) : 0
+      },
+    },
+    approves: (k, ino) =>
+      evaluate(policy, 'EXECUTE', { has_file: true, initramfs: false, ...integrity_of(k, ino) }, true, false)
+        .action === 'ALLOW',
+  }
+}
+
+function read(text: string): IpePolicy {
+  const parsed = parse_policy(text)
+  if ('error' in parsed) throw new IpePolicyError(parsed.error)
+  return parsed.policy
+}

@@ -1,0 +1,91 @@
+/** A security module of a user's own, written in TypeScript. */
+import { errno_value } from '../kernel/errno.js'
+import type { Kernel } from '../kernel/machine.js'
+import type { Hook, HookName, Hooks, SecurityModule } from '../kernel/security.js'
+import { hook_names, is_hook_name, LsmModuleError } from './hooks.js'
+import { type HookContext, hook_context } from './view.js'
+
+/** 0 allows; a negative errno or its name refuses. */
+export type HookAnswer = number | `E${string}`
+
+export interface ModuleDefinition {
+  readonly name: string
+  /** By the kernel's names. A hook must answer by what it is given alone: no clock, no memory, no randomness. */
+  readonly hooks: { readonly [N in HookName]?: (ctx: HookContext<N>) => HookAnswer }
+}
+
+/**
+ * Makes a security module:
+ *
+ *     define_module({
+ *       name: 'only-root-runs',
+ *       hooks: {
+ *         bprm_creds_for_exec(ctx) {
+ *           return ctx.file.uid === 0 ? 0 : 'EACCES'
+ *         },
+ *       },
+ *     })
+ *
+ * @throws LsmModuleError at once for a name that is no hook; when a hook runs, for an answer that is neither 0
+ *   nor an errno, and for what the hook throws
+ */
+export function define_module(definition: ModuleDefinition): SecurityModule {
+  const { name } = definition
+  if (typeof name !== 'string' || name === '') throw new LsmModuleError('a security module needs a name')
+  if (typeof definition.hooks !== 'object' || definition.hooks === null) {
+    throw new LsmModuleError(`${name}: hooks: expected an object with a function per hook`)
+  }
+  const hooks: Record<string, Hook<HookName>> = {}
+  for (const [hook, run] of Object.entries(definition.hooks)) {
+    if (!is_hook_name(hook))
+      throw new LsmModuleError(`${name}: there is no hook ${hook}; hooks are ${hook_names.join(', ')}`)
+    if (typeof run !== 'function') throw new LsmModuleError(`${name}: ${hook}: expected a function`)
+    hooks[hook] = (k, args) => ask(k, name, hook, run as (ctx: HookContext) => unknown, args)
+  }
+  return { name, hooks: hooks as Hooks }
+}
+
+function ask(
+  k: Kernel,
+  module: string,
+  hook: HookName,
+  run: (ctx: HookContext) => unknown,
+  args: object,
+): number {
+  let answer: unknown
+  try {
+    answer = run(hook_context(k, hook, args as never))
+  } catch (error) {
+    if (error instanceof LsmModuleError) throw error
+    throw new LsmModuleError(
+      `${module}: ${hook} failed: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        cause: error,
+      },
+    )
+  }
+  const errno = errno_of(answer)
+  if (errno === undefined) {
+    throw new LsmModuleError(
+      `${module}: ${hook} returned ${describe(answer)}; expected 0, or an errno such as 'EACCES' or -13`,
+    )
+  }
+  return errno === 0 ? 0 : k.refuse(errno, () => `${module}: ${hook}`)
+}
+
+const MAX_ERRNO = 4095
+
+/** The number that an answer stands for, or undefined where it stands for none. */
+export function errno_of(answer: unknown): number | undefined {
+  if (answer === 0) return 0
+  if (typeof answer === 'string') return answer.startsWith('E') ? errno_value(answer) : undefined
+  if (typeof answer !== 'number' || !Number.isInteger(answer)) return undefined
+  return answer < 0 && answer >= -MAX_ERRNO ? answer : undefined
+}
+
+function describe(answer: unknown): string {
+  if (typeof answer === 'string') return JSON.stringify(answer)
+  if (typeof answer === 'number' && answer > 0) return `${answer} (errnos are negative: -${answer}?)`
+  if (answer instanceof Promise) return 'a promise (a hook must answer at once)'
+  return typeof answer === 'object' && answer !== null ? 'an object' : String(answer)
+}

@@ -1,0 +1,182 @@
+import { describe, expect, expectTypeOf, test } from 'vitest'
+import { LsmModuleError } from '../../src/lsm/hooks.js'
+import { define_module } from '../../src/lsm/module.js'
+import type { DentryView, FileView } from '../../src/lsm/view.js'
+import { World } from '../exec/world.js'
+
+describe('a module of one’s own', () => {
+  const only_root_runs = define_module({
+    name: 'only-root-runs',
+    hooks: {
+      bprm_creds_for_exec(ctx) {
+        return ctx.file.uid === 0 ? 0 : 'EPERM'
+      },
+    },
+  })
+
+  test('answers in the chain', () => {
+    const w = new World({ modules: [only_root_runs] })
+    w.file('mine', '')
+    w.file('theirs', '', 0o755, w.root, { i_uid: 1000 })
+    expect(w.check('mine')).toBe(0)
+    expect(w.heard('refused', () => expect(w.check('theirs')).toBe('EPERM'))).toEqual([
+      'only-root-runs: bprm_creds_for_exec',
+    ])
+  })
+
+  test('may answer a number', () => {
+    const w = new World({ modules: [define_module({ name: 'm', hooks: { file_open: () => -22 } })] })
+    w.file('f', '')
+    expect(w.open('f', 'O_RDONLY')).toBe('EINVAL')
+  })
+
+  test('sees task and file, and cannot change them', () => {
+    const seen: Record<string, unknown> = {}
+    const module = define_module({
+      name: 'm',
+      hooks: {
+        bprm_creds_for_exec(ctx) {
+          expectTypeOf(ctx.file).toEqualTypeOf<FileView>()
+          const { file, task, is_check, filename, hook } = ctx
+          Object.assign(seen, { is_check, filename, hook })
+          Object.assign(seen, { number: task.number, uid: task.uid, gid: task.gid, comm: task.comm })
+          Object.assign(seen, { euid: task.euid, egid: task.egid, groups: task.groups })
+          Object.assign(seen, { securebits: task.securebits, no_new_privs: task.no_new_privs })
+          Object.assign(seen, {
+            path: file.path,
+            mode: file.mode,
+            owner: file.uid,
+            group: file.gid,
+            flags: file.flags,
+          })
+          Object.assign(seen, {
+            size: file.size,
+            fs: file.filesystem,
+            sb: file.sb,
+            initramfs: file.initramfs,
+          })
+          Object.assign(seen, { dmverity: file.dmverity, fsverity: file.fsverity, bytes: file.bytes() })
+          Object.assign(seen, { inode: file.inode.number, data: file.data.number, nlink: file.inode.nlink })
+          Object.assign(seen, { inode_dmverity: file.inode.dmverity?.digest })
+          expect(() => Object.assign(ctx, { file: 0 })).toThrow()
+          expect(() => Object.assign(task, { uid: 0 })).toThrow()
+          expect(() => Object.assign(file, { extra: 1 })).toThrow()
+          return 0
+        },
+      },
+    })
+    const w = new World({ modules: [module] })
+    const image = w.file_system('image', 'erofs', { s_bdev: w.device('sha256:ab', true) })
+    w.mount('image', image)
+    const d = w.dir('d', 0o755, image)
+    const more = { i_uid: 3, i_gid: 4, verity_digest: 'sha512:cd' }
+    const ino = w.file('f', 'ab\0', 0o751, d, more)
+    w.task(2, 1000, { groups: [7], securebits: 0x100 })
+    expect(w.check('image/d/../d/f', 0, 'AT_FDCWD', 2)).toBe(0)
+    expect(seen).toEqual({
+      hook: 'bprm_creds_for_exec',
+      is_check: true,
+      filename: 'image/d/../d/f',
+      ...{ number: 2, uid: 1000, gid: 1000, euid: 1000, egid: 1000, groups: [7], comm: 'task2' },
+      ...{ securebits: 0x100, no_new_privs: false },
+      ...{ path: '/image/d/f', mode: 0o100751, owner: 3, group: 4, flags: 0, size: 3, bytes: 'ab\0' },
+      ...{ fs: 'erofs', sb: 'image', initramfs: false, inode: ino, data: ino, nlink: 1 },
+      dmverity: { digest: 'sha256:ab', signed: true },
+      fsverity: { digest: 'sha512:cd', signed: false },
+      inode_dmverity: 'sha256:ab',
+    })
+  })
+
+  test('sees names, inodes and absent objects', () => {
+    const seen: unknown[] = []
+    const module = define_module({
+      name: 'm',
+      hooks: {
+        path_unlink(ctx) {
+          expectTypeOf(ctx.dentry).toEqualTypeOf<DentryView>()
+          const { name, path_in_filesystem, filesystem, sb, inode } = ctx.dentry
+          seen.push([name, path_in_filesystem, filesystem, sb, inode.size])
+          return 0
+        },
+        inode_permission(ctx) {
+          if (ctx.inode.size === 3) seen.push(ctx.mask)
+          return 0
+        },
+        mmap_file(ctx) {
+          expectTypeOf(ctx.file).toEqualTypeOf<FileView | null>()
+          return 0
+        },
+      },
+    })
+    const w = new World({ modules: [module] })
+    w.file('f', 'abc', 0o755, w.dir('d'))
+    w.call(1, 'unlink', 'd/f')
+    expect(seen).toEqual([['f', '/d/f', 'tmpfs', 'root', 3]])
+    w.file('g', 'abc')
+    w.check('g')
+    expect(seen[1]).toBe(0x21)
+  })
+
+  test('an unlinked file is shown as deleted', () => {
+    let path = ''
+    const module = define_module({
+      name: 'm',
+      hooks: {
+        bprm_creds_for_exec(ctx) {
+          path = ctx.file.path
+          return 0
+        },
+      },
+    })
+    const w = new World({ modules: [module] })
+    w.file('f', '')
+    const fd = w.open('f', 'O_PATH')
+    w.call(1, 'unlink', 'f')
+    w.check('', 'AT_EMPTY_PATH', fd)
+    expect(path).toBe('/f (deleted)')
+  })
+})
+
+describe('mistakes', () => {
+  const answering = (answer: unknown) => {
+    const w = new World({ modules: [define_module({ name: 'm', hooks: { file_open: () => answer as 0 } })] })
+    w.file('f', '')
+    return () => w.open('f', 'O_RDONLY')
+  }
+
+  test.each([
+    [undefined, 'm: file_open returned undefined; expected 0, or an errno such as'],
+    [13, 'm: file_open returned 13 (errnos are negative: -13?)'],
+    ['EACCESS', 'm: file_open returned "EACCESS"'],
+    ['SIGKILL', 'm: file_open returned "SIGKILL"'],
+    [true, 'm: file_open returned true'],
+    [Number.NaN, 'm: file_open returned NaN'],
+    [-1.5, 'm: file_open returned -1.5'],
+    [-5000, 'm: file_open returned -5000'],
+    [{}, 'm: file_open returned an object'],
+    [Promise.resolve(0), 'm: file_open returned a promise'],
+  ])('the answer %s', (answer, message) => {
+    expect(answering(answer)).toThrow(LsmModuleError)
+    expect(answering(answer)).toThrow(message)
+  })
+
+  test('a hook that throws', () => {
+    const fails = () => {
+      throw new Error('oops')
+    }
+    const w = new World({ modules: [define_module({ name: 'm', hooks: { file_open: fails } })] })
+    w.file('f', '')
+    expect(() => w.open('f', 'O_RDONLY')).toThrow(new LsmModuleError('m: file_open failed: oops'))
+  })
+
+  test('names and functions', () => {
+    expect(() => define_module({ name: '', hooks: {} })).toThrow('needs a name')
+    expect(() => define_module({ name: 'm', hooks: { file_opem: () => 0 } as object })).toThrow(
+      'there is no hook file_opem',
+    )
+    expect(() => define_module({ name: 'm', hooks: { file_open: 0 as never } })).toThrow(
+      'file_open: expected a function',
+    )
+    expect(() => define_module({ name: 'm', hooks: null as never })).toThrow('hooks: expected an object')
+  })
+})
