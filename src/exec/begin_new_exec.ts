@@ -1,22 +1,23 @@
 /** Becoming the new program (fs/exec.c: begin_new_exec, exec_mmap; fs/binfmt_elf.c: load_elf_binary). */
 import { raise, SIGSEGV } from '../kernel/errno.js'
-import { call, type Frame, fn, jump, local, type Outcome, stage } from '../kernel/fn.js'
+import { call, type Frame, fn, local, type Outcome, stage } from '../kernel/fn.js'
 import type { Kernel } from '../kernel/machine.js'
-import { int, list, range_of, ref, str, type ValuesOf } from '../kernel/schema.js'
+import { int, list, ref, str, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
-import { dentry, ihold, iput } from '../vfs/dentry.js'
+import { dentry, ihold } from '../vfs/dentry.js'
 import { file } from '../vfs/file.js'
-import { fput } from '../vfs/file_table.js'
+import { RLIMIT_NOFILE } from '../vfs/file_table.js'
+import { exit_mmap } from '../vfs/fork_exit.js'
 import { inode, inode_ops, PAGE_SIZE, S_ISGID, S_ISUID } from '../vfs/inode.js'
-import { anon_page, mm_struct, PROT_EXEC, PROT_READ, PROT_WRITE, vm_area } from '../vfs/mm.js'
+import { mm_struct, PROT_EXEC, PROT_READ, PROT_WRITE, vm_area } from '../vfs/mm.js'
+import { fput_all, MAP_PRIVATE } from '../vfs/mmap.js'
 import { MNT_NOSUID, mount } from '../vfs/mount.js'
 import { generic_permission, MAY_EXEC } from '../vfs/permission.js'
-import { CAP_FULL_SET, current, fd_slot } from '../vfs/task.js'
+import { CAP_FULL_SET, current, fd_row, fd_slot } from '../vfs/task.js'
 import { SECBIT_KEEP_CAPS, SECBIT_NOROOT } from './securebits.js'
 
 /** Where the one segment of a program is mapped: where x86_64 linkers put it. */
 export const SEGMENT_START = 0x400000
-const MAP_PRIVATE = 2
 
 const new_exec = {
   file: ref('file'),
@@ -27,8 +28,6 @@ const new_exec = {
   egid: int(),
   /** Files to drop: of close-on-exec descriptors, then of the old address space. */
   files: list(),
-  old_mm: ref('mm_struct'),
-  mm: ref('mm_struct'),
 }
 type NewExec = Frame<ValuesOf<typeof new_exec>>
 
@@ -43,34 +42,15 @@ export const begin_new_exec = fn('begin_new_exec', { source: 'fs/exec.c', locals
     bprm_fill_uid(k, f)
     return security(k, 'bprm_creds_from_file', { file: f.file, filename: f.filename, is_check: false })
   }),
-  stage('do_close_on_exec', do_close_on_exec),
-  drop_files('filp_close'),
-  stage('set_mm_exe_file', exec_mmap),
-  drop_files('exit_mmap'),
-  local('mmput', (_, f) => (f.old_mm === 0 ? jump(f, 'commit_creds') : undefined)),
-  stage('replace_exe_file', (k, f) => {
-    const { exe_file } = mm_struct(k, f.old_mm)
-    mm_struct.remove(k, f.old_mm)
-    if (exe_file === 0) return
-    if (k.has('exec_denies_writes')) inode(k, exe_file).i_writecount += 1
-    iput(k, exe_file)
+  local('do_close_on_exec', do_close_on_exec),
+  call(fput_all, (_, f) => ({ files: f.files }), undefined, 'filp_close'),
+  stage('exec_mmap', exec_mmap),
+  call(fput_all, (_, f) => ({ files: f.files }), undefined, 'exit_mmap'),
+  stage('elf_load', (k, f) => {
+    commit_creds(k, f)
+    return elf_load(k, f)
   }),
-  local('commit_creds', commit_creds),
-  stage('elf_load', elf_load),
 ])
-
-/** Drops the files that the frame has listed, one after the other. */
-function drop_files(name: string) {
-  return call<ValuesOf<typeof new_exec>, { file: number }>(
-    (_, f) => (f.files.length === 0 ? null : fput),
-    (_, f) => ({ file: f.files[0]! }),
-    (_, f) => {
-      f.files = f.files.slice(1)
-      return jump(f, name)
-    },
-    name,
-  )
-}
 
 /**
  * Whose ids the program gets: set-user-id and set-group-id count, unless the mount is nosuid, the task has
@@ -90,27 +70,28 @@ function bprm_fill_uid(k: Kernel, f: NewExec): void {
 }
 
 function do_close_on_exec(k: Kernel, f: NewExec): void {
-  const closing = fd_slot.rows(k).filter((slot) => range_of(slot.id) === k.task && slot.close_on_exec === 1)
-  f.files = closing.map((slot) => slot.file)
-  for (const slot of closing) fd_slot.remove(k, slot.id)
+  const files: number[] = []
+  for (let fd = 0; fd < RLIMIT_NOFILE; fd++) {
+    const row = fd_row(k.task, fd)
+    if (!fd_slot.has(k, row) || fd_slot(k, row).close_on_exec === 0) continue
+    files.push(fd_slot(k, row).file)
+    fd_slot.remove(k, row)
+  }
+  f.files = files
 }
 
 /**
- * The new address space denies writing to what it runs (kernel/fork.c: set_mm_exe_file; it cannot fail, for
- * the exec itself denies already) and takes the place of the old one, whose mappings go.
+ * The new address space denies writing to what it runs (kernel/fork.c: set_mm_exe_file) and takes the place
+ * of the old one. That denial cannot fail, and nobody sees it come: the exec itself denies already.
  */
 function exec_mmap(k: Kernel, f: NewExec): void {
   const { f_inode } = file(k, f.file)
   if (k.has('exec_denies_writes')) inode(k, f_inode).i_writecount -= 1
   ihold(k, f_inode)
-  f.mm = mm_struct.create(k, { exe_file: f_inode }).id
-  f.old_mm = current(k).mm
-  current(k).mm = f.mm
-  if (f.old_mm === 0) return
-  const mappings = vm_area.where(k, f.old_mm)
-  f.files = mappings.map((vma) => vma.vm_file).filter((id) => id !== 0)
-  for (const vma of mappings) vm_area.remove(k, vma.id)
-  for (const copy of anon_page.where(k, f.old_mm)) anon_page.remove(k, copy.id)
+  const task = current(k)
+  const old = task.mm
+  task.mm = mm_struct.create(k, { exe_file: f_inode }).id
+  f.files = old === 0 ? [] : exit_mmap(k, old)
 }
 
 /**
@@ -148,7 +129,7 @@ function elf_load(k: Kernel, f: NewExec): Outcome {
   const { i_size } = inode(k, file(k, mapped).f_inode)
   file(k, mapped).f_count += 1
   vm_area.create(k, {
-    vm_mm: f.mm,
+    vm_mm: current(k).mm,
     vm_start: SEGMENT_START,
     vm_end: SEGMENT_START + Math.max(1, Math.ceil(i_size / PAGE_SIZE)) * PAGE_SIZE,
     vm_prot: prot,

@@ -139,7 +139,7 @@ describe('how long writing is denied', () => {
     w.step(1)
     expect(counts()).toEqual([0, -1])
     expect(w.open('s', 'O_WRONLY', 2)).toBe(0)
-    until(w, 'set_mm_exe_file')
+    until(w, 'exec_mmap')
     expect(counts()).toEqual([1, -1])
     w.step(1)
     expect(counts()).toEqual([1, -2])
@@ -174,6 +174,30 @@ describe('how long writing is denied', () => {
       JSON.stringify(JSON.parse(before).tables.mm_struct),
     )
     expect(w.writecount(i)).toBe(-1)
+  })
+
+  test('each address space denies once: a child has its own, and gives it back at its end', () => {
+    const { w, i } = world()
+    w.exec('i')
+    const child = w.call(1, 'fork')
+    expect(w.writecount(i)).toBe(-2)
+    w.call(1, 'exit', 0)
+    expect(w.writecount(i)).toBe(-1)
+    w.call(child, 'exit', 0)
+    expect([w.writecount(i), inode(w.k, i).i_count]).toEqual([0, 1])
+    expect(w.open('i', 'O_RDWR', 2)).toBe(0)
+  })
+
+  test('the old program’s mappings go, and with them the files that only they pinned', () => {
+    const { w } = world()
+    const f = w.file('f', 'x')
+    const fd = w.open('f', 'O_RDWR')
+    expect(w.call(1, 'mmap', null, 1, 'PROT_READ', 'MAP_SHARED', fd, 0)).toBeGreaterThan(0)
+    w.call(1, 'close', fd)
+    expect(w.writecount(f)).toBe(1)
+    expect(w.exec('i')).toBe(0)
+    expect(w.writecount(f)).toBe(0)
+    expect(vm_area.rows(w.k).length).toBe(1)
   })
 
   test('6.11 denies nothing', () => {

@@ -1,8 +1,18 @@
 /** A small world for tests of exec and of security modules: a root, a few mounts, tasks that make calls. */
 import { errno_name } from '../../src/kernel/errno.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
-import { type Config, type Event, ended, Kernel, STEPPED, start, step } from '../../src/kernel/machine.js'
+import {
+  type Config,
+  type Event,
+  ended,
+  is_local,
+  Kernel,
+  STEPPED,
+  start,
+  step,
+} from '../../src/kernel/machine.js'
 import { type Feature, profile, type Release } from '../../src/kernel/profile.js'
+import { all_tables } from '../../src/kernel/schema.js'
 import type { SecurityModule } from '../../src/kernel/security.js'
 import { decode_arguments, syscall_named } from '../../src/kernel/syscall.js'
 import { d_add, dentry } from '../../src/vfs/dentry.js'
@@ -24,6 +34,16 @@ export interface Options {
   readonly modules?: readonly SecurityModule[]
   readonly monitor?: Config['monitor']
 }
+
+/** Files of the kernel whose functions are tested here. */
+const OURS = ['fs/exec.c', 'kernel/sys.c']
+
+/** Tables of which a task touches its own rows alone. */
+const own = new Set(
+  all_tables()
+    .filter((table) => table.owned)
+    .map((table) => table.name),
+)
 
 export class World {
   readonly k: Kernel
@@ -113,10 +133,13 @@ export class World {
     const { k } = this
     const frame = k.store.top(task)
     const label = `${frame.fn.name}: ${frame.fn.steps[frame.stage]?.name ?? 'return'}`
-    const { depth } = { depth: k.store.depth(task) }
+    const local = is_local(k, task) && OURS.includes(frame.fn.source)
     const bottom = k.store.frame(task, 0)
+    k.store.note()
     if (step(k, task) !== STEPPED) throw new Error(`${label} sleeps`)
-    if (depth > 0 && ended(k, task)) this.result = bottom.ret
+    const shared = k.store.footprint().filter(({ table }) => !own.has(table))
+    if (local && shared.length > 0) throw new Error(`${label} is not local: ${JSON.stringify(shared)}`)
+    if (ended(k, task)) this.result = bottom.ret
     return label
   }
   result: unknown = 0
