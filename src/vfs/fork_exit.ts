@@ -154,6 +154,8 @@ export const do_exit = fn('do_exit', { source: 'kernel/exit.c', locals: { code: 
   stage('exit_notify', (k, f) => {
     const task = current(k)
     dput(k, task.pwd)
+    task.pwd = 0
+    task.pwd_mnt = 0
     task.exit_code = f.code
   }),
 ])

@@ -20,7 +20,7 @@
  * Not files of pages: a directory (EISDIR), /dev/null and /dev/zero, and a FIFO, whose data is not modelled:
  * it is empty for readers and has no reader for writers (EPIPE).
  */
-import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENXIO, EOVERFLOW, EPIPE, ESPIPE } from '../kernel/errno.js'
+import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENXIO, EPIPE, ESPIPE } from '../kernel/errno.js'
 import {
   AGAIN,
   BLOCKED,
@@ -197,7 +197,7 @@ function rw_verify_area(k: Kernel, f: ReadWrite, mode: number, mask: number): Ou
     return k.refuse(-EBADF, `the descriptor is not open for ${mode === FMODE_READ ? 'reading' : 'writing'}`)
   }
   if (f.count < 0 || f.count >= UNADDRESSABLE) return -EFAULT
-  if (f.positioned === 1 && f.pos + f.count > 2 ** 63 - 1) return -EINVAL
+  if (f.positioned === 1 && f.pos + f.count >= 2 ** 63) return -EINVAL
   const denied = security(k, 'file_permission', { file: id, mask })
   if (denied !== 0) return denied
   f.count = Math.min(f.count, MAX_RW_COUNT)
@@ -326,7 +326,6 @@ function sought(k: Kernel, f: Seek, id: number): number {
     pos = seek_hole_data(k, ino, pos, f.whence === SEEK_DATA)
     if (pos < 0) return k.refuse(-ENXIO, 'no data from there on')
   }
-  if (f.whence === SEEK_CUR && pos > 2 ** 63 - 1) return -EOVERFLOW
   return pos < 0 || pos > MAX_LFS_FILESIZE ? -EINVAL : pos
 }
 
