@@ -1,0 +1,118 @@
+/** Which step of a counterexample made the difference, in the words that people use for such things. */
+import { first_change } from './explore/cause.js'
+import { replay } from './explore/replay.js'
+import type { Schedule } from './explore/system.js'
+import { FastStore } from './kernel/fast_store.js'
+import type { Frame } from './kernel/fn.js'
+import type { Kernel } from './kernel/machine.js'
+import { approval, current_call, use_and_approval, used, violation } from './scenario/monitor.js'
+import type { CaseSystem } from './scenario/system.js'
+import { show_call } from './scenario/user.js'
+import { dentry } from './vfs/dentry.js'
+import { inode, is_lnk } from './vfs/inode.js'
+
+export type CauseKind =
+  | 'copy-up'
+  | 'write in place'
+  | 'truncation'
+  | 'rename over'
+  | 'path switch'
+  | 'layer switch'
+  | 'another change'
+  | 'the check did not look'
+
+/** What made the difference. */
+export interface Cause {
+  readonly kind: CauseKind
+  /** One line: who did what, in which kernel function. */
+  readonly text: string
+  /** The step of the counterexample, from 0; -1 where no step made the difference. */
+  readonly step: number
+  /** Name of the task, of the kernel function and of its stage; empty where no step made the difference. */
+  readonly task: string
+  readonly fn: string
+  readonly stage: string
+}
+
+/**
+ * The first step of another task after which the use would no longer agree with the approval that it relies
+ * on, or would come from another object.
+ *
+ * @returns null where no use of bytes was at fault
+ */
+export function cause_of(system: CaseSystem, schedule: Schedule): Cause | null {
+  const end = replay(system, new FastStore(), schedule)
+  const [broken] = violation.rows(end)
+  if (broken === undefined) return null
+  const { task, use } = broken
+  if (broken.property === 'policy' && approved_without_looking(end, task, use)) return did_not_look
+  const question = { schedule, from: 0, victim: task, observe: (k: Kernel) => use_and_approval(k, task, use) }
+  const at = first_change(system, question)
+  return at < 0 ? did_not_look : describe(system, schedule, at)
+}
+
+const did_not_look: Cause = {
+  kind: 'the check did not look',
+  text: 'the check did not look: it said yes to bytes that no policy approves',
+  step: -1,
+  task: '',
+  fn: '',
+  stage: '',
+}
+
+/** The check said yes about an object that the policy does not approve. */
+function approved_without_looking(k: Kernel, task: number, use: number): boolean {
+  const row = used.find(k, task, use)
+  return row !== undefined && approval.find(k, task, row.relies)?.approved === 0
+}
+
+function describe(system: CaseSystem, schedule: Schedule, at: number): Cause {
+  const k = replay(system, new FastStore(), schedule.slice(0, at))
+  const { task } = schedule[at]!
+  const call = current_call(k, task)
+  const f = k.store.top(task)
+  const fn = f.fn.name
+  const stage = f.fn.steps[f.stage]?.name ?? 'return'
+  const kind = kind_of(k, task, call?.syscall.name ?? '')
+  const name = system.code.programs[task - 1]?.name ?? `task ${task}`
+  k.task = task
+  const what = call === undefined ? '' : ` in ${show_call(k, call)}`
+  return { kind, text: `${kind} by ${name}: ${fn}/${stage}${what}`, step: at, task: name, fn, stage }
+}
+
+const by_call: Readonly<Record<string, CauseKind>> = {
+  write: 'write in place',
+  pwrite: 'write in place',
+  poke: 'write in place',
+  truncate: 'truncation',
+  ftruncate: 'truncation',
+  creat: 'truncation',
+  open: 'truncation',
+  openat: 'truncation',
+  unlink: 'path switch',
+  unlinkat: 'path switch',
+  symlink: 'path switch',
+  symlinkat: 'path switch',
+  link: 'path switch',
+  linkat: 'path switch',
+  mount: 'layer switch',
+  umount2: 'layer switch',
+}
+
+function kind_of(k: Kernel, task: number, call: string): CauseKind {
+  const frames: Frame[] = []
+  for (let depth = 0; depth < k.store.depth(task); depth++) frames.push(k.store.frame(task, depth))
+  if (frames.some((f) => f.fn.name.startsWith('ovl_copy_up'))) return 'copy-up'
+  if (call.startsWith('rename')) return moves_link(k, frames) ? 'path switch' : 'rename over'
+  return by_call[call] ?? 'another change'
+}
+
+/** Whether what is being renamed is a symbolic link. */
+function moves_link(k: Kernel, frames: readonly Frame[]): boolean {
+  return frames.some((f) => {
+    const { old_dentry = 0 } = f as { old_dentry?: number }
+    return (
+      old_dentry !== 0 && dentry.has(k, old_dentry) && is_lnk(inode(k, dentry(k, old_dentry).d_inode).i_mode)
+    )
+  })
+}

@@ -1,0 +1,81 @@
+/** The library `toctoscope`: write scenarios, explore them, bring your own security modules and properties. */
+import { make_scenario, type Params, type Scenario, type ScenarioSource } from './scenario/builder.js'
+
+export { type Release, release_names } from './kernel/profile.js'
+export type { HookArguments, HookName, SecurityModule } from './kernel/security.js'
+export type { ModuleDefinition } from './lsm/module.js'
+export {
+  type Case,
+  CaseBuilder,
+  type CodeProperty,
+  type Combination,
+  combinations,
+  type FileSystem,
+  type OverlayLayers,
+  type Params,
+  Scenario,
+  type ScenarioSource,
+  scenario_from_form,
+  type Task,
+  type TaskOptions,
+  type UseOptions,
+} from './scenario/builder.js'
+export type * from './scenario/calls.js'
+export { define_module } from './scenario/code_module.js'
+export { ScenarioError } from './scenario/error.js'
+export type * from './scenario/form.js'
+export { case_name, case_profile } from './scenario/form.js'
+export { type CaseReport, type ExploreOptions, explore_case } from './verdicts.js'
+
+/** What `import.meta` has that a scenario file gives away. */
+interface Meta {
+  readonly url: string
+}
+
+/**
+ * Makes a scenario. With `import.meta` the file explores itself where it is the program that is run:
+ * `npx tsx my-scenario.ts`.
+ *
+ *     export default scenario(import.meta, { name: 'mine', summary: '…', build(s) { … } })
+ *
+ * @throws ScenarioError for what cannot be a scenario; mistakes in `build` show when its cases are asked for
+ */
+export function scenario<const P extends Params>(source: ScenarioSource<P>): Scenario
+export function scenario<const P extends Params>(meta: Meta, source: ScenarioSource<P>): Scenario
+export function scenario(first: object, second?: object): Scenario {
+  const made = make_scenario((second ?? first) as ScenarioSource<Params>)
+  if (second !== undefined && is_program((first as Meta).url)) run_as_program(made)
+  return made
+}
+
+interface NodeProcess {
+  readonly argv: readonly string[]
+  exitCode?: number
+}
+
+const node = (): NodeProcess | undefined => (globalThis as { process?: NodeProcess }).process
+
+const without_extension = (path: string) => path.replace(/\.[cm]?[jt]s$/, '')
+
+/** Whether the file of this URL is the one that Node was told to run; a link to it has another folder. */
+function is_program(url: string): boolean {
+  const program = node()?.argv?.[1]
+  if (program === undefined || !url.startsWith('file:')) return false
+  const file = without_extension(decodeURIComponent(new URL(url).pathname))
+    .split('/')
+    .pop()
+  return file === without_extension(program).split(/[\\/]/).pop()
+}
+
+/** Explores the scenario as the command line would, once its file has been evaluated. */
+function run_as_program(made: Scenario): void {
+  const { argv } = node()!
+  // Computed, so that bundles of the engine do not carry the command line.
+  const cli = ['.', 'cli', 'main.js'].join('/')
+  queueMicrotask(async () => {
+    const { explore_itself } = (await import(cli)) as {
+      explore_itself(scenario: Scenario, args: readonly string[]): Promise<number>
+    }
+    node()!.exitCode = await explore_itself(made, argv.slice(2))
+  })
+}

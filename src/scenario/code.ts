@@ -1,0 +1,101 @@
+/**
+ * A case as the machine runs it: the programs of its tasks as one flat list of instructions, and the table of
+ * what their calls gave.
+ */
+import type { Config, Kernel } from '../kernel/machine.js'
+import { int, list, str, table } from '../kernel/schema.js'
+import type { Syscall } from '../kernel/syscall.js'
+import type { ArgumentForm, ResultRef } from './form.js'
+
+/** What a call gave: one row per named result of a task; a call that runs again replaces it. */
+export const result = table(
+  'result',
+  {
+    key: { task: int(), slot: int() },
+    ret: {
+      /** As the kernel returns it: a number, or a negative errno or signal. */
+      ret: int(),
+      /** Bytes that the call gave, and (inode, length) of each run of them. */
+      data: str(),
+      from: list(),
+      /** Fields of a structure that the call gave. */
+      fields: list(),
+      /** Position in the file at which the bytes stand, -1 where the call does not say. */
+      at: int(-1),
+    },
+  },
+  { unique: ['task', 'slot'], keyed: true, owned: true },
+)
+
+export type Test = (ret: number) => boolean
+
+export interface CallInstruction {
+  readonly op: 'call'
+  readonly syscall: Syscall
+  readonly slot: number
+  readonly args: readonly ArgumentForm[]
+  /** The callee's locals, where no argument is symbolic. */
+  readonly fixed: object | undefined
+  readonly exit_on_error: boolean
+  /** A real exec or an exit: if it succeeds, this program is gone. */
+  readonly ends: boolean
+  /** Where a forked child begins, or -1. */
+  readonly child: number
+  /** Some `use` relies on this call's approval. */
+  relied: boolean
+  /** Some `use` that relies on a check consumes this call's bytes: the slot of that check, else -1. */
+  consumed_for: number
+  readonly path: string
+}
+
+export interface UseInstruction {
+  readonly op: 'use'
+  /** Number of this use in its program. */
+  readonly index: number
+  readonly pieces: readonly { readonly slot: number; readonly at: number }[]
+  /** Slot of the check, or -1. */
+  readonly relies: number
+  readonly part: boolean
+  readonly path: string
+}
+
+export type Instruction =
+  | CallInstruction
+  | UseInstruction
+  | { readonly op: 'branch'; readonly slot: number; readonly test: Test; target: number }
+  | { readonly op: 'goto'; target: number }
+  | { readonly op: 'end' }
+
+/** The program of one task, and of its children. */
+export interface Program {
+  readonly name: string
+  readonly role: 'victim' | 'attacker' | 'other'
+  readonly entry: number
+  /** Names of results by slot, and which of them the program's author gave. */
+  readonly slots: readonly string[]
+  readonly calls: readonly CallInstruction[]
+}
+
+export interface Code {
+  readonly instructions: readonly Instruction[]
+  readonly programs: readonly Program[]
+  /** The program to which an instruction belongs. */
+  readonly program_of: readonly number[]
+}
+
+/** A program longer than this, loops unrolled, is refused. */
+export const MAX_INSTRUCTIONS = 10_000
+
+export function is_ref(arg: unknown): arg is ResultRef {
+  return typeof arg === 'object' && arg !== null && '$' in arg
+}
+
+/** What a kernel that runs a case knows besides its profile and modules. */
+export interface CaseConfig extends Config {
+  readonly code: Code
+  /** Names of the properties that are watched while tasks run. */
+  readonly watched: ReadonlySet<string>
+}
+
+/** The instructions of the case that this kernel runs. */
+export const code_of = (k: Kernel): Code => (k.config as CaseConfig).code

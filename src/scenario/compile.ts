@@ -1,0 +1,248 @@
+/** Turns the programs of a case from the JSON form into instructions, and says what is wrong with them. */
+import { AT_EXECVE_CHECK } from '../exec/open_execat.js'
+import { errno_value } from '../kernel/errno.js'
+import {
+  ArgumentError,
+  all_syscalls,
+  decode_arguments,
+  type Parameter,
+  type Syscall,
+  syscall_named,
+} from '../kernel/syscall.js'
+import {
+  type CallInstruction,
+  type Code,
+  type Instruction,
+  is_ref,
+  MAX_INSTRUCTIONS,
+  type Program,
+  type Test,
+} from './code.js'
+import { ScenarioError, suggestion } from './error.js'
+import type { ArgumentForm, CallForm, ConditionForm, OpForm, PieceForm, TaskForm, UseForm } from './form.js'
+
+class Compiler {
+  readonly instructions: Instruction[] = []
+  readonly program_of: number[] = []
+  readonly programs: Program[] = []
+  private slots: string[] = []
+  private slot_calls = new Map<number, CallInstruction[]>()
+  private uses = 0
+  private readonly children: { ops: readonly OpForm[]; path: string; call: { child: number } }[] = []
+
+  program(form: TaskForm, path: string): void {
+    this.slots = []
+    this.slot_calls = new Map()
+    this.uses = 0
+    const entry = this.here()
+    this.ops(form.program, `${path}.program`)
+    this.emit({ op: 'end' })
+    for (let next = this.children.shift(); next !== undefined; next = this.children.shift()) {
+      next.call.child = this.here()
+      this.ops(next.ops, next.path)
+      this.emit({ op: 'end' })
+    }
+    const calls = [...this.slot_calls.values()].flat()
+    this.programs.push({ name: form.name, role: form.role ?? 'other', entry, slots: this.slots, calls })
+  }
+
+  private here(): number {
+    return this.instructions.length
+  }
+
+  private emit<I extends Instruction>(instruction: I): I {
+    if (this.instructions.length >= MAX_INSTRUCTIONS) {
+      throw new ScenarioError(
+        '',
+        `the programs are longer than ${MAX_INSTRUCTIONS} operations (loops count as often as they run)`,
+      )
+    }
+    this.instructions.push(instruction)
+    this.program_of.push(this.programs.length)
+    return instruction
+  }
+
+  private ops(ops: readonly OpForm[], path: string): void {
+    for (const [i, op] of ops.entries()) this.op(op, `${path}[${i}]`)
+  }
+
+  private op(op: OpForm, path: string): void {
+    if ('call' in op) this.call(op, path)
+    else if ('use' in op) this.use(op, path)
+    else if ('if' in op) this.branch(op, path)
+    else if ('repeat' in op) this.repeat(op, path)
+    else if ('exit' in op) this.emit({ op: 'end' })
+    else throw new ScenarioError(path, 'expected an operation: call, use, if, repeat or exit')
+  }
+
+  private slot(name: string): number {
+    const known = this.slots.indexOf(name)
+    return known >= 0 ? known : this.slots.push(name) - 1
+  }
+
+  private known_slot(name: string, path: string): number {
+    const slot = this.slots.indexOf(name)
+    if (slot >= 0) return slot
+    throw new ScenarioError(
+      path,
+      `no earlier call of this task is named ${JSON.stringify(name)}${suggestion(name, this.slots)}`,
+    )
+  }
+
+  private call(form: CallForm, path: string): void {
+    const syscall = syscall_named(form.call)
+    if (syscall === undefined) {
+      const names = all_syscalls().map((each) => each.name)
+      throw new ScenarioError(
+        `${path}.call`,
+        `there is no system call ${JSON.stringify(form.call)}${suggestion(form.call, names)}`,
+      )
+    }
+    const args = form.args ?? []
+    for (const [i, arg] of args.entries()) this.check_ref(arg, `${path}.args[${i}]`)
+    const fixed = check_arguments(syscall, args, path)
+    const name = form.as ?? this.free_name(form.call)
+    const slot = this.slot(name)
+    const call: CallInstruction = {
+      op: 'call',
+      syscall,
+      slot,
+      args: args.map((arg) => this.resolve(arg)),
+      fixed: args.some(is_ref) ? undefined : fixed,
+      exit_on_error: form.on_error !== 'continue',
+      ends: ends_program(syscall, fixed),
+      child: -1,
+      relied: false,
+      consumed_for: -1,
+      path,
+    }
+    this.emit(call)
+    this.slot_calls.set(slot, [...(this.slot_calls.get(slot) ?? []), call])
+    if (form.child !== undefined) this.children.push({ ops: form.child, path: `${path}.child`, call })
+  }
+
+  private free_name(call: string): string {
+    for (let n = 1; ; n++) {
+      const name = n === 1 ? call : `${call}${n}`
+      if (!this.slots.includes(name)) return name
+    }
+  }
+
+  private check_ref(arg: ArgumentForm, path: string): void {
+    if (!is_ref(arg)) return
+    const [name, field, ...more] = arg.$.split('.')
+    const slot = this.known_slot(name!, path)
+    if (field === undefined) return
+    const fields = this.fields_of(slot)
+    if (more.length > 0 || !fields.includes(field)) {
+      throw new ScenarioError(
+        path,
+        `${name} has no field ${JSON.stringify([field, ...more].join('.'))}${suggestion(field, fields)}`,
+      )
+    }
+  }
+
+  private fields_of(slot: number): readonly string[] {
+    const { returns } = this.slot_calls.get(slot)![0]!.syscall
+    return typeof returns === 'object' ? returns.struct : []
+  }
+
+  /** Names become slots: `st.st_size` is `[slot, index of the field]`. */
+  private resolve(arg: ArgumentForm): ArgumentForm {
+    if (!is_ref(arg)) return arg
+    const [name, field] = arg.$.split('.')
+    const slot = this.slots.indexOf(name!)
+    return {
+      $: arg.$,
+      slot,
+      field: field === undefined ? -1 : this.fields_of(slot).indexOf(field),
+    } as ArgumentForm
+  }
+
+  private use(form: UseForm, path: string): void {
+    const named = typeof form.use === 'string' ? [form.use] : form.use
+    const relies = form.relies === undefined ? -1 : this.known_slot(form.relies, `${path}.relies`)
+    const pieces = named.map((piece, i) => {
+      const { of, at }: PieceForm = typeof piece === 'string' ? { of: piece } : piece
+      const slot = this.known_slot(of, typeof form.use === 'string' ? `${path}.use` : `${path}.use[${i}]`)
+      for (const call of this.slot_calls.get(slot)!) {
+        if (call.syscall.returns !== 'bytes')
+          throw new ScenarioError(`${path}.use`, `${of} is a ${call.syscall.name}, which gives no bytes`)
+        if (relies >= 0) call.consumed_for = relies
+      }
+      return { slot, at: at ?? -1 }
+    })
+    if (relies >= 0) for (const call of this.slot_calls.get(relies)!) call.relied = true
+    this.emit({ op: 'use', index: this.uses++, pieces, relies, part: form.part ?? false, path })
+  }
+
+  private branch(form: Extract<OpForm, { if: unknown }>, path: string): void {
+    const slot = this.known_slot(form.if.result, `${path}.if.result`)
+    const branch = this.emit({
+      op: 'branch' as const,
+      slot,
+      test: test_of(form.if, `${path}.if`),
+      target: -1,
+    })
+    this.ops(form.then, `${path}.then`)
+    const over = form.else === undefined ? undefined : this.emit({ op: 'goto' as const, target: -1 })
+    branch.target = this.here()
+    if (over === undefined) return
+    this.ops(form.else!, `${path}.else`)
+    over.target = this.here()
+  }
+
+  private repeat(form: Extract<OpForm, { repeat: unknown }>, path: string): void {
+    if (!Number.isInteger(form.repeat) || form.repeat < 0)
+      throw new ScenarioError(`${path}.repeat`, 'expected how often, a whole number')
+    for (let i = 0; i < form.repeat; i++) this.ops(form.body, `${path}.body`)
+  }
+}
+
+/** Turns the programs of all tasks of a case into instructions. @throws ScenarioError */
+export function compile(tasks: readonly TaskForm[], path: string): Code {
+  const compiler = new Compiler()
+  for (const [i, task] of tasks.entries()) compiler.program(task, `${path}[${i}]`)
+  const { instructions, programs, program_of } = compiler
+  return { instructions, programs, program_of }
+}
+
+function ends_program({ name }: Syscall, locals: object): boolean {
+  if (name === 'exit' || name === 'exit_group') return true
+  const { flags = 0 } = locals as { flags?: number }
+  return name === 'execve' || (name === 'execveat' && (flags & AT_EXECVE_CHECK) === 0)
+}
+
+/** Decodes the arguments with something in the place of each symbolic value, so that mistakes show now. */
+function check_arguments(syscall: Syscall, args: readonly ArgumentForm[], path: string): object {
+  try {
+    return decode_arguments(
+      syscall,
+      args.map((arg, i) => (is_ref(arg) ? placeholder(syscall.params[i]) : arg)),
+    )
+  } catch (error) {
+    if (!(error instanceof ArgumentError)) throw error
+    const at = syscall.params.findIndex((param) => error.message.startsWith(`${param.name}`))
+    throw new ScenarioError(
+      at >= 0 && at < args.length ? `${path}.args[${at}]` : `${path}.args`,
+      `${syscall.name}: ${error.message}`,
+    )
+  }
+}
+
+const placeholder = (param: Parameter | undefined) =>
+  param?.kind === 'string' || param?.kind === 'bytes' ? '' : param?.kind === 'strings' ? [] : 0
+
+function test_of(condition: ConditionForm, path: string): Test {
+  const { ok, failed, errno, equals } = condition
+  if ([ok, failed, errno, equals].filter((each) => each !== undefined).length !== 1) {
+    throw new ScenarioError(path, 'expected exactly one of ok, failed, errno, equals')
+  }
+  if (ok !== undefined) return (ret) => ret >= 0
+  if (failed !== undefined) return (ret) => ret < 0
+  if (equals !== undefined) return (ret) => ret === equals
+  const value = errno_value(errno!)
+  if (value === undefined)
+    throw new ScenarioError(`${path}.errno`, `there is no errno ${JSON.stringify(errno)}`)
+  return (ret) => ret === value
+}

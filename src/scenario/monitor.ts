@@ -1,0 +1,188 @@
+/**
+ * What properties remember of a run: deterministic monitors whose memory is rows of the state, so that states
+ * which differ in what was approved or used are never taken for one. Rows belong to the task that they are
+ * about; writing them is local to it.
+ */
+
+import { errno_name } from '../kernel/errno.js'
+import type { Frame } from '../kernel/fn.js'
+import type { Kernel } from '../kernel/machine.js'
+import { int, list, ref, str, table } from '../kernel/schema.js'
+import { inode } from '../vfs/inode.js'
+import { content_of } from '../vfs/page_cache.js'
+import { type CallInstruction, type CaseConfig, code_of, result, type UseInstruction } from './code.js'
+
+/** A check that said yes: the inode whose data it judged, and these bytes at that moment. */
+export const approval = table(
+  'approval',
+  {
+    key: { task: int(), slot: int() },
+    judged: { data_inode: ref('inode'), bytes: str(), approved: int() },
+  },
+  { unique: ['task', 'slot'], keyed: true, owned: true },
+)
+
+/** What a task took for the file's content: bytes, where they stand, and (inode, length) of each run. */
+export const used = table(
+  'used',
+  { key: { task: int(), index: int() }, what: { bytes: str(), at: int(), from: list(), relies: int(-1) } },
+  { unique: ['task', 'index'], keyed: true, owned: true },
+)
+
+/** A property that a task has found broken; the first one stays. */
+export const violation = table(
+  'violation',
+  {
+    key: { task: int() },
+    what: {
+      property: str(),
+      /** `bytes`, `prefix`, `longer`, `fault`, `no approval`; `unapproved` of the property policy. */
+      kind: str(),
+      /** The use, -1 for a fault. */
+      use: int(-1),
+    },
+  },
+  { unique: ['task'], keyed: true, owned: true },
+)
+
+/** Whether every module that judges objects approves of what this inode holds. */
+function policy_approves(k: Kernel, ino: number): boolean {
+  return k.config.modules.every((module) => module.approves?.(k, ino) ?? true)
+}
+
+/** The call that a task is in or about to make; undefined where it runs no program, or none any more. */
+export function current_call(k: Kernel, task: number): CallInstruction | undefined {
+  if (k.store.depth(task) === 0) return undefined
+  const f = k.store.frame(task, 0) as Frame<{ pc: number }>
+  return f.fn.name === 'user' ? (code_of(k).instructions[f.pc] as CallInstruction) : undefined
+}
+
+/** The hook of `Config.monitor`: an execution check has said yes about the data of this inode. */
+export function on_approval(k: Kernel, data_inode: number, is_check: boolean): void {
+  const call = current_call(k, k.task)
+  if (!is_check || call === undefined || !call.relied) return
+  withdraw_approval(k, call.slot)
+  const bytes = content_of(k, data_inode)
+  const approved = policy_approves(k, data_inode) ? 1 : 0
+  approval.create(k, { task: k.task, slot: call.slot, data_inode, bytes, approved })
+  k.tell('approval', () => `approves ${bytes.length} bytes of inode ${data_inode}`, {
+    data_inode,
+    bytes,
+    approved,
+  })
+}
+
+/** The check failed after all, or runs again. */
+export function withdraw_approval(k: Kernel, slot: number): void {
+  const row = approval.find(k, k.task, slot)
+  if (row !== undefined) approval.remove(k, row.id)
+}
+
+function violate(k: Kernel, property: string, kind: string, use: number): void {
+  if (violation.find(k, k.task) !== undefined) return
+  violation.create(k, { task: k.task, property, kind, use })
+  k.tell('violation', () => `${property}: ${kind}`, { property, kind })
+}
+
+interface Assembled {
+  readonly at: number
+  readonly bytes: string
+  readonly from: readonly number[]
+  /** False where the pieces do not join. */
+  readonly joined: boolean
+}
+
+/** The pieces one after the other, each where the call says that it stands, or behind the one before. */
+function assemble(k: Kernel, use: UseInstruction): Assembled {
+  let at = -1
+  let bytes = ''
+  let from: readonly number[] = []
+  let joined = true
+  for (const piece of use.pieces) {
+    const row = result.find(k, k.task, piece.slot)
+    if (row === undefined) continue
+    const stands = piece.at >= 0 ? piece.at : row.at >= 0 ? row.at : at < 0 ? 0 : at + bytes.length
+    if (at < 0) at = stands
+    else if (stands !== at + bytes.length) joined = false
+    bytes += row.data
+    from = join_runs(from, row.from)
+  }
+  return { at: Math.max(at, 0), bytes, from, joined }
+}
+
+function join_runs(a: readonly number[], b: readonly number[]): readonly number[] {
+  if (a.length > 0 && b.length > 0 && a[a.length - 2] === b[0]) {
+    return [...a.slice(0, -1), a[a.length - 1]! + b[1]!, ...b.slice(2)]
+  }
+  return [...a, ...b]
+}
+
+/** How bytes that are used differ from those that were judged; undefined where they do not. */
+export function difference(judged: string, at: number, bytes: string, part: boolean): string | undefined {
+  const expected = part ? judged.slice(at, at + bytes.length) : judged
+  if (!part && at !== 0) return 'bytes'
+  if (bytes === expected) return undefined
+  if (bytes.length < expected.length && expected.startsWith(bytes)) return 'prefix'
+  if (bytes.length > expected.length && bytes.startsWith(expected)) return 'longer'
+  return 'bytes'
+}
+
+/** A task uses bytes: notes which, and compares them with what the check that it relies on judged. */
+export function judge_use(k: Kernel, use: UseInstruction): void {
+  const { watched } = k.config as CaseConfig
+  const taken = assemble(k, use)
+  const row = used.find(k, k.task, use.index)
+  if (row !== undefined) used.remove(k, row.id)
+  const { at, bytes, from } = taken
+  used.create(k, { task: k.task, index: use.index, bytes, at, from, relies: use.relies })
+  const judged = use.relies < 0 ? undefined : approval.find(k, k.task, use.relies)
+  k.tell('use', () => `uses ${bytes.length} bytes`, { bytes, at, from, judged: judged?.bytes ?? '' })
+  if (watched.has('check-use') && use.relies >= 0) {
+    const kind =
+      judged === undefined
+        ? 'no approval'
+        : taken.joined
+          ? difference(judged.bytes, at, bytes, use.part)
+          : 'bytes'
+    if (kind !== undefined) violate(k, 'check-use', kind, use.index)
+  }
+  if (watched.has('policy')) judge_policy(k, use.index, from)
+}
+
+/** Each run of bytes must come from an object that the policy approves; 0 is memory of the task's own. */
+function judge_policy(k: Kernel, index: number, from: readonly number[]): void {
+  for (let i = 0; i < from.length; i += 2) {
+    const ino = from[i]!
+    if (ino !== 0 && from[i + 1]! > 0 && inode.has(k, ino) && !policy_approves(k, ino)) {
+      violate(k, 'policy', 'unapproved', index)
+      return
+    }
+  }
+}
+
+/** A call whose bytes would have been used ended the task: after an approval that is a use of less. */
+export function judge_fault(k: Kernel, call: CallInstruction, ret: number): void {
+  const { watched } = k.config as CaseConfig
+  if (call.consumed_for < 0 || !watched.has('check-use')) return
+  if (approval.find(k, k.task, call.consumed_for) === undefined) return
+  violate(k, 'check-use', errno_name(ret), -1)
+}
+
+/**
+ * How what a task used stands to what was judged, in words that are equal for equal situations: for finding
+ * the step that made the difference.
+ *
+ * @returns null while the task may still come to its use; `ended` if it never will
+ */
+export function use_and_approval(k: Kernel, task: number, use: number): string | null {
+  const row = used.find(k, task, use)
+  if (row === undefined) return k.store.depth(task) === 0 ? 'ended' : null
+  const judged = row.relies < 0 ? undefined : approval.find(k, task, row.relies)
+  const sources = row.from.filter((_, i) => i % 2 === 0)
+  const objects = sources.map((ino) => {
+    const object = ino === judged?.data_inode ? 'judged' : 'another'
+    return !inode.has(k, ino) || policy_approves(k, ino) ? object : `${object}, unapproved`
+  })
+  const same = judged === undefined || difference(judged.bytes, row.at, row.bytes, false) === undefined
+  return `${same ? 'same' : 'other'} bytes of ${objects.join(' and ')} object`
+}

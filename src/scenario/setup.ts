@@ -1,0 +1,397 @@
+/**
+ * Boots a set-up: file systems, mounts, security modules, tasks. Everything is made in the range of task 0,
+ * so the numbers that a reader meets first are small.
+ */
+
+import { securebits } from '../exec/securebits.js'
+import { errno_name } from '../kernel/errno.js'
+import type { Kernel } from '../kernel/machine.js'
+import {
+  type Feature,
+  features,
+  type Profile,
+  profile,
+  type Release,
+  release_names,
+} from '../kernel/profile.js'
+import type { SecurityModule } from '../kernel/security.js'
+import { IpePolicyError } from '../lsm/ipe/ipe.js'
+import { check_rules, type Rule } from '../lsm/rules.js'
+import { capability, ipe, mount_overlay, rules_module } from '../model.js'
+import { dentry, dget } from '../vfs/dentry.js'
+import { FMODE_OPENED, FMODE_READ, FMODE_WRITE, file } from '../vfs/file.js'
+import { fd_install } from '../vfs/file_table.js'
+import { inode, is_dir } from '../vfs/inode.js'
+import { mm_struct } from '../vfs/mm.js'
+import {
+  add_node,
+  attach_mount,
+  find_place,
+  lookup_path,
+  make_super_block,
+  type Place,
+  populate,
+} from '../vfs/populate.js'
+import { super_block } from '../vfs/super_block.js'
+import { CAP_FULL_SET, task_struct, user_buffer } from '../vfs/task.js'
+import { ScenarioError, suggestion } from './error.js'
+import type { FileSystemForm, LsmForm, MountForm, SetupForm, TaskForm } from './form.js'
+import { convert_tree, digest_of } from './tree.js'
+
+// --- profile and modules -----------------------------------------------------------------------------------
+
+/** `6.19`, `6.19+ovl_read_pinned+-o_emptypath`. @throws ScenarioError */
+export function parse_profile(text: string, path: string): Profile {
+  const [release, ...changes] = text.split('+')
+  if (!release_names.includes(release as Release)) {
+    throw new ScenarioError(
+      path,
+      `there is no kernel profile ${JSON.stringify(release)}; expected one of ${release_names.join(', ')}`,
+    )
+  }
+  for (const change of changes) {
+    const name = change.replace(/^-/, '')
+    if (!Object.hasOwn(features, name)) {
+      throw new ScenarioError(
+        path,
+        `there is no feature ${JSON.stringify(name)}${suggestion(name, Object.keys(features))}`,
+      )
+    }
+  }
+  return profile(release as Release, changes as Feature[])
+}
+
+/**
+ * The security modules of a set-up, in the order in which they are asked: capability, which is always first,
+ * then as `order` says, or IPE, tables of rules and code.
+ */
+export function make_modules(
+  form: LsmForm,
+  code: ReadonlyMap<string, SecurityModule>,
+  path: string,
+): readonly SecurityModule[] {
+  const made: SecurityModule[] = []
+  if (form.ipe !== undefined) made.push(make_ipe(form.ipe, `${path}.ipe`))
+  for (const [i, { name, rules }] of (form.rules ?? []).entries()) {
+    const [wrong] = check_rules(rules, `${path}.rules[${i}].rules`)
+    if (wrong !== undefined) throw new ScenarioError('', wrong)
+    made.push(rules_module(name, rules as unknown as readonly Rule[]))
+  }
+  for (const [i, named] of (form.modules ?? []).entries()) {
+    const module = code.get(named.code)
+    if (module === undefined) {
+      throw new ScenarioError(
+        `${path}.modules[${i}]`,
+        `the module ${JSON.stringify(named.code)} is code, which a scenario that is data does not carry`,
+      )
+    }
+    made.push(module)
+  }
+  return [capability, ...in_order(made, form.order, `${path}.order`)]
+}
+
+function make_ipe(form: NonNullable<LsmForm['ipe']>, path: string): SecurityModule {
+  const { policy = null, enforce, success_audit } = form
+  try {
+    return ipe({ policy, enforce, success_audit })
+  } catch (error) {
+    if (!(error instanceof IpePolicyError)) throw error
+    const { line, column, errno, message } = error.error
+    throw new ScenarioError(`${path}.policy`, `line ${line}, column ${column}: ${errno}: ${message}`)
+  }
+}
+
+function in_order(
+  modules: readonly SecurityModule[],
+  order: readonly string[] | undefined,
+  path: string,
+): readonly SecurityModule[] {
+  if (order === undefined) return modules
+  const names = modules.map((module) => module.name)
+  const unknown = order.find((name) => !names.includes(name))
+  if (unknown !== undefined)
+    throw new ScenarioError(
+      path,
+      `there is no module ${JSON.stringify(unknown)}${suggestion(unknown, names)}`,
+    )
+  const left_out = names.find((name) => !order.includes(name))
+  if (left_out !== undefined)
+    throw new ScenarioError(path, `${left_out} is missing; the order names every module`)
+  return order.map((name) => modules.find((module) => module.name === name)!)
+}
+
+// --- file systems ------------------------------------------------------------------------------------------
+
+interface Made {
+  readonly root: number
+  /** Dentries of the directories that hide what lies below them in an overlay. */
+  readonly opaque: readonly number[]
+}
+
+function make_filesystem(k: Kernel, name: string, form: FileSystemForm, path: string): Made {
+  const { type, dmverity, initramfs } = form
+  const sb = make_super_block(k, {
+    id: name,
+    type,
+    initramfs,
+    // What dm-verity vouches for cannot be written.
+    read_only: form.read_only === true || dmverity !== undefined,
+    bdev: dmverity && {
+      roothash: dmverity.roothash ?? digest_of(JSON.stringify(form.tree ?? {})),
+      signed: dmverity.signed,
+    },
+  })
+  const tree = convert_tree(form.tree ?? {}, `${path}.tree`)
+  const root = populate(k, sb, tree.root)
+  return { root, opaque: tree.opaque.map((inside) => lookup_path(k, root, inside)) }
+}
+
+/** Boots the mounts of one set-up, in their order. */
+class Mounts {
+  private root_mnt = 0
+  private readonly filesystems = new Map<string, Made>()
+
+  constructor(
+    private readonly k: Kernel,
+    form: SetupForm,
+    path: string,
+  ) {
+    for (const [name, fs] of Object.entries(form.filesystems ?? {})) {
+      this.filesystems.set(name, make_filesystem(k, name, fs, `${path}.filesystems.${name}`))
+    }
+    const mounts = form.mounts ?? []
+    for (const [i, each] of mounts.entries()) this.mount(each, `${path}.mounts[${i}]`)
+    if (mounts.length > 0) return
+    const { root } = make_filesystem(k, 'root', { type: 'tmpfs' }, path)
+    this.root_mnt = attach_mount(k, { root })
+  }
+
+  get root(): Place {
+    return find_place(this.k, this.root_mnt, '/')!
+  }
+
+  private mount(form: MountForm, path: string): void {
+    const root = this.tree_of(form, path)
+    const { options } = form
+    if (this.root_mnt === 0) {
+      if (form.at !== '/') throw new ScenarioError(`${path}.at`, `the first mount is at /, not ${form.at}`)
+      this.root_mnt = attach_mount(this.k, { root, options })
+      return
+    }
+    const on = this.walk(form.at, `${path}.at`, true)
+    if (this.is_directory(on.dentry) !== this.is_directory(root)) {
+      throw new ScenarioError(
+        `${path}.at`,
+        `${form.at} and what is mounted there must both be directories, or both not`,
+      )
+    }
+    attach_mount(this.k, { root, parent: on.mnt, mountpoint: on.dentry, options })
+  }
+
+  /** The dentry that shows at the mount point. */
+  private tree_of(form: MountForm, path: string): number {
+    if ('filesystem' in form)
+      return this.layer(`${form.filesystem}:${form.root ?? '/'}`, `${path}.filesystem`)
+    if ('bind' in form) return this.walk(form.bind, `${path}.bind`).dentry
+    return this.overlay(form, `${path}.overlay`)
+  }
+
+  private is_directory(at: number): boolean {
+    return is_dir(inode(this.k, dentry(this.k, at).d_inode).i_mode)
+  }
+
+  private overlay(form: Extract<MountForm, { overlay: unknown }>, path: string): number {
+    const { lower, upper, work } = form.overlay
+    const layers = [...lower, ...(upper === undefined ? [] : [upper])]
+    const made = mount_overlay(this.k, {
+      id: form.at === '/' ? 'overlay' : `overlay${form.at.replaceAll('/', '-')}`,
+      lower: lower.map((each, i) => this.layer(each, `${path}.lower[${i}]`)),
+      upper: upper === undefined ? undefined : this.layer(upper, `${path}.upper`),
+      work: work === undefined ? undefined : this.layer(work, `${path}.work`),
+      read_only: form.options?.includes('ro'),
+      opaque: layers.flatMap((each) => this.filesystems.get(each.split(':')[0]!)?.opaque ?? []),
+    })
+    if ('errno' in made) throw new ScenarioError(path, `${errno_name(made.errno)}: ${made.why}`)
+    return super_block(this.k, made.sb).s_root
+  }
+
+  /** The directory that `name:/path` stands for. */
+  private layer(text: string, path: string): number {
+    const [name, inside = '/'] = text.split(':')
+    const made = this.filesystems.get(name!)
+    if (made === undefined) {
+      const names = [...this.filesystems.keys()]
+      throw new ScenarioError(
+        path,
+        `there is no file system ${JSON.stringify(name)}${suggestion(name!, names)}`,
+      )
+    }
+    const found = lookup_path(this.k, made.root, inside)
+    if (found === 0) throw new ScenarioError(path, `there is no ${inside} in the file system ${name}`)
+    return found
+  }
+
+  /** What a path stands for, without following symbolic links. A missing directory is made where that is simple. */
+  walk(name: string, path: string, make = false): Place {
+    const found = find_place(this.k, this.root_mnt, name)
+    if (found !== undefined) return found
+    const slash = name.replace(/\/+$/, '').lastIndexOf('/')
+    if (!make || slash < 0)
+      throw new ScenarioError(path, `there is no ${name} (symbolic links are not followed here)`)
+    const above = this.walk(name.slice(0, slash), path, true)
+    const { s_type } = super_block(this.k, dentry(this.k, above.dentry).d_sb)
+    if (s_type === 'overlay')
+      throw new ScenarioError(path, `there is no ${name}, and the overlay above it must have it from a layer`)
+    const made = add_node(this.k, above.dentry, name.slice(slash + 1).replace(/\/+$/, ''), { type: 'dir' })
+    return { mnt: above.mnt, dentry: made }
+  }
+}
+
+// --- tasks -------------------------------------------------------------------------------------------------
+
+const capability_names = [
+  'CAP_CHOWN',
+  'CAP_DAC_OVERRIDE',
+  'CAP_DAC_READ_SEARCH',
+  'CAP_FOWNER',
+  'CAP_FSETID',
+  'CAP_KILL',
+  'CAP_SETGID',
+  'CAP_SETUID',
+  'CAP_SETPCAP',
+  'CAP_LINUX_IMMUTABLE',
+  'CAP_NET_BIND_SERVICE',
+  'CAP_NET_BROADCAST',
+  'CAP_NET_ADMIN',
+  'CAP_NET_RAW',
+  'CAP_IPC_LOCK',
+  'CAP_IPC_OWNER',
+  'CAP_SYS_MODULE',
+  'CAP_SYS_RAWIO',
+  'CAP_SYS_CHROOT',
+  'CAP_SYS_PTRACE',
+  'CAP_SYS_PACCT',
+  'CAP_SYS_ADMIN',
+  'CAP_SYS_BOOT',
+  'CAP_SYS_NICE',
+  'CAP_SYS_RESOURCE',
+  'CAP_SYS_TIME',
+  'CAP_SYS_TTY_CONFIG',
+  'CAP_MKNOD',
+  'CAP_LEASE',
+  'CAP_AUDIT_WRITE',
+  'CAP_AUDIT_CONTROL',
+  'CAP_SETFCAP',
+  'CAP_MAC_OVERRIDE',
+  'CAP_MAC_ADMIN',
+  'CAP_SYSLOG',
+  'CAP_WAKE_ALARM',
+  'CAP_BLOCK_SUSPEND',
+  'CAP_AUDIT_READ',
+  'CAP_PERFMON',
+  'CAP_BPF',
+  'CAP_CHECKPOINT_RESTORE',
+]
+
+export function capabilities_of(form: Omit<TaskForm, 'program'>, path: string): number {
+  const given = form.capabilities ?? ((form.uid ?? 0) === 0 ? 'all' : [])
+  if (given === 'all') return CAP_FULL_SET
+  let set = 0
+  for (const name of new Set(given)) {
+    const number = capability_names.indexOf(name)
+    if (number < 0)
+      throw new ScenarioError(
+        `${path}.capabilities`,
+        `there is no capability ${JSON.stringify(name)}${suggestion(name, capability_names)}`,
+      )
+    set += 2 ** number
+  }
+  return set
+}
+
+export function securebits_of(given: number | string, path: string): number {
+  if (typeof given === 'number') return given
+  return given.split('|').reduce((bits, name) => {
+    if (!Object.hasOwn(securebits, name))
+      throw new ScenarioError(
+        `${path}.securebits`,
+        `there is no securebit ${JSON.stringify(name)}${suggestion(name, Object.keys(securebits))}`,
+      )
+    return bits | securebits[name]!
+  }, 0)
+}
+
+/** Where a task starts, and /dev/null for its first three descriptors. */
+export interface Environment {
+  readonly root: Place
+  walk(name: string, path: string): Place
+  /** Dentry of a null device that stands on no mount that a task could reach. */
+  readonly null_device: Place
+}
+
+/** Makes a task with descriptors 0, 1 and 2 open on /dev/null. It runs nothing yet. */
+export function make_task(
+  k: Kernel,
+  task: number,
+  form: Omit<TaskForm, 'program'>,
+  env: Environment,
+  path: string,
+): void {
+  const pwd = form.cwd === undefined ? env.root : env.walk(form.cwd, `${path}.cwd`)
+  const { uid = 0, gid = 0 } = form
+  task_struct.create_at(k, task, {
+    comm: form.name,
+    uid,
+    gid,
+    euid: uid,
+    egid: gid,
+    groups: [...(form.groups ?? [])],
+    cap_effective: capabilities_of(form, path),
+    securebits: securebits_of(form.securebits ?? 0, path),
+    umask: form.umask ?? 0o022,
+    pwd_mnt: pwd.mnt,
+    pwd: pwd.dentry,
+    root_mnt: env.root.mnt,
+    root: env.root.dentry,
+  })
+  dget(k, pwd.dentry)
+  user_buffer.create_at(k, task, {})
+  const runner = k.task
+  k.task = task
+  task_struct(k, task).mm = mm_struct.create(k, {}).id
+  open_null(k, env.null_device)
+  k.task = runner
+}
+
+function open_null(k: Kernel, { mnt, dentry: at }: Place): void {
+  const f_inode = dentry(k, at).d_inode
+  const f_mode = FMODE_READ | FMODE_WRITE | FMODE_OPENED
+  const opened = file.create(k, { f_mnt: mnt, f_dentry: at, f_inode, f_flags: O_RDWR, f_mode, f_count: 3 })
+  dget(k, at)
+  for (const fd of [0, 1, 2]) fd_install(k, fd, opened.id, false)
+}
+
+const O_RDWR = 2
+
+function make_null_device(k: Kernel): Place {
+  const sb = make_super_block(k, { id: 'stdio', type: 'tmpfs' })
+  const root = populate(k, sb, {
+    type: 'dir',
+    entries: { null: { type: 'char', mode: 0o666, rdev: DEV_NULL } },
+  })
+  return { mnt: attach_mount(k, { root, mountpoint: root }), dentry: lookup_path(k, root, 'null') }
+}
+
+const DEV_NULL = 0x103
+
+/**
+ * Boots a set-up into an empty kernel.
+ *
+ * @param path where the set-up stands in its document, for messages
+ * @throws ScenarioError naming the field
+ */
+export function boot_setup(k: Kernel, form: SetupForm, path: string): Environment {
+  const mounts = new Mounts(k, form, path)
+  const null_device = make_null_device(k)
+  return { root: mounts.root, walk: (name, at) => mounts.walk(name, at), null_device }
+}

@@ -1,0 +1,174 @@
+/**
+ * What tasks do between system calls: one function, `user`, runs the instructions of a program. Its stack frame
+ * holds the place in the program and nothing else; results stand in tables of the task. Everything but the
+ * calls themselves is local to the task, so it never yields.
+ */
+import { errno_name, signal_of } from '../kernel/errno.js'
+import { attempt, done, type Fn, type Frame, fn, jump, type Outcome } from '../kernel/fn.js'
+import type { Kernel } from '../kernel/machine.js'
+import { int, type Value } from '../kernel/schema.js'
+import { decode_arguments, type Parameter } from '../kernel/syscall.js'
+import { user_buffer } from '../vfs/task.js'
+import { type CallInstruction, code_of, is_ref, result } from './code.js'
+import { judge_fault, judge_use, withdraw_approval } from './monitor.js'
+
+type UserFrame = Frame<{ pc: number }>
+
+/** The value of a symbolic argument: what C would have in the variable; a failed call leaves -1. */
+function value_of(k: Kernel, ref: { slot: number; field: number }, param: Parameter): unknown {
+  const row = result.find(k, k.task, ref.slot)
+  if (ref.field >= 0) return row?.fields[ref.field] ?? 0
+  if (param.kind === 'bytes') return { base64: btoa(row?.data ?? '') }
+  if (param.kind === 'string') return row?.data ?? ''
+  return row === undefined || row.ret < 0 ? -1 : row.ret
+}
+
+function locals_of(k: Kernel, call: CallInstruction): object {
+  if (call.fixed !== undefined) return call.fixed
+  const { params } = call.syscall
+  return decode_arguments(
+    call.syscall,
+    call.args.map((arg, i) => (is_ref(arg) ? value_of(k, arg as never, params[i]!) : arg)),
+  )
+}
+
+/** As strace would write the call; symbolic arguments with their values. */
+export function show_call(k: Kernel, call: CallInstruction): string {
+  const { params, name } = call.syscall
+  const args = call.args.map((arg, i) =>
+    show_argument(is_ref(arg) ? value_of(k, arg as never, params[i]!) : arg, params[i]!),
+  )
+  return `${name}(${args.join(', ')})`
+}
+
+function show_argument(arg: unknown, param: Parameter): string {
+  if (arg === null) return 'NULL'
+  if (typeof arg !== 'string') return typeof arg === 'object' ? JSON.stringify(arg) : String(arg)
+  return param.kind === 'int' ? arg : JSON.stringify(arg)
+}
+
+/** As strace would write the result: the value, or `-1 EACCES`. */
+export function show_result(ret: number): string {
+  if (signal_of(ret) !== 0) return errno_name(ret)
+  return ret < 0 ? `-1 ${errno_name(ret)}` : String(ret)
+}
+
+function enter_call(k: Kernel, f: UserFrame): object {
+  const call = code_of(k).instructions[f.pc] as CallInstruction
+  k.tell('call', () => show_call(k, call))
+  if (call.syscall.returns === 'bytes') clear_buffer(k)
+  return locals_of(k, call)
+}
+
+function clear_buffer(k: Kernel): void {
+  const buffer = user_buffer(k, k.task)
+  buffer.data = ''
+  buffer.from = []
+}
+
+/** Position that a call's arguments give to its bytes: of `pread(fd, count, offset)`, and -1 elsewhere. */
+function position_of(k: Kernel, call: CallInstruction): number {
+  const at = call.syscall.params.findIndex((param) => param.name === 'offset' || param.name === 'pos')
+  if (at < 0) return -1
+  const arg = call.args[at]
+  const value = is_ref(arg) ? value_of(k, arg as never, call.syscall.params[at]!) : arg
+  return typeof value === 'number' ? Math.trunc(value) : -1
+}
+
+function record(k: Kernel, call: CallInstruction, ret: Value): number {
+  const { returns } = call.syscall
+  const number = typeof ret === 'number' ? ret : 0
+  const values = {
+    ret: number,
+    data: '',
+    from: [] as readonly number[],
+    fields: [] as readonly number[],
+    at: -1,
+  }
+  if (typeof ret === 'object') values.fields = ret
+  if (returns === 'bytes') {
+    const buffer = user_buffer(k, k.task)
+    if (number >= 0) Object.assign(values, { data: buffer.data, from: buffer.from, at: position_of(k, call) })
+    clear_buffer(k)
+  }
+  const row = result.find(k, k.task, call.slot)
+  if (row === undefined) result.create(k, { task: k.task, slot: call.slot, ...values })
+  else Object.assign(row, values)
+  k.tell('return', () => show_result(number), { slot: call.slot, ret: number })
+  return number
+}
+
+/** The call returned: notes what it gave, and goes on to the next call. */
+function after_call(k: Kernel, f: UserFrame, ret: Value): Outcome {
+  const call = code_of(k).instructions[f.pc] as CallInstruction
+  const number = record(k, call, ret)
+  if (call.relied && number < 0) withdraw_approval(k, call.slot)
+  if (signal_of(number) !== 0) {
+    judge_fault(k, call, number)
+    return done(f)
+  }
+  if (number < 0 ? call.exit_on_error : call.ends) return done(f)
+  if (call.child >= 0 && number > 0) begin_child(k, number, call)
+  const next = run_to_call(k, f.pc + 1)
+  if (next < 0) return done(f)
+  f.pc = next
+  return jump(f, 'syscall')
+}
+
+/** The child has its parent's memory: all results so far, but of the fork itself it sees 0. */
+function begin_child(k: Kernel, child: number, call: CallInstruction): void {
+  const parent = k.task
+  for (const row of result.where(k, parent)) {
+    const { slot, ret, data, from, fields, at } = row
+    result.create(k, { task: child, slot, ret: slot === call.slot ? 0 : ret, data, from, fields, at })
+  }
+  begin(k, child, call.child)
+}
+
+/** Starts `task` at a place of the code. */
+export function begin(k: Kernel, task: number, entry: number): void {
+  const runner = k.task
+  k.task = task
+  const pc = run_to_call(k, entry)
+  k.task = runner
+  if (pc >= 0) k.store.push(task, user, { pc })
+}
+
+/** Runs what stands between calls. @returns the place of the next call, or -1 at the program's end */
+function run_to_call(k: Kernel, pc: number): number {
+  const { instructions } = code_of(k)
+  for (;;) {
+    const next = instructions[pc]!
+    switch (next.op) {
+      case 'call':
+        return pc
+      case 'end':
+        return -1
+      case 'goto':
+        pc = next.target
+        break
+      case 'branch': {
+        const row = result.find(k, k.task, next.slot)
+        pc = row !== undefined && next.test(row.ret) ? pc + 1 : next.target
+        break
+      }
+      case 'use':
+        judge_use(k, next)
+        pc++
+    }
+  }
+}
+
+/** A task's program, outside the kernel. */
+export const user: Fn<{ pc: number }> = fn(
+  'user',
+  { source: 'the program of the task', locals: { pc: int() } },
+  [
+    attempt(
+      (k, f: UserFrame) => (code_of(k).instructions[f.pc] as CallInstruction).syscall.fn,
+      enter_call,
+      after_call,
+      'syscall',
+    ),
+  ],
+)

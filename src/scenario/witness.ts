@@ -1,0 +1,75 @@
+/**
+ * What a run has shown, so that no case is safe for want of an attack: that a check said yes, and that the
+ * attacker changed something or was refused.
+ */
+import { errno_name, signal_of } from '../kernel/errno.js'
+import type { Kernel } from '../kernel/machine.js'
+import { type CallInstruction, type Code, result } from './code.js'
+import { approval } from './monitor.js'
+import { type Properties, reached } from './properties.js'
+
+/** Calls that change what a file or a name stands for, if they succeed. */
+const changing = new Set([
+  'write',
+  'pwrite',
+  'poke',
+  'truncate',
+  'ftruncate',
+  'rename',
+  'renameat',
+  'renameat2',
+  'unlink',
+  'unlinkat',
+  'symlink',
+  'symlinkat',
+  'link',
+  'linkat',
+  'chmod',
+  'fchmod',
+  'fchmodat',
+  'mount',
+  'umount2',
+])
+
+/** What the runs of a case must show. */
+export interface Witnesses {
+  /** Some run must have a check that said yes. */
+  readonly approval: boolean
+  /** Some run must have an attack that came through, or was refused. */
+  readonly attack: boolean
+}
+
+export function wanted_witnesses(code: Code): Witnesses {
+  const calls = code.programs.flatMap((program) => program.calls)
+  const attack = code.programs.some((program) => program.role === 'attacker')
+  return { approval: calls.some((call) => call.relied), attack }
+}
+
+/** Labels of a run that has ended: `approved`, `changed by write`, `refused EROFS in openat`, `reached NAME`. */
+export function witness_of(k: Kernel, code: Code, properties: Properties): readonly string[] {
+  const labels = reached(k, properties).map((name) => `reached ${name}`)
+  if (approval.rows(k).length > 0) labels.push('approved')
+  code.programs.forEach((program, i) => {
+    if (program.role !== 'attacker') return
+    for (const call of program.calls) {
+      const row = result.find(k, i + 1, call.slot)
+      const label = row === undefined ? undefined : attack_label(call, row.ret)
+      if (label !== undefined) labels.push(label)
+    }
+  })
+  return labels
+}
+
+function attack_label(call: CallInstruction, ret: number): string | undefined {
+  const { name } = call.syscall
+  if (ret < 0) return signal_of(ret) === 0 ? `refused ${errno_name(ret)} in ${name}` : undefined
+  return changing.has(name) ? `changed by ${name}` : undefined
+}
+
+/** What no run showed; null where nothing is missing. */
+export function missing_witness(seen: ReadonlySet<string>, wanted: Witnesses): string | null {
+  const labels = [...seen]
+  if (wanted.approval && !seen.has('approved')) return 'no run in which the check said yes'
+  const attacked = labels.some((label) => label.startsWith('changed') || label.startsWith('refused'))
+  return wanted.attack && !attacked ? 'no run in which the attacker changed the file or was refused' : null
+}

@@ -1,0 +1,175 @@
+/**
+ * Explores a case and says everything about it that a report wants: the verdict, the shortest counterexample
+ * without the calls that do not matter, what caused it, and by what a `safe` is witnessed.
+ */
+import { type Cause, cause_of } from './causes.js'
+import type { Counterexample } from './explore/counterexample.js'
+import { count_preemptions, ReplayError, replay } from './explore/replay.js'
+import type { Bound, Move, Report, Schedule } from './explore/system.js'
+import { decide, type VerdictOptions } from './explore/verdict.js'
+import { FastStore } from './kernel/fast_store.js'
+import type { Kernel } from './kernel/machine.js'
+import type { Case } from './scenario/builder.js'
+import { ScenarioError } from './scenario/error.js'
+import { case_name, case_profile, type ExpectationForm, type Verdict } from './scenario/form.js'
+import { current_call, used } from './scenario/monitor.js'
+import { candidates, type Removal, removal_of, without_calls } from './scenario/reduce.js'
+import { type CaseSystem, case_system } from './scenario/system.js'
+
+export interface ExploreOptions extends VerdictOptions {
+  /** Off: the counterexample keeps calls that do not matter. */
+  readonly remove_calls?: boolean
+}
+
+export interface CaseReport {
+  /** Its parameters, as `--case` matches them. */
+  readonly case: string
+  readonly params: Readonly<Record<string, string | number | boolean>>
+  readonly profile: string
+  readonly verdict: Verdict
+  readonly expected: ExpectationForm | null
+  /** The verdict and the property are those that were expected; true where nothing was. */
+  readonly as_expected: boolean
+  /** The property that is violated. */
+  readonly property: string | null
+  readonly states: number
+  readonly transitions: number
+  readonly bounds: readonly Bound[]
+  /** Stages of the counterexample, and how often a task that could go on was left. */
+  readonly steps: number | null
+  readonly preemptions: number | null
+  /** No counterexample has fewer preemptions. */
+  readonly minimal: boolean
+  readonly cause: Cause | null
+  /** Labels of what runs showed, for `safe`; and what is missing for it to mean something. */
+  readonly witnesses: readonly string[]
+  readonly unwitnessed: string | null
+  readonly outcomes: readonly string[]
+  /** The counterexample: a schedule of `system`, which is the case without the calls in `removed`. */
+  readonly counterexample: Counterexample | null
+  readonly removed: readonly Removal[]
+  readonly system: CaseSystem
+  readonly search: Report
+}
+
+/**
+ * Searches every interleaving of a case.
+ *
+ * @param path where the case stands in its document, for messages
+ * @throws ScenarioError where the case cannot be set up
+ */
+export function explore_case(of: Case, options: ExploreOptions = {}, path = ''): CaseReport {
+  const system = case_system(of, path)
+  const found = decide(system, options)
+  const { report } = found
+  const unreached = found.verdict === 'safe' ? system.unreached(new Set(report.witnesses)) : []
+  const shown = minimise(of, system, found.counterexample, found.property, options)
+  const verdict = unreached.length > 0 ? 'hole' : found.verdict
+  const property = unreached[0] ?? found.property
+  const expected = of.form.expect ?? null
+  return {
+    case: case_name(of.form),
+    params: of.form.params ?? {},
+    profile: case_profile(of.form),
+    verdict,
+    expected,
+    as_expected: is_expected(expected, verdict, property),
+    property,
+    states: report.states,
+    transitions: report.transitions,
+    bounds: found.bounds,
+    steps: shown.counterexample?.schedule.length ?? null,
+    preemptions: shown.counterexample?.preemptions ?? null,
+    minimal: found.minimal,
+    cause: shown.counterexample === null ? null : cause_of(shown.system, shown.counterexample.schedule),
+    witnesses: report.witnesses,
+    unwitnessed: unreached.length > 0 ? null : found.unwitnessed,
+    outcomes: report.outcomes,
+    counterexample: shown.counterexample,
+    removed: shown.removed,
+    system: shown.system,
+    search: report,
+  }
+}
+
+function is_expected(expected: ExpectationForm | null, verdict: Verdict, property: string | null): boolean {
+  if (expected === null) return true
+  return expected.verdict === verdict && (expected.property === undefined || expected.property === property)
+}
+
+// --- without the calls that do not matter --------------------------------------------------------------------
+
+interface Shown {
+  readonly system: CaseSystem
+  readonly counterexample: Counterexample | null
+  readonly removed: readonly Removal[]
+}
+
+/**
+ * Takes calls out one after another, as long as the same schedule without their stages still violates the same
+ * property with the same bytes, and with no more preemptions.
+ */
+function minimise(
+  of: Case,
+  system: CaseSystem,
+  found: Counterexample | null,
+  property: string | null,
+  options: ExploreOptions,
+): Shown {
+  const whole: Shown = { system, counterexample: found, removed: [] }
+  if (found === null || property === null || options.remove_calls === false) return whole
+  const { end, calls } = calls_of_moves(system, found.schedule)
+  const bytes = bytes_used(end)
+  let shown = whole
+  for (const { task, op } of candidates(of)) {
+    const removed = [...shown.removed, removal_of(system, end, task, op)]
+    const gone = new Set(removed.map((each) => `${each.task}:${each.op}`))
+    const schedule = found.schedule.filter((_, i) => !gone.has(calls[i]!))
+    const reduced = reduced_system(of, removed, system)
+    const preemptions = reduced && still_violates(reduced, schedule, property, bytes)
+    if (preemptions === undefined || preemptions > found.preemptions) continue
+    shown = { system: reduced!, counterexample: { schedule, preemptions }, removed }
+  }
+  return shown
+}
+
+/** To which operation each move of a schedule belongs, as `task:place`; and the machine after the last. */
+function calls_of_moves(system: CaseSystem, schedule: Schedule): { end: Kernel; calls: string[] } {
+  const calls: string[] = []
+  const before = (k: Kernel, { task }: Move) => {
+    const path = current_call(k, task)?.path ?? ''
+    calls.push(`${task}:${/\.program\[(\d+)\]/.exec(path)?.[1]}`)
+  }
+  return { end: replay(system, new FastStore(), schedule, { before }), calls }
+}
+
+/** The case without some calls; undefined where what is left makes no sense. */
+function reduced_system(of: Case, removed: readonly Removal[], system: CaseSystem): CaseSystem | undefined {
+  try {
+    return case_system(without_calls(of, removed, system))
+  } catch (error) {
+    if (error instanceof ScenarioError) return undefined
+    throw error
+  }
+}
+
+/** What all tasks have used: a counterexample must go on showing the same. */
+const bytes_used = (k: Kernel): string =>
+  JSON.stringify(used.rows(k).map((row) => [row.task, row.index, row.bytes]))
+
+/** With how many preemptions a schedule violates the property; undefined if it does not, or cannot be run. */
+function still_violates(
+  system: CaseSystem,
+  schedule: Schedule,
+  property: string,
+  bytes: string,
+): number | undefined {
+  try {
+    const end = replay(system, new FastStore(), schedule)
+    if (!system.violations(end).includes(property) || bytes_used(end) !== bytes) return undefined
+    return count_preemptions(system, new FastStore(), schedule)
+  } catch (error) {
+    if (error instanceof ReplayError) return undefined
+    throw error
+  }
+}
