@@ -124,9 +124,7 @@ function path_init(k: Kernel, f: Nameidata) {
   else {
     const base = fdget_raw(k, f.dfd)
     if (base === 0) return k.refuse(-EBADF, () => `descriptor ${f.dfd} is not open`)
-    const { f_mnt, f_dentry, f_inode } = file(k, base)
-    if (f.name !== '' && !is_dir(inode(k, f_inode).i_mode))
-      return k.refuse(-ENOTDIR, 'dirfd is not a directory')
+    const { f_mnt, f_dentry } = file(k, base)
     start_at(f, f_mnt, f_dentry)
   }
   if (f.name === '') return done(f, [f.mnt, f.dentry])

@@ -442,7 +442,7 @@ export const do_filp_open = fn('do_filp_open', { source: 'fs/namei.c', locals: f
   stage('open_last_lookups', open_last_lookups),
   call(
     (k, f) => (f.dentry !== 0 ? null : (ops_of(k, dentry(k, f.dir).d_sb).create ?? null)),
-    (k, f) => ({ parent: f.dir, name: last_component(f.name).name, mode: create_mode(k, f) }),
+    (_, f) => ({ parent: f.dir, name: last_component(f.name).name, mode: f.mode }),
     (k, f, made: number) => {
       f.dentry = made
       f.mnt = f.dir_mnt
@@ -513,7 +513,9 @@ function lookup_open(k: Kernel, f: FilpOpen, name: string): Outcome {
   if (asleep) return asleep
   const read_only = mnt_want_write(k, f.dir_mnt)
   if (read_only !== 0) return read_only
+  // Worked out here, under the directory's lock.
   const mode = create_mode(k, f)
+  f.mode = mode
   return (
     security(k, 'path_mknod', { parent: f.dir, name, mode }) ||
     inode_permission(k, dir, MAY_WRITE | MAY_EXEC) ||

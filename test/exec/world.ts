@@ -35,9 +35,6 @@ export interface Options {
   readonly monitor?: Config['monitor']
 }
 
-/** Files of the kernel whose functions are tested here. */
-const OURS = ['fs/exec.c', 'kernel/sys.c']
-
 /** Tables of which a task touches its own rows alone. */
 const own = new Set(
   all_tables()
@@ -133,7 +130,7 @@ export class World {
     const { k } = this
     const frame = k.store.top(task)
     const label = `${frame.fn.name}: ${frame.fn.steps[frame.stage]?.name ?? 'return'}`
-    const local = is_local(k, task) && OURS.includes(frame.fn.source)
+    const local = is_local(k, task)
     const bottom = k.store.frame(task, 0)
     k.store.note()
     if (step(k, task) !== STEPPED) throw new Error(`${label} sleeps`)
