@@ -31,12 +31,14 @@ export interface HookArguments {
   inode_permission: { inode: number; mask: number }
   inode_follow_link: { dentry: number }
   inode_create: { parent: number; name: string; mode: number }
+  inode_mknod: { parent: number; name: string; mode: number }
   inode_mkdir: { parent: number; name: string; mode: number }
   inode_symlink: { parent: number; name: string; target: string }
   inode_link: { old_dentry: number; parent: number; name: string }
   inode_unlink: { dentry: number }
   inode_rmdir: { dentry: number }
   inode_rename: { old_dentry: number; parent: number; name: string; new_dentry: number }
+  inode_readlink: { dentry: number }
   inode_setattr: { dentry: number; valid: number }
   inode_getattr: { dentry: number }
   inode_copy_up: { dentry: number }
@@ -46,7 +48,7 @@ export interface HookArguments {
   path_link: { old_dentry: number; parent: number; name: string }
   path_unlink: { dentry: number }
   path_rmdir: { dentry: number }
-  path_rename: { old_dentry: number; parent: number; name: string; new_dentry: number }
+  path_rename: { old_dentry: number; parent: number; name: string; new_dentry: number; flags: number }
   path_truncate: { dentry: number }
   path_chmod: { dentry: number; mode: number }
   path_chown: { dentry: number; uid: number; gid: number }

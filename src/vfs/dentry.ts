@@ -9,7 +9,7 @@ export const dentry = table(
     /** The root of a file system is its own parent. */
     name: { d_parent: ref('dentry'), d_name: str() },
     identity: { d_inode: ref('inode'), d_sb: ref('super_block') },
-    /** Open files and working directories that stand on it: an unlinked name lives until they go. */
+    /** Open files and working directories that stand on it. */
     count: { d_count: int() },
   },
   { unique: ['d_parent', 'd_name'], constant: ['identity'] },
@@ -34,11 +34,16 @@ export function d_add(k: Kernel, parent: number, name: string, ino: number): num
   return made.id
 }
 
-/** Takes a name out of its directory; the dentry goes when nothing stands on it (fs/dcache.c: d_delete). */
+/**
+ * Takes a name out of its directory (fs/dcache.c: d_delete).
+ *
+ * The row stays, and with it the inode: a task in the middle of a path walk may stand on it, which the
+ * kernel counts and we do not (every walk would write a count). Nobody can find it any more, and its number
+ * is not given to another dentry, which such a task would then take for this one.
+ */
 export function d_drop(k: Kernel, id: number): void {
   const d = dentry(k, id)
-  if (d.d_count === 0) remove_dentry(k, id)
-  else d.d_name = `${d.d_name}/${id}`
+  d.d_name = `${d.d_name}/${id}`
 }
 
 export function dget(k: Kernel, id: number): void {
@@ -46,15 +51,7 @@ export function dget(k: Kernel, id: number): void {
 }
 
 export function dput(k: Kernel, id: number): void {
-  const d = dentry(k, id)
-  d.d_count -= 1
-  if (d.d_count === 0 && is_unhashed(d.d_name)) remove_dentry(k, id)
-}
-
-function remove_dentry(k: Kernel, id: number): void {
-  const { d_inode } = dentry(k, id)
-  dentry.remove(k, id)
-  iput(k, d_inode)
+  dentry(k, id).d_count -= 1
 }
 
 /** Adds a reference to an inode. */

@@ -11,7 +11,9 @@ export const MAY_EXEC = 1
 export const MAY_WRITE = 2
 export const MAY_READ = 4
 export const MAY_APPEND = 8
+export const MAY_ACCESS = 0x10
 export const MAY_OPEN = 0x20
+export const MAY_CHDIR = 0x40
 
 type Attributes = Pick<Row<{ i_mode: number; i_uid: number; i_gid: number }>, 'i_mode' | 'i_uid' | 'i_gid'>
 

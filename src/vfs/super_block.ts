@@ -22,6 +22,8 @@ export const super_block = table(
     },
     root: { s_root: ref('dentry') },
     flags: { s_flags: int() },
+    /** The task that moves a name from one directory to another, or 0. */
+    rename: { s_vfs_rename_mutex: int() },
   },
   { constant: ['sb'] },
 )

@@ -1,0 +1,22 @@
+/** The file system in memory (mm/shmem.c). */
+import { register_filesystem } from '../../kernel/fs.js'
+import {
+  simple_create,
+  simple_empty,
+  simple_link,
+  simple_lookup,
+  simple_rename,
+  simple_tmpfile,
+  simple_unlink,
+} from './simple.js'
+
+register_filesystem({
+  name: 'tmpfs',
+  lookup: simple_lookup,
+  is_empty: simple_empty,
+  create: simple_create,
+  link: simple_link,
+  unlink: simple_unlink,
+  rename: simple_rename,
+  tmpfile: simple_tmpfile,
+})
