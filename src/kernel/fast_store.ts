@@ -1,16 +1,21 @@
 /**
  * The store of the search: one mutable world and a journal of what to take back.
  *
- * A row keeps its values in an array. Its accessors are made once per table (or kernel function) from the
- * schema: a getter reads the array, a setter journals the old value, updates the hash, and writes. Taking
- * back restores values from the journal and the hash from the mark.
+ * A row keeps its values in an array, in the order of its columns. All rows are objects of one class, and all
+ * frames of another, so that a JavaScript engine sees one form of object wherever a field is read: the accessor
+ * of a name finds the column by `slots`, of which each table and function has its own. A getter reads the array; a
+ * setter journals the old value, updates the hash, and writes. Taking back restores values from the journal
+ * and the hash from the mark.
  */
-import type { Fn, Frame } from './fn.js'
+import { all_functions, type Fn, type Frame } from './fn.js'
 import { hash_list, hash_number, hash_string, out } from './hash.js'
+import { TouchNotes } from './notes.js'
 import {
   all_tables,
   type Column,
   in_range,
+  is_default,
+  name_number,
   place_in_range,
   RANGE_BITS,
   range_of,
@@ -18,87 +23,104 @@ import {
   type TableInfo,
   type Value,
 } from './schema.js'
-import { TouchNotes } from './notes.js'
 import type { Footprint, PlainFrame, PlainRow, Snapshot, Store } from './store.js'
 
-const FIELD_SET = 0
-const ROW_MADE = 1
-const ROW_GONE = 2
-const FRAME_PUSHED = 3
-const FRAME_POPPED = 4
+// Kinds of journal entries; from zero up it is a field of a row, by its column, and further up of a frame.
+const FRAME_FIELD = 0x10000
+const ROW_MADE = -1
+const ROW_GONE = -2
+const FRAME_PUSHED = -3
+const FRAME_POPPED = -4
 
 class FastRow {
+  readonly id: number
+  readonly home: FastStore
+  readonly table: TableInfo
+  readonly slots: Int16Array
+  readonly v: Value[]
   /** The two words that this row's identity adds to the salt of each of its fields. */
   salt_lo = 0
   salt_hi = 0
-  constructor(
-    readonly store: FastStore,
-    readonly table: TableInfo | null,
-    readonly id: number,
-    readonly v: Value[],
-  ) {}
-}
-
-class FastFrame extends FastRow {
-  constructor(
-    store: FastStore,
-    readonly fn: Fn,
-    readonly task: number,
-    depth: number,
-    v: Value[],
-  ) {
-    super(store, null, depth, v)
+  constructor(home: FastStore, table: TableInfo, id: number, v: Value[]) {
+    this.id = id
+    this.home = home
+    this.table = table
+    this.slots = table.slots
+    this.v = v
   }
 }
 
-type Constructor<T extends unknown[]> = new (...args: T) => FastRow
-const row_classes = new Map<Shape, Constructor<[FastStore, TableInfo, number, Value[]]>>()
-const frame_classes = new Map<Shape, Constructor<[FastStore, Fn, number, number, Value[]]>>()
+class FastFrame {
+  /** Its depth in the stack. */
+  readonly id: number
+  readonly home: FastStore
+  readonly fn: Fn
+  readonly task: number
+  readonly slots: Int16Array
+  readonly v: Value[]
+  salt_lo = 0
+  salt_hi = 0
+  constructor(home: FastStore, fn: Fn, task: number, depth: number, v: Value[]) {
+    this.id = depth
+    this.home = home
+    this.fn = fn
+    this.task = task
+    this.slots = fn.shape.slots
+    this.v = v
+  }
+}
 
-function define_accessors(prototype: object, shape: Shape, noted: boolean): void {
-  for (const column of shape.columns) {
-    const { index } = column
-    Object.defineProperty(prototype, column.name, {
-      get: noted && !column.constant
-        ? function (this: FastRow) {
-            if (this.store.notes !== null) this.store.notes.row(false, this, column.group)
-            return this.v[index]
-          }
-        : function (this: FastRow) {
-            return this.v[index]
-          },
+type Entry = FastRow | FastFrame
+
+/** Gives all rows accessors for the columns of a table. A name that several tables have is one accessor. */
+function define_row_accessors(table: TableInfo): void {
+  for (const { name } of table.columns) {
+    if (Object.hasOwn(FastRow.prototype, name)) continue
+    const number = name_number(name)
+    Object.defineProperty(FastRow.prototype, name, {
+      get(this: FastRow) {
+        const index = this.slots[number]!
+        if (this.home.notes !== null) this.home.note_read(this, index)
+        return this.v[index]
+      },
       set(this: FastRow, value: Value) {
-        this.store.write(this, column, value)
+        this.home.write_row(this, this.table.columns[this.slots[number]!]!, value)
       },
     })
   }
 }
 
-function row_class(table: TableInfo) {
-  let made = row_classes.get(table)
-  if (made === undefined) {
-    made = class extends FastRow {}
-    define_accessors(made.prototype, table, true)
-    row_classes.set(table, made)
+function define_frame_accessors(fn: Fn): void {
+  for (const { name } of fn.shape.columns) {
+    if (Object.hasOwn(FastFrame.prototype, name)) continue
+    const number = name_number(name)
+    Object.defineProperty(FastFrame.prototype, name, {
+      get(this: FastFrame) {
+        return this.v[this.slots[number]!]
+      },
+      set(this: FastFrame, value: Value) {
+        this.home.write_frame(this, this.fn.shape.columns[this.slots[number]!]!, value)
+      },
+    })
   }
-  return made
 }
 
-function frame_class(fn: Fn) {
-  let made = frame_classes.get(fn.shape)
-  if (made === undefined) {
-    made = class extends FastFrame {}
-    define_accessors(made.prototype, fn.shape, false)
-    frame_classes.set(fn.shape, made)
-  }
-  return made
-}
+const initial = new Map<Shape, Value[]>()
 
-function initial_values(shape: Shape, values: Record<string, Value | undefined>): Value[] {
-  const v: Value[] = []
-  for (const column of shape.columns) {
-    const given = values[column.name]
-    v.push(given === undefined ? column.type.initial : given)
+/** The values of a new row: defaults, but for those given. */
+function initial_values(shape: Shape, given: Record<string, Value | undefined>): Value[] {
+  let defaults = initial.get(shape)
+  if (defaults === undefined) {
+    // The string at the end makes V8 keep the arrays of all shapes in one form; nobody reads it.
+    defaults = [...shape.columns.map((column) => column.initial), '']
+    initial.set(shape, defaults)
+  }
+  const v = defaults.slice()
+  for (const name in given) {
+    const value = given[name]
+    const column = shape.by_name.get(name)
+    if (value === undefined || column === undefined) continue
+    v[column.index] = value
   }
   return v
 }
@@ -127,7 +149,8 @@ class Rows {
     const places = this.ranges[range_of(row.id)]!
     const place = place_in_range(row.id)
     places[place] = undefined
-    if (place === places.length - 1) while (places.length > 0 && places[places.length - 1] === undefined) places.pop()
+    if (place === places.length - 1)
+      while (places.length > 0 && places[places.length - 1] === undefined) places.pop()
     this.leave(row)
   }
 
@@ -166,27 +189,47 @@ export class FastStore implements Store {
   private readonly tables: Rows[] = []
   private readonly stacks: FastFrame[][] = []
 
-  // The journal: what was done, to which row, and for a field which column and old value.
+  // The journal: what was done to which row, and for a field its old value. Entries from `journalled` on are
+  // left over.
   private readonly done_kind: number[] = []
-  private readonly done_row: FastRow[] = []
-  private readonly done_column: number[] = []
+  private readonly done_to: Entry[] = []
   private readonly done_value: Value[] = []
-  /** Journal length and hash at each mark. */
+  private journalled = 0
+  /** Journal length and hash at each mark: three numbers each. */
   private readonly marks: number[] = []
+  private marked = 0
+
+  /** How many of all functions have accessors for their frames. */
+  private functions = 0
+
+  constructor() {
+    this.add_tables(all_tables().length - 1)
+    this.learn_functions()
+  }
+
+  private learn_functions(): void {
+    const functions = all_functions()
+    while (this.functions < functions.length) define_frame_accessors(functions[this.functions++]!)
+  }
 
   private rows_of(table: TableInfo): Rows {
-    let rows = this.tables[table.index]
-    if (rows === undefined) {
-      for (let i = this.tables.length; i <= table.index; i++) this.tables.push(new Rows(all_tables()[i]!))
-      rows = this.tables[table.index]!
+    if (table.index >= this.tables.length) this.add_tables(table.index)
+    return this.tables[table.index]!
+  }
+
+  /** Makes room for all tables up to this; some may have been defined after the store was made. */
+  private add_tables(last: number): void {
+    for (let i = this.tables.length; i <= last; i++) {
+      const table = all_tables()[i]!
+      define_row_accessors(table)
+      this.tables.push(new Rows(table))
     }
-    return rows
   }
 
   // --- hashing -------------------------------------------------------------------------------------
 
-  private toggle_field(row: FastRow, column: Column, value: Value): void {
-    if (value === column.type.initial) return
+  private toggle_field(row: Entry, column: Column, value: Value): void {
+    if (is_default(column, value)) return
     const lo = row.salt_lo ^ column.salt_lo
     const hi = row.salt_hi ^ column.salt_hi
     if (typeof value === 'number') hash_number(lo, hi, value)
@@ -196,10 +239,11 @@ export class FastStore implements Store {
     this.hash_hi ^= out.hi
   }
 
-  private toggle_row(row: FastRow, shape: Shape): void {
+  private toggle_row(row: Entry, shape: Shape): void {
     this.hash_lo ^= row.salt_lo
     this.hash_hi ^= row.salt_hi
-    for (const column of shape.columns) this.toggle_field(row, column, row.v[column.index]!)
+    const { columns } = shape
+    for (let i = 0; i < columns.length; i++) this.toggle_field(row, columns[i]!, row.v[i]!)
   }
 
   private salt_row(row: FastRow, table: TableInfo): void {
@@ -219,44 +263,64 @@ export class FastStore implements Store {
 
   // --- writing -------------------------------------------------------------------------------------
 
-  private journal(kind: number, row: FastRow, column: number, value: Value): void {
-    this.done_kind.push(kind)
-    this.done_row.push(row)
-    this.done_column.push(column)
-    this.done_value.push(value)
+  private journal(kind: number, row: Entry, value: Value): void {
+    const at = this.journalled++
+    this.done_kind[at] = kind
+    this.done_to[at] = row
+    this.done_value[at] = value
   }
 
-  /** Called by the setters. */
-  write(row: FastRow, column: Column, value: Value): void {
+  /** Called by the getters of rows, while touches are noted. */
+  note_read(row: FastRow, index: number): void {
+    const column = row.table.columns[index]!
+    if (!column.constant) this.notes!.row(false, row, column.group)
+  }
+
+  /** Called by the setters of rows. */
+  write_row(row: FastRow, column: Column, value: Value): void {
+    if (column.constant) throw new Error(`${row.table.name}.${column.name} is constant`)
+    const { unique } = row.table
+    const moves = unique.length !== 0 && unique.includes(column)
+    if (this.notes !== null) {
+      this.notes.row(true, row, column.group)
+      if (moves) this.notes.moved(row)
+    }
+    if (!this.changes(row, column, value, column.index)) return
+    if (moves) this.put_unique(row, column.index, value)
+    else row.v[column.index] = value
+    if (moves && this.notes !== null) this.notes.moved(row)
+  }
+
+  /** Called by the setters of frames. */
+  write_frame(frame: FastFrame, column: Column, value: Value): void {
+    if (this.changes(frame, column, value, FRAME_FIELD + column.index)) frame.v[column.index] = value
+  }
+
+  /** Journals a change and brings it into the hash; says whether it is one. */
+  private changes(row: Entry, column: Column, value: Value, kind: number): boolean {
     const old = row.v[column.index]!
-    if (column.constant) throw new Error(`${row.table!.name}.${column.name} is constant`)
-    if (this.notes !== null && row.table !== null) this.notes.row(true, row, column.group)
-    if (old === value || (typeof old === 'object' && same_list(old, value as readonly number[]))) return
-    this.journal(FIELD_SET, row, column.index, old)
+    if (old === value || (typeof old === 'object' && same_list(old, value as readonly number[]))) return false
+    this.journal(kind, row, old)
     this.toggle_field(row, column, old)
     this.toggle_field(row, column, value)
-    this.put_value(row, column.index, value)
+    return true
   }
 
-  private put_value(row: FastRow, index: number, value: Value): void {
-    const { table } = row
-    if (table !== null && table.unique.length !== 0 && table.unique.some((column) => column.index === index)) {
-      const rows = this.rows_of(table)
-      rows.leave(row)
-      row.v[index] = value
-      rows.enter(row)
-    } else {
-      row.v[index] = value
-    }
+  private put_unique(row: FastRow, index: number, value: Value): void {
+    if (row.table.keyed) throw new Error(`${row.table.name}: the key of a row is what it is`)
+    const rows = this.rows_of(row.table)
+    rows.leave(row)
+    row.v[index] = value
+    rows.enter(row)
   }
 
   create(table: TableInfo, id: number, values: object): FastRow {
     const v = initial_values(table, values as Record<string, Value>)
-    const row = new (row_class(table))(this, table, id, v)
+    const row = new FastRow(this, table, id, v)
     this.salt_row(row, table)
     this.rows_of(table).put(row)
     this.toggle_row(row, table)
-    this.journal(ROW_MADE, row, 0, 0)
+    this.journal(ROW_MADE, row, 0)
     if (this.notes !== null) this.notes.row_made_or_gone(row)
     return row
   }
@@ -267,7 +331,7 @@ export class FastStore implements Store {
     if (this.notes !== null) this.notes.row_made_or_gone(row)
     this.toggle_row(row, table)
     this.rows_of(table).take(row)
-    this.journal(ROW_GONE, row, 0, 0)
+    this.journal(ROW_GONE, row, 0)
   }
 
   lowest_free(table: TableInfo, range: number, from = 1): number {
@@ -292,7 +356,8 @@ export class FastStore implements Store {
   }
 
   find(table: TableInfo, first: number | string, second?: number | string): FastRow | undefined {
-    if (this.notes !== null) this.notes.lookup(table, second === undefined ? `=${first}` : `=${first}:${second}`)
+    if (this.notes !== null)
+      this.notes.lookup(table, second === undefined ? `=${first}` : `=${first}:${second}`)
     const found = this.rows_of(table).index.get(first)
     if (table.unique.length === 1 || found === undefined) return found as FastRow | undefined
     return (found as Map<Value, FastRow>).get(second!)
@@ -301,7 +366,7 @@ export class FastStore implements Store {
   where(table: TableInfo, first: number | string): FastRow[] {
     if (this.notes !== null) this.notes.listing(table, `=${first}:*`)
     const found = this.rows_of(table).index.get(first) as Map<Value, FastRow> | undefined
-    return found === undefined ? [] : [...found.values()].sort((a, b) => a.id - b.id)
+    return found === undefined ? [] : [...found.values()].sort(order_of(table))
   }
 
   rows(table: TableInfo): FastRow[] {
@@ -310,7 +375,7 @@ export class FastStore implements Store {
     for (const places of this.rows_of(table).ranges) {
       for (const row of places) if (row !== undefined) rows.push(row)
     }
-    return rows
+    return table.keyed ? rows.sort(order_of(table)) : rows
   }
 
   // --- frames --------------------------------------------------------------------------------------
@@ -342,60 +407,59 @@ export class FastStore implements Store {
   push(task: number, fn: Fn, values: object): Frame {
     const stack = this.stack(task)
     const v = initial_values(fn.shape, values as Record<string, Value>)
-    const frame = new (frame_class(fn))(this, fn, task, stack.length, v) as FastFrame
+    if (fn.index >= this.functions) this.learn_functions()
+    const frame = new FastFrame(this, fn, task, stack.length, v)
     hash_number(fn.shape.salt_lo, fn.shape.salt_hi, (task << 10) | stack.length)
     frame.salt_lo = out.lo
     frame.salt_hi = out.hi
     stack.push(frame)
     this.toggle_row(frame, fn.shape)
-    this.journal(FRAME_PUSHED, frame, 0, 0)
+    this.journal(FRAME_PUSHED, frame, 0)
     return frame as unknown as Frame
   }
 
   pop(task: number): void {
     const frame = this.stacks[task]!.pop()!
     this.toggle_row(frame, frame.fn.shape)
-    this.journal(FRAME_POPPED, frame, 0, 0)
+    this.journal(FRAME_POPPED, frame, 0)
   }
 
   // --- forward and back ----------------------------------------------------------------------------
 
   mark(): number {
-    this.marks.push(this.done_kind.length, this.hash_lo, this.hash_hi)
-    return this.marks.length / 3 - 1
+    const mark = this.marked
+    this.marks[mark] = this.journalled
+    this.marks[mark + 1] = this.hash_lo
+    this.marks[mark + 2] = this.hash_hi
+    this.marked = mark + 3
+    return mark
   }
 
   commit(): void {}
 
   undo(mark: number): void {
-    const length = this.marks[mark * 3]!
-    while (this.done_kind.length > length) this.take_back()
-    this.hash_lo = this.marks[mark * 3 + 1]!
-    this.hash_hi = this.marks[mark * 3 + 2]!
-    this.marks.length = mark * 3
+    const length = this.marks[mark]!
+    while (this.journalled > length) this.take_back(--this.journalled)
+    this.hash_lo = this.marks[mark + 1]!
+    this.hash_hi = this.marks[mark + 2]!
+    this.marked = mark
   }
 
-  private take_back(): void {
-    const row = this.done_row.pop()!
-    const column = this.done_column.pop()!
-    const value = this.done_value.pop()!
-    switch (this.done_kind.pop()) {
-      case FIELD_SET:
-        this.put_value(row, column, value)
-        break
-      case ROW_MADE:
-        this.rows_of(row.table!).take(row)
-        break
-      case ROW_GONE:
-        this.rows_of(row.table!).put(row)
-        break
-      case FRAME_PUSHED:
-        this.stacks[(row as FastFrame).task]!.pop()
-        break
-      case FRAME_POPPED:
-        this.stacks[(row as FastFrame).task]!.push(row as FastFrame)
-        break
-    }
+  private take_back(at: number): void {
+    const kind = this.done_kind[at]!
+    const row = this.done_to[at]!
+    if (kind >= FRAME_FIELD) row.v[kind - FRAME_FIELD] = this.done_value[at]!
+    else if (kind >= 0) this.put_back(row as FastRow, kind, this.done_value[at]!)
+    else if (kind === ROW_MADE) this.rows_of((row as FastRow).table).take(row as FastRow)
+    else if (kind === ROW_GONE) this.rows_of((row as FastRow).table).put(row as FastRow)
+    else if (kind === FRAME_PUSHED) this.stacks[(row as FastFrame).task]!.pop()
+    else this.stacks[(row as FastFrame).task]!.push(row as FastFrame)
+  }
+
+  private put_back(row: FastRow, index: number, value: Value): void {
+    const { unique } = row.table
+    if (unique.length !== 0 && unique.includes(row.table.columns[index]!)) this.put_unique(row, index, value)
+    else row.v[index] = value
   }
 
   // --- looking from outside ------------------------------------------------------------------------
@@ -415,7 +479,9 @@ export class FastStore implements Store {
     for (const rows of this.tables) {
       const plain: [string, PlainRow][] = []
       for (const places of rows.ranges) {
-        for (const row of places) if (row !== undefined) plain.push([row_identity(rows.table, row.id, row.v), plain_row(rows.table, row.v)])
+        for (const row of places)
+          if (row !== undefined)
+            plain.push([row_identity(rows.table, row.id, row.v), plain_row(rows.table, row.v)])
       }
       if (plain.length === 0) continue
       if (rows.table.keyed) plain.sort(([a], [b]) => (a < b ? -1 : 1))
@@ -437,6 +503,25 @@ export class FastStore implements Store {
 /** How a row is known in snapshots and footprints: its number, or in a keyed table the values of its key. */
 export function row_identity(table: TableInfo, id: number, v: readonly Value[]): string {
   return table.keyed ? table.unique.map((column) => String(v[column.index])).join(':') : String(id)
+}
+
+/**
+ * The order in which rows are listed. By number; but the numbers of keyed rows are not part of the state, so
+ * they are listed by key: else two runs could come to the same state and go on differently.
+ */
+export function order_of(table: TableInfo): (a: ListedRow, b: ListedRow) => number {
+  if (!table.keyed) return (a, b) => a.id - b.id
+  return (a, b) => {
+    for (const { index } of table.unique) {
+      if (a.v[index] !== b.v[index]) return a.v[index]! < b.v[index]! ? -1 : 1
+    }
+    return 0
+  }
+}
+
+interface ListedRow {
+  readonly id: number
+  readonly v: readonly Value[]
 }
 
 function plain_row(shape: Shape, v: readonly Value[]): PlainRow {

@@ -19,10 +19,14 @@ function finalise(h: number): number {
   return h ^ (h >>> 16)
 }
 
-/** Hashes a number under two salts into `out`. Numbers up to 2^53 count with all their bits. */
+/** Hashes a number under two salts into `out`; all its bits count. */
 export function hash_number(lo: number, hi: number, value: number): void {
   const low = value | 0
   if (low !== value) {
+    if (!Number.isSafeInteger(value)) {
+      hash_string(lo, hi, String(value))
+      return
+    }
     const high = Math.floor(value / 0x1_0000_0000) | 0
     lo = finalise(lo + Math.imul(high, 0x9e3779b1))
     hi = finalise(hi ^ Math.imul(high, 0x7feb352d))

@@ -4,13 +4,21 @@
  * traces are drawn and time travels.
  */
 import { createDraft, type Draft, enablePatches, finishDraft, type Patch } from 'immer'
+import { order_of, row_identity } from './fast_store.js'
 import type { Fn, Frame } from './fn.js'
-import { row_identity } from './fast_store.js'
+import { function_named } from './fn.js'
 import { hash_list, hash_number, hash_string, out } from './hash.js'
 import { TouchNotes } from './notes.js'
-import { all_tables, in_range, range_of, type Shape, type TableInfo, type Value } from './schema.js'
+import {
+  all_tables,
+  in_range,
+  is_default,
+  range_of,
+  type Shape,
+  type TableInfo,
+  type Value,
+} from './schema.js'
 import type { Footprint, PlainFrame, PlainRow, Snapshot, Store } from './store.js'
-import { function_named } from './fn.js'
 
 enablePatches()
 
@@ -54,7 +62,9 @@ function row_class(table: TableInfo): typeof ImmerRow {
   let made = row_classes.get(table)
   if (made !== undefined) return made
   made = class extends ImmerRow {}
-  for (const { name, group, constant } of table.columns) {
+  for (const column of table.columns) {
+    const { name, group, constant } = column
+    const moves = table.unique.includes(column)
     Object.defineProperty(made.prototype, name, {
       get(this: ImmerRow) {
         if (!constant) this.store.notes?.row(false, this, group)
@@ -63,7 +73,9 @@ function row_class(table: TableInfo): typeof ImmerRow {
       set(this: ImmerRow, value: Value) {
         if (constant) throw new Error(`${table.name}.${name} is constant`)
         this.store.notes?.row(true, this, group)
+        if (moves) this.store.notes?.moved(this)
         this.store.assign(this.values, name, value)
+        if (moves) this.store.notes?.moved(this)
       },
     })
   }
@@ -165,6 +177,7 @@ export class ImmerStore implements Store {
         return values[a!.name] === first && (second === undefined || values[b!.name] === second)
       })
       .map((id) => this.view(table, id))
+      .sort(order_of(table))
   }
 
   find(table: TableInfo, first: number | string, second?: number | string): ImmerRow | undefined {
@@ -179,7 +192,9 @@ export class ImmerStore implements Store {
 
   rows(table: TableInfo): ImmerRow[] {
     this.notes?.listing(table, '*')
-    return this.ids(table).map((id) => this.view(table, id))
+    return this.ids(table)
+      .map((id) => this.view(table, id))
+      .sort(order_of(table))
   }
 
   create(table: TableInfo, id: number, given: object): ImmerRow {
@@ -330,12 +345,17 @@ function table_salt(table: TableInfo, id: number, values: PlainRow): { lo: numbe
   return { ...out }
 }
 
-function add_row(total: { lo: number; hi: number }, shape: Shape, values: PlainRow, salt: { lo: number; hi: number }) {
+function add_row(
+  total: { lo: number; hi: number },
+  shape: Shape,
+  values: PlainRow,
+  salt: { lo: number; hi: number },
+) {
   total.lo ^= salt.lo
   total.hi ^= salt.hi
   for (const column of shape.columns) {
     const value = values[column.name]!
-    if (value === column.type.initial || (Array.isArray(value) && value.length === 0)) continue
+    if (is_default(column, value)) continue
     hash_value(salt.lo ^ column.salt_lo, salt.hi ^ column.salt_hi, value)
     total.lo ^= out.lo
     total.hi ^= out.hi

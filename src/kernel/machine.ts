@@ -5,7 +5,18 @@
  * kernel itself is not deterministic a stage asks `choose(k, n)`, and whoever drives the machine enumerates
  * the answers.
  */
-import { AGAIN, BLOCKED, type Call, DONE, type Fn, type Frame, hold_kind, JUMPED, type Outcome, RETURNING } from './fn.js'
+import {
+  AGAIN,
+  BLOCKED,
+  type Call,
+  DONE,
+  type Fn,
+  type Frame,
+  hold_kind,
+  JUMPED,
+  type Outcome,
+  RETURNING,
+} from './fn.js'
 import type { Feature, Profile } from './profile.js'
 import type { Value } from './schema.js'
 import { type Chain, make_chain, type SecurityModule } from './security.js'
@@ -156,7 +167,7 @@ function advance(k: Kernel, f: Frame): void {
 /** The function has its result: give back what the frame holds, each as a stage of its own, then return. */
 function leave(k: Kernel, f: Frame): void {
   if (f.holds.length > 0) f.stage = RETURNING
-  else finish(k, f, f.ret)
+  else finish(k, f.ret)
 }
 
 function give_back(k: Kernel, f: Frame): void {
@@ -166,16 +177,16 @@ function give_back(k: Kernel, f: Frame): void {
     kind.release(k, holds[holds.length - 1]!)
     f.holds = holds.slice(0, -2)
   }
-  if (f.holds.length === 0) finish(k, f, f.ret)
+  if (f.holds.length === 0) finish(k, f.ret)
 }
 
 /** Pops the frame and hands the result to the caller, in the same step. */
-function finish(k: Kernel, f: Frame, ret: Value): void {
+function finish(k: Kernel, ret: Value): void {
   k.store.pop(k.task)
   if (k.store.depth(k.task) === 0) return
   const caller = k.store.top(k.task)
   const awaiting = caller.fn.steps[caller.stage] as Call<unknown>
   const failed = typeof ret === 'number' && ret < 0
-  if (failed && !awaiting.catches) settle(k, caller, ret)
-  else settle(k, caller, awaiting.then?.(k, caller, ret))
+  const outcome = failed && !awaiting.catches ? ret : awaiting.then?.(k, caller, ret)
+  if (settle(k, caller, outcome) === ASLEEP) throw new Error(`${caller.fn.name}: slept on a result`)
 }

@@ -3,7 +3,7 @@ import { range_of, type TableInfo, type Value } from './schema.js'
 import type { Footprint, Touch } from './store.js'
 
 interface NotedRow {
-  readonly table: TableInfo | null
+  readonly table: TableInfo
   readonly id: number
   readonly v: readonly Value[]
 }
@@ -21,16 +21,22 @@ export class TouchNotes {
     if (before === undefined || (write && !before.write)) this.noted.set(key, { write, table, row, group })
   }
 
-  /** A group of fields of a row was read or written. Writing a unique column moves the row in its index. */
+  /** A group of fields of a row was read or written. */
   row(write: boolean, row: NotedRow, group: string): void {
-    const table = row.table!
+    const table = row.table
     this.add(write, table.name, identity(table, row), group)
-    if (write && table.unique.some((column) => column.group === group)) this.key(true, table, row)
+  }
+
+  /** A unique column is written: told before and after, for those who look for the old key or the new one. */
+  moved(row: NotedRow): void {
+    const table = row.table
+    this.key(true, table, row)
+    if (table.unique.length === 2) this.add(true, table.name, `=${row.v[table.unique[0]!.index]}:*`, MEMBERS)
   }
 
   /** A row came or went: for those who hold its number, and for those who look for its key. */
   row_made_or_gone(row: NotedRow): void {
-    const table = row.table!
+    const table = row.table
     this.add(true, table.name, identity(table, row), 'exists')
     if (table.unique.length > 0) this.key(true, table, row)
     this.add(true, table.name, '*', MEMBERS)

@@ -58,6 +58,7 @@ export interface Column {
   readonly name: string
   readonly group: string
   readonly type: FieldType
+  readonly initial: Value
   /** Never written after the row is made: reading it is no touch, since nobody can change it. */
   readonly constant: boolean
   readonly salt_lo: number
@@ -69,20 +70,52 @@ export interface Shape {
   readonly name: string
   readonly columns: readonly Column[]
   readonly by_name: ReadonlyMap<string, Column>
+  /** By `name_number`: the index of the column of that name; -1 or nothing where there is none. */
+  readonly slots: Int16Array
   readonly salt_lo: number
   readonly salt_hi: number
+}
+
+/** Whether a field has its default, which hashes to nothing: all empty lists are one. */
+export function is_default(column: Column, value: Value): boolean {
+  if (value === column.initial) return true
+  return typeof value === 'object' && value.length === 0 && typeof column.initial === 'object'
+}
+
+/** What rows and frames have besides their fields. */
+const reserved = new Set(['id', 'fn', 'table', 'v', 'home', 'slots', 'salt_lo', 'salt_hi'])
+
+const name_numbers = new Map<string, number>()
+
+/** A number for each name that any column has, the same for columns of the same name. */
+export function name_number(name: string): number {
+  let known = name_numbers.get(name)
+  if (known === undefined) {
+    known = name_numbers.size
+    name_numbers.set(name, known)
+  }
+  return known
+}
+
+function slots_of(columns: readonly Column[]): Int16Array {
+  for (const { name } of columns) name_number(name)
+  const slots = new Int16Array(name_numbers.size).fill(-1)
+  for (const { name, index } of columns) slots[name_number(name)] = index
+  return slots
 }
 
 export function make_shape(name: string, groups: Groups, constant: readonly string[] = []): Shape {
   const columns: Column[] = []
   for (const [group, fields] of Object.entries(groups)) {
     for (const [field, type] of Object.entries(fields)) {
+      if (reserved.has(field)) throw new Error(`${name}: no field can be called ${field}`)
       const { lo, hi } = string_hash(`${name}.${field}`)
       columns.push({
         index: columns.length,
         name: field,
         group,
         type,
+        initial: type.initial,
         constant: constant.includes(group),
         salt_lo: lo,
         salt_hi: hi,
@@ -91,7 +124,7 @@ export function make_shape(name: string, groups: Groups, constant: readonly stri
   }
   const { lo, hi } = string_hash(name)
   const by_name = new Map(columns.map((column) => [column.name, column]))
-  return { name, columns, by_name, salt_lo: lo, salt_hi: hi }
+  return { name, columns, by_name, slots: slots_of(columns), salt_lo: lo, salt_hi: hi }
 }
 
 export interface TableInfo extends Shape {
