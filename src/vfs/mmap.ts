@@ -30,12 +30,14 @@ import { int, list, ref, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
 import { type Constants, define_syscall } from '../kernel/syscall.js'
 import { not_open } from './attr.js'
-import { FMODE_READ, FMODE_WRITE, file } from './file.js'
+import { dentry } from './dentry.js'
+import { FMODE_OPENED, FMODE_READ, FMODE_WRITE, file } from './file.js'
 import { fdget, fput } from './file_table.js'
-import { inode, inode_ops, is_reg, PAGE_SIZE, S_APPEND } from './inode.js'
+import { inode, inode_ops, is_reg, PAGE_SIZE, S_APPEND, S_IFREG } from './inode.js'
 import { anon_page, mm_struct, PROT_EXEC, PROT_READ, PROT_WRITE, vm_area } from './mm.js'
-import { path_noexec } from './open.js'
+import { O_RDWR, path_noexec } from './open.js'
 import { page_align } from './page_cache.js'
+import { super_block } from './super_block.js'
 import { capable, current } from './task.js'
 
 /** The first address that user space does not have (x86_64, four levels of page tables). */
@@ -182,7 +184,7 @@ const mmap = fn('mmap', { source: 'mm/mmap.c', locals: mmap_locals }, [
     if (mappings(k, mm).length >= MAX_MAP_COUNT) return -ENOMEM
     const refused = get_unmapped_area(k, f, mm)
     if (refused !== 0) return refused
-    const may = f.file === 0 ? may_map_anonymous(k, f) : may_map_file(k, f)
+    const may = f.file === 0 ? may_map_anonymous(f) : may_map_file(k, f)
     if (may < 0) return may
     mmap_region(k, f, mm, may)
   }),
@@ -250,16 +252,34 @@ function may_map_file(k: Kernel, f: Mmap): number {
   return may
 }
 
-function may_map_anonymous(k: Kernel, f: Mmap): number {
+function may_map_anonymous(f: Mmap): number {
   const type = f.flags & MAP_TYPE
-  if (type === MAP_SHARED) return k.refuse(-ENODEV, 'shared anonymous memory is not modelled')
-  return type === MAP_PRIVATE ? PROT_READ | PROT_WRITE | PROT_EXEC : -EINVAL
+  return type === MAP_SHARED || type === MAP_PRIVATE ? PROT_READ | PROT_WRITE | PROT_EXEC : -EINVAL
 }
+
+/**
+ * Shared anonymous memory is a file without a name in a tmpfs of the kernel's own, which only its mappings
+ * pin: so a forked child shares it (mm/shmem.c: shmem_zero_setup). @returns the open file
+ */
+function shmem_zero_setup(k: Kernel, length: number): number {
+  const shm_mnt = super_block.rows(k).find((sb) => sb.s_id === SHM)
+  const sb = shm_mnt ?? super_block.create(k, { s_id: SHM, s_type: 'tmpfs' })
+  const ino = inode.create(k, { i_sb: sb.id, i_mode: S_IFREG | 0o777, i_size: length, i_count: 1 })
+  const name = dentry.create(k, { d_name: 'zero/', d_inode: ino.id, d_sb: sb.id, d_count: 1 })
+  name.d_parent = name.id
+  const f_mode = FMODE_READ | FMODE_WRITE | FMODE_OPENED
+  const f_mnt = current(k).root_mnt
+  return file.create(k, { f_mnt, f_dentry: name.id, f_inode: ino.id, f_flags: O_RDWR, f_mode }).id
+}
+
+const SHM = 'shm'
 
 /** The mapping is there, in place of what it covers (mm/vma.c: mmap_region). */
 function mmap_region(k: Kernel, f: Mmap, mm: number, may: number): void {
   f.replaced = unmap_region(k, mm, f.addr, f.addr + f.length)
-  const pinned = f.file === 0 ? 0 : mapped_file(k, f.file)
+  const shared = (f.flags & MAP_TYPE) !== MAP_PRIVATE
+  const anonymous = shared ? shmem_zero_setup : () => 0
+  const pinned = f.file === 0 ? anonymous(k, f.length) : mapped_file(k, f.file)
   if (pinned !== 0) file(k, pinned).f_count += 1
   vm_area.create(k, {
     vm_mm: mm,
@@ -268,9 +288,9 @@ function mmap_region(k: Kernel, f: Mmap, mm: number, may: number): void {
     vm_prot: f.prot & (PROT_READ | PROT_WRITE | PROT_EXEC),
     vm_may: may,
     // Without the right to write a shared mapping is one that only reads: VM_SHARED is not set.
-    vm_shared: (f.flags & MAP_TYPE) !== MAP_PRIVATE && (may & PROT_WRITE) !== 0 ? 1 : 0,
+    vm_shared: shared && (may & PROT_WRITE) !== 0 ? 1 : 0,
     vm_file: pinned,
-    vm_pgoff: pinned === 0 ? 0 : f.offset / PAGE_SIZE,
+    vm_pgoff: f.file === 0 ? 0 : f.offset / PAGE_SIZE,
   })
 }
 

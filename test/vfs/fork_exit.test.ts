@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { dentry } from '../../src/vfs/dentry.js'
 import { file } from '../../src/vfs/file.js'
-import { inode } from '../../src/vfs/inode.js'
 import { anon_page, mm_struct, vm_area } from '../../src/vfs/mm.js'
 import { task_mm } from '../../src/vfs/mmap.js'
 import { fd_slot, task_struct } from '../../src/vfs/task.js'
@@ -133,15 +132,15 @@ describe('exit', () => {
     expect(w.stages(1, 'exit_group')).toEqual(['exit_mm', 'fput', 'fput', 'fput', 'exit_notify'])
   })
 
-  it('lets a removed file go, with the inode', () => {
+  it('lets go of a removed file, which its mapping had kept', () => {
     const w = new World({ f: text('x') })
     w.call(1, 'open', 'f', 'O_RDONLY')
-    w.call(1, 'mmap', 0, PAGE, 'PROT_READ', 'MAP_SHARED', 0, 0)
+    const at = w.call(1, 'mmap', 0, PAGE, 'PROT_READ', 'MAP_SHARED', 0, 0)
     w.call(1, 'close', 0)
-    const ino = w.ino('f')
     w.call(1, 'unlink', 'f')
-    expect(inode.has(w.k, ino)).toBe(true)
+    expect(w.bytes(1, 'peek', at, 1)).toBe('x')
     w.call(1, 'exit')
-    expect(inode.has(w.k, ino)).toBe(false)
+    expect(file.rows(w.k)).toEqual([])
+    expect(dentry.rows(w.k).map((row) => row.d_count)).toEqual([0, 0])
   })
 })

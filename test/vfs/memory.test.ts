@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { file } from '../../src/vfs/file.js'
 import { anon_page } from '../../src/vfs/mm.js'
+import { super_block } from '../../src/vfs/super_block.js'
 import { PAGE, pages, text, World } from './data_world.js'
 
 const R = 'PROT_READ'
@@ -111,6 +113,23 @@ describe('anonymous memory', () => {
     w.call(1, 'poke', at + PAGE - 1, 'ab')
     expect(w.bytes(1, 'peek', at + PAGE - 2, 4)).toBe('\0ab\0')
     expect(w.from(1)).toEqual([0, 4])
+  })
+})
+
+describe('shared anonymous memory', () => {
+  it('is shared with a child, and goes with its last mapping', () => {
+    const w = new World({})
+    const at = w.call(1, 'mmap', 0, PAGE, RW, 'MAP_SHARED|MAP_ANONYMOUS', -1)
+    const child = w.call(1, 'fork')
+    w.call(child, 'poke', at, 'hello')
+    expect(w.bytes(1, 'peek', at, 6)).toBe('hello\0')
+    w.call(1, 'munmap', at, PAGE)
+    expect(w.bytes(child, 'peek', at, 5)).toBe('hello')
+    w.call(child, 'exit')
+    expect(file.rows(w.k)).toEqual([])
+    const again = w.call(1, 'mmap', 0, PAGE, RW, 'MAP_SHARED|MAP_ANONYMOUS', -1)
+    expect(w.bytes(1, 'peek', again, 5)).toBe('\0'.repeat(5))
+    expect(super_block.rows(w.k).length).toBe(2)
   })
 })
 
