@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { inode, S_IFREG } from '../../src/vfs/inode.js'
 import { MNT_NOEXEC, mount } from '../../src/vfs/mount.js'
@@ -333,4 +334,34 @@ test('a check opens the file anew: nothing of it is left', () => {
   expect(w.check('', FD, fd)).toBe(0)
   expect(JSON.stringify(w.k.store.snapshot())).toBe(before)
   expect(inode(w.k, f).i_mode).toBe(S_IFREG | 0o755)
+})
+
+test('whatever the arguments, the answer is 0 or an errno, and nothing is left behind', () => {
+  const path = fc.constantFrom('', 'f', 's', 'd/f', '/d', 'link', '//', '.', '..', 'x'.repeat(5000), null)
+  const strings = fc.option(fc.array(fc.constantFrom('', 'a', '\0', 'b'.repeat(200000)), { maxLength: 3 }))
+  const number = fc.oneof(
+    fc.constantFrom(-100, -1, 0, 1, 2 ** 31, 1e15, 0x10000, 0x11000, 0x1000, 0x100),
+    fc.integer(),
+  )
+  fc.assert(
+    fc.property(number, path, strings, strings, number, (dfd, name, argv, envp, flags) => {
+      const w = new World()
+      w.file('f', '')
+      w.file('s', '#!/f\n', 0o755)
+      w.file('f', '', 0o755, w.dir('d'))
+      w.link('link', 'd/f')
+      w.open('d', 'O_RDONLY')
+      w.open('s', 'O_RDONLY|O_CLOEXEC')
+      const before = JSON.stringify(w.k.store.snapshot())
+      const answer = w.call(1, 'execveat', dfd, name, argv, envp, flags)
+      expect(answer === 0 || /^E[A-Z0-9]+$/.test(answer)).toBe(true)
+      expect(JSON.stringify(w.k.store.snapshot())).toBe(before)
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('why a flag is refused', () => {
+  const w = new World({ release: '6.12' })
+  expect(w.heard('refused', () => w.check('f'))).toEqual(['unknown flags 0x10000'])
 })

@@ -1,8 +1,16 @@
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { LsmModuleError } from '../../src/lsm/hooks.js'
 import { define_module } from '../../src/lsm/module.js'
+import { rules_module } from '../../src/lsm/rules.js'
 import type { DentryView, FileView } from '../../src/lsm/view.js'
 import { World } from '../exec/world.js'
+
+/** A rule about a mapping is one about its file. */
+const DENY_BY_VMA = {
+  hook: 'file_mprotect',
+  when: { path: '/f', prot: 'PROT_EXEC' },
+  answer: 'EPERM',
+} as const
 
 describe('a module of one’s own', () => {
   const only_root_runs = define_module({
@@ -115,6 +123,32 @@ describe('a module of one’s own', () => {
     w.file('g', 'abc')
     w.check('g')
     expect(seen[1]).toBe(0x21)
+  })
+
+  test('sees mappings', () => {
+    const seen: unknown[] = []
+    const module = define_module({
+      name: 'm',
+      hooks: {
+        file_mprotect({ vma, prot }) {
+          seen.push([vma.end - vma.start, vma.prot, vma.shared, vma.file?.path ?? null, prot])
+          return vma.file === null ? 'EACCES' : 0
+        },
+      },
+    })
+    const w = new World({ modules: [module, rules_module('t', [DENY_BY_VMA])] })
+    w.file('f', 'x')
+    const fd = w.open('f', 'O_RDWR')
+    const mapped = w.call(1, 'mmap', null, 1, 'PROT_READ', 'MAP_SHARED', fd, 0)
+    const anonymous = w.call(1, 'mmap', null, 1, 'PROT_READ', 'MAP_PRIVATE|MAP_ANONYMOUS', -1, 0)
+    expect(w.call(1, 'mprotect', mapped, 1, 'PROT_NONE')).toBe(0)
+    expect(w.call(1, 'mprotect', mapped, 1, 'PROT_EXEC')).toBe('EPERM')
+    expect(w.call(1, 'mprotect', anonymous, 1, 'PROT_EXEC')).toBe('EACCES')
+    expect(seen).toEqual([
+      [4096, 1, true, '/f', 0],
+      [4096, 0, true, '/f', 4],
+      [4096, 1, false, null, 4],
+    ])
   })
 
   test('an unlinked file is shown as deleted', () => {
