@@ -1,0 +1,227 @@
+import { describe, expect, test } from 'vitest'
+import { type DepthFirstOptions, depth_first } from '../../src/explore/depth_first.js'
+import { enumerate } from '../../src/explore/enumerate.js'
+import { judge } from '../../src/explore/judge.js'
+import { replay } from '../../src/explore/replay.js'
+import { BrokenInvariant, type Report, type System } from '../../src/explore/system.js'
+import { FastStore } from '../../src/kernel/fast_store.js'
+import { AGAIN, fn, jump, local, stage } from '../../src/kernel/fn.js'
+import { start } from '../../src/kernel/machine.js'
+import { int } from '../../src/kernel/schema.js'
+import { cell, coin, consumer, increment, memo, producer, toy, two_locks } from './toys.js'
+
+/** A counter that two tasks increase; when both have ended, an update may have been lost. */
+const lost_update = toy({
+  cells: 1,
+  programs: [
+    [increment, {}],
+    [increment, {}],
+  ],
+  violations: (k) => (k.store.tasks().length === 0 && cell(k, 1).value < 2 ? ['lost'] : []),
+  witness: (k) => [`value:${cell(k, 1).value}`],
+})
+
+const crossed_locks = toy({
+  cells: 2,
+  programs: [
+    [two_locks, { a: 1, b: 2 }],
+    [two_locks, { a: 2, b: 1 }],
+  ],
+})
+
+const pipe = toy({
+  cells: 1,
+  programs: [
+    [producer, { count: 3 }],
+    [consumer, { count: 3 }],
+  ],
+})
+
+const counts = ({ states, transitions }: Report) => ({ states, transitions })
+
+describe('small systems, counted', () => {
+  test('two increments: a grid of 3 by 3 places, the middle and the end split by what was read', () => {
+    // Start 1; one read 2; both read 1; one done 2. One done and one read: read before or after, 4. All done: 2.
+    const report = depth_first(lost_update)
+    expect(counts(report)).toEqual({ states: 12, transitions: 14 })
+    expect(report.complete).toBe(true)
+    expect(report.depth).toBe(4)
+    expect(report.deadlock).toBeNull()
+    expect(report.violations.map(({ property }) => property)).toEqual(['lost'])
+    expect(report.witnesses).toEqual(['value:1', 'value:2'])
+    expect(enumerate(lost_update, () => new FastStore())).toHaveLength(6)
+  })
+
+  test('two locks taken in opposite order: one deadlock, and the orderly run ends', () => {
+    const report = depth_first(crossed_locks)
+    expect(counts(report)).toEqual(counts(judge(crossed_locks, new FastStore())))
+    expect(report.deadlock).toEqual([
+      { task: 1, choice: 0 },
+      { task: 2, choice: 0 },
+    ])
+    expect(report.outcomes).toHaveLength(2)
+    expect(report.violations).toEqual([])
+  })
+
+  test('producer and consumer wait for each other: one path only', () => {
+    const report = depth_first(pipe)
+    expect(counts(report)).toEqual({ states: 7, transitions: 6 })
+    expect(report.outcomes).toEqual(['[[[0,0,[]]],[[[],0],[[1,2,3],0]]]'])
+  })
+
+  test('every answer of a choice is explored, in shared stages and in local ones', () => {
+    const coins = toy({
+      cells: 1,
+      programs: [
+        [coin, {}],
+        [coin, {}],
+      ],
+    })
+    const report = depth_first(coins)
+    expect(report.outcomes).toHaveLength(12)
+    expect(report.outcomes).toEqual(judge(coins, new FastStore()).outcomes)
+  })
+
+  test('the same system gives the same report', () => {
+    expect(depth_first(crossed_locks)).toEqual(depth_first(crossed_locks))
+  })
+
+  test('a violation comes with a schedule that leads there', () => {
+    const [found] = depth_first(lost_update).violations
+    expect(lost_update.violations(replay(lost_update, new FastStore(), found!.schedule))).toEqual(['lost'])
+  })
+})
+
+const child = fn('toy_child', { source: 'toy' }, [
+  local('think', (k) => {
+    memo(k, k.task).monitor = 1
+  }),
+  stage('write', (k) => {
+    cell(k, 1).value = k.task
+  }),
+])
+
+const parent = fn('toy_parent', { source: 'toy' }, [
+  stage('fork', (k) => {
+    memo.create_at(k, 2, {})
+    start(k, 2, child, {})
+  }),
+  stage('write', (k) => {
+    cell(k, 1).value = k.task
+  }),
+])
+
+test('tasks that start while others run are explored too', () => {
+  const report = depth_first(toy({ cells: 1, programs: [[parent, {}]] }))
+  expect(report.outcomes).toEqual(['[[[1,0,[]]],[[[],0],[[],1]]]', '[[[2,0,[]]],[[[],0],[[],1]]]'])
+})
+
+const spinner = fn('toy_spinner', { source: 'toy', locals: { turn: int() } }, [
+  local('spin', (_, f) => {
+    f.turn = (f.turn + 1) % 10
+    return jump(f, 'spin')
+  }),
+])
+
+test('an endless loop of local stages puts nobody off for ever', () => {
+  const system = toy({
+    cells: 1,
+    programs: [
+      [spinner, {}],
+      [increment, {}],
+    ],
+    violations: (k) => (cell(k, 1).value === 1 ? ['increased'] : []),
+  })
+  const report = depth_first(system)
+  expect(report.violations.map(({ property }) => property)).toEqual(['increased'])
+  expect(report.complete).toBe(true)
+})
+
+const counter = fn('toy_counter', { source: 'toy', locals: { to: int() } }, [
+  stage('count', (k, f) => {
+    cell(k, 1).value += 1
+    return cell(k, 1).value < f.to ? AGAIN : undefined
+  }),
+])
+
+const count_to = (to: number): System => toy({ cells: 1, programs: [[counter, { to }]] })
+
+test('depth is bounded by memory only', () => {
+  const report = depth_first(count_to(100_000))
+  expect(report.depth).toBe(100_000)
+  expect(report.complete).toBe(true)
+})
+
+describe('bounds', () => {
+  const hit = (system: System, options: DepthFirstOptions) => {
+    const { complete, bounds } = depth_first(system, options)
+    return { complete, bounds }
+  }
+
+  test('states: hit by one too many, not by the last', () => {
+    expect(hit(lost_update, { max_states: 11 })).toEqual({ complete: false, bounds: ['states'] })
+    expect(hit(lost_update, { max_states: 12 })).toEqual({ complete: true, bounds: [] })
+    expect(depth_first(lost_update, { max_states: 11 }).states).toBe(11)
+  })
+
+  test('steps', () => {
+    expect(hit(lost_update, { max_steps: 3 })).toEqual({ complete: false, bounds: ['steps'] })
+    expect(hit(lost_update, { max_steps: 4 })).toEqual({ complete: true, bounds: [] })
+    expect(depth_first(lost_update, { max_steps: 3 }).outcomes).toEqual([])
+  })
+
+  test('time, by the clock that is given', () => {
+    let time = 0
+    const now = () => (time += 10)
+    expect(hit(count_to(1_000_000), { max_time: 25, now })).toEqual({ complete: false, bounds: ['time'] })
+    expect(hit(count_to(10), { max_time: 25, now })).toEqual({ complete: true, bounds: [] })
+  })
+
+  test('memory of the visited set', () => {
+    const report = depth_first(count_to(1_000_000), { max_memory: 200_000 })
+    expect(report.bounds).toEqual(['memory'])
+    expect(report.memory).toBeLessThanOrEqual(200_000)
+    expect(report.states).toBeGreaterThan(2_000)
+  })
+
+  test('preemptions: what was left out makes it incomplete, and nothing else', () => {
+    const none = depth_first(lost_update, { preemptions: 0 })
+    expect(none.bounds).toEqual(['preemptions'])
+    expect(none.violations).toEqual([])
+    expect(none.outcomes).toHaveLength(1)
+    const one = depth_first(lost_update, { preemptions: 1 })
+    expect(one.violations.map(({ property }) => property)).toEqual(['lost'])
+    expect(depth_first(pipe, { preemptions: 0 }).complete).toBe(true)
+    expect(depth_first(lost_update, { preemptions: 4 }).complete).toBe(true)
+  })
+
+  test('stopping at the first violation is not complete', () => {
+    const report = depth_first(lost_update, { first: true })
+    expect(report.bounds).toEqual(['stopped'])
+    expect(report.violations).toHaveLength(1)
+    expect(depth_first(crossed_locks, { first: true }).deadlock).not.toBeNull()
+  })
+
+  test('progress is told, and can stop the search', () => {
+    const seen: number[] = []
+    const progress = ({ transitions }: { transitions: number }) => {
+      seen.push(transitions)
+      return seen.length < 3
+    }
+    expect(hit(count_to(1_000_000), { progress })).toEqual({ complete: false, bounds: ['stopped'] })
+    expect(seen).toEqual([8192, 16384, 24576])
+  })
+})
+
+test('a broken invariant is thrown with the schedule that broke it', () => {
+  const invariant = (k: Parameters<System['outcome']>[0]) => (cell(k, 1).value === 2 ? 'two' : null)
+  try {
+    depth_first(lost_update, { invariant })
+    expect.unreachable()
+  } catch (error) {
+    expect(error).toBeInstanceOf(BrokenInvariant)
+    const { what, schedule } = error as BrokenInvariant
+    expect(what).toBe('two')
+    expect(cell(replay(lost_update, new FastStore(), schedule), 1).value).toBe(2)
+  }
+})
