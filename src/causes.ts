@@ -5,11 +5,14 @@ import type { Schedule } from './explore/system.js'
 import { FastStore } from './kernel/fast_store.js'
 import type { Frame } from './kernel/fn.js'
 import type { Kernel } from './kernel/machine.js'
+import { range_of } from './kernel/schema.js'
 import { approval, current_call, use_and_approval, used, violation } from './scenario/monitor.js'
 import type { CaseSystem } from './scenario/system.js'
 import { show_call } from './scenario/user.js'
 import { dentry } from './vfs/dentry.js'
+import { FMODE_WRITER, file } from './vfs/file.js'
 import { inode, is_lnk } from './vfs/inode.js'
+import { fd_slot } from './vfs/task.js'
 
 export type CauseKind =
   | 'copy-up'
@@ -20,6 +23,7 @@ export type CauseKind =
   | 'layer switch'
   | 'another change'
   | 'the check did not look'
+  | 'nobody'
 
 /** What made the difference. */
 export interface Cause {
@@ -46,18 +50,45 @@ export function cause_of(system: CaseSystem, schedule: Schedule): Cause | null {
   if (broken === undefined) return null
   const { task, use } = broken
   if (broken.property === 'policy' && approved_without_looking(end, task, use)) return did_not_look
-  const question = { schedule, from: 0, victim: task, observe: (k: Kernel) => use_and_approval(k, task, use) }
+  const observe = (k: Kernel) => {
+    close_writers(k, task)
+    const seen = use_and_approval(k, task, use)
+    // Only a fault is a use that never comes; a check that fails is no answer to the question.
+    return seen === 'ended' && !broken.kind.startsWith('SIG') ? null : seen
+  }
+  const question = { schedule, from: 0, victim: task, observe }
   const at = first_change(system, question)
-  return at < 0 ? did_not_look : describe(system, schedule, at)
+  return at < 0 ? nobody : describe(system, schedule, at)
 }
+
+/**
+ * As if the other tasks had closed what they have open for writing: a check would fail because of that, and
+ * never say what the victim would have used. The search for the cause takes this back.
+ */
+function close_writers(k: Kernel, victim: number): void {
+  const writers = file.rows(k).filter((opened) => (opened.f_mode & FMODE_WRITER) !== 0)
+  const own = writers.filter((opened) => is_open_in(k, victim, opened.id))
+  for (const { f_inode } of writers) {
+    const node = inode(k, f_inode)
+    if (node.i_writecount > 0) node.i_writecount = own.filter((opened) => opened.f_inode === f_inode).length
+  }
+}
+
+const is_open_in = (k: Kernel, task: number, opened: number): boolean =>
+  fd_slot.rows(k).some((slot) => slot.file === opened && range_of(slot.id) === task)
+
+const no_step = { step: -1, task: '', fn: '', stage: '' }
 
 const did_not_look: Cause = {
   kind: 'the check did not look',
   text: 'the check did not look: it said yes to bytes that no policy approves',
-  step: -1,
-  task: '',
-  fn: '',
-  stage: '',
+  ...no_step,
+}
+
+const nobody: Cause = {
+  kind: 'nobody',
+  text: 'nobody changed anything: the program uses other bytes than those that the check judged',
+  ...no_step,
 }
 
 /** The check said yes about an object that the policy does not approve. */
@@ -86,9 +117,6 @@ const by_call: Readonly<Record<string, CauseKind>> = {
   poke: 'write in place',
   truncate: 'truncation',
   ftruncate: 'truncation',
-  creat: 'truncation',
-  open: 'truncation',
-  openat: 'truncation',
   unlink: 'path switch',
   unlinkat: 'path switch',
   symlink: 'path switch',
@@ -103,6 +131,7 @@ function kind_of(k: Kernel, task: number, call: string): CauseKind {
   const frames: Frame[] = []
   for (let depth = 0; depth < k.store.depth(task); depth++) frames.push(k.store.frame(task, depth))
   if (frames.some((f) => f.fn.name.startsWith('ovl_copy_up'))) return 'copy-up'
+  if (frames.some((f) => /truncate/.test(`${f.fn.name} ${f.fn.steps[f.stage]?.name}`))) return 'truncation'
   if (call.startsWith('rename')) return moves_link(k, frames) ? 'path switch' : 'rename over'
   return by_call[call] ?? 'another change'
 }

@@ -107,7 +107,7 @@ interface Shown {
 
 /**
  * Takes calls out one after another, as long as the same schedule without their stages still violates the same
- * property with the same bytes, and with no more preemptions.
+ * property with the same bytes, as many preemptions and the same cause.
  */
 function minimise(
   of: Case,
@@ -120,15 +120,17 @@ function minimise(
   if (found === null || property === null || options.remove_calls === false) return whole
   const { end, calls } = calls_of_moves(system, found.schedule)
   const bytes = bytes_used(end)
+  const cause = cause_of(system, found.schedule)
   let shown = whole
   for (const { task, op } of candidates(of)) {
     const removed = [...shown.removed, removal_of(system, end, task, op)]
     const gone = new Set(removed.map((each) => `${each.task}:${each.op}`))
     const schedule = found.schedule.filter((_, i) => !gone.has(calls[i]!))
     const reduced = reduced_system(of, removed, system)
-    const preemptions = reduced && still_violates(reduced, schedule, property, bytes)
-    if (preemptions === undefined || preemptions > found.preemptions) continue
-    shown = { system: reduced!, counterexample: { schedule, preemptions }, removed }
+    if (reduced === undefined || !still_shows(reduced, schedule, property, bytes)) continue
+    if (count_preemptions(reduced, new FastStore(), schedule) !== found.preemptions) continue
+    if (cause_of(reduced, schedule)?.text !== cause?.text) continue
+    shown = { system: reduced, counterexample: { schedule, preemptions: found.preemptions }, removed }
   }
   return shown
 }
@@ -157,19 +159,13 @@ function reduced_system(of: Case, removed: readonly Removal[], system: CaseSyste
 const bytes_used = (k: Kernel): string =>
   JSON.stringify(used.rows(k).map((row) => [row.task, row.index, row.bytes]))
 
-/** With how many preemptions a schedule violates the property; undefined if it does not, or cannot be run. */
-function still_violates(
-  system: CaseSystem,
-  schedule: Schedule,
-  property: string,
-  bytes: string,
-): number | undefined {
+/** Whether a schedule can be run and violates the property with these bytes. */
+function still_shows(system: CaseSystem, schedule: Schedule, property: string, bytes: string): boolean {
   try {
     const end = replay(system, new FastStore(), schedule)
-    if (!system.violations(end).includes(property) || bytes_used(end) !== bytes) return undefined
-    return count_preemptions(system, new FastStore(), schedule)
+    return system.violations(end).includes(property) && bytes_used(end) === bytes
   } catch (error) {
-    if (error instanceof ReplayError) return undefined
+    if (error instanceof ReplayError) return false
     throw error
   }
 }

@@ -122,7 +122,7 @@ class DraftResult<K extends Kind = Kind> implements Result<K> {
       for (const field of STAT_FIELDS) Object.assign(this, { [field]: new DraftField(this, field) })
   }
   as(name: string): this {
-    this.task.rename(this.call, name)
+    this.task.name_result(this.call, name)
     return this
   }
   may_fail(): this {
@@ -190,7 +190,8 @@ class TaskRecorder {
     this.names = parent?.names ?? new Set()
   }
 
-  rename(call: DraftCall, name: string): void {
+  name_result(call: DraftCall, name: string): void {
+    if (call.as === name) return
     if (this.names.has(name))
       throw new ScenarioError(`task ${this.name}`, `two results are named ${JSON.stringify(name)}`)
     this.names.delete(call.as)

@@ -43,8 +43,8 @@ export interface CallInstruction {
   readonly child: number
   /** Some `use` relies on this call's approval. */
   relied: boolean
-  /** Some `use` that relies on a check consumes this call's bytes: the slot of that check, else -1. */
-  consumed_for: number
+  /** The use that relies on a check and consumes this call's bytes. */
+  consumer: UseInstruction | null
   readonly path: string
 }
 

@@ -17,6 +17,7 @@ import {
   MAX_INSTRUCTIONS,
   type Program,
   type Test,
+  type UseInstruction,
 } from './code.js'
 import { ScenarioError, suggestion } from './error.js'
 import type { ArgumentForm, CallForm, ConditionForm, OpForm, PieceForm, TaskForm, UseForm } from './form.js'
@@ -113,7 +114,7 @@ class Compiler {
       ends: ends_program(syscall, fixed),
       child: -1,
       relied: false,
-      consumed_for: -1,
+      consumer: null,
       path,
     }
     this.emit(call)
@@ -162,18 +163,29 @@ class Compiler {
   private use(form: UseForm, path: string): void {
     const named = typeof form.use === 'string' ? [form.use] : form.use
     const relies = form.relies === undefined ? -1 : this.known_slot(form.relies, `${path}.relies`)
+    const consumed: CallInstruction[] = []
     const pieces = named.map((piece, i) => {
       const { of, at }: PieceForm = typeof piece === 'string' ? { of: piece } : piece
       const slot = this.known_slot(of, typeof form.use === 'string' ? `${path}.use` : `${path}.use[${i}]`)
       for (const call of this.slot_calls.get(slot)!) {
         if (call.syscall.returns !== 'bytes')
           throw new ScenarioError(`${path}.use`, `${of} is a ${call.syscall.name}, which gives no bytes`)
-        if (relies >= 0) call.consumed_for = relies
+        consumed.push(call)
       }
       return { slot, at: at ?? -1 }
     })
-    if (relies >= 0) for (const call of this.slot_calls.get(relies)!) call.relied = true
-    this.emit({ op: 'use', index: this.uses++, pieces, relies, part: form.part ?? false, path })
+    const use: UseInstruction = {
+      op: 'use',
+      index: this.uses++,
+      pieces,
+      relies,
+      part: form.part ?? false,
+      path,
+    }
+    this.emit(use)
+    if (relies < 0) return
+    for (const call of consumed) call.consumer = use
+    for (const call of this.slot_calls.get(relies)!) call.relied = true
   }
 
   private branch(form: Extract<OpForm, { if: unknown }>, path: string): void {

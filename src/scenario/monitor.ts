@@ -36,10 +36,10 @@ export const violation = table(
     key: { task: int() },
     what: {
       property: str(),
-      /** `bytes`, `prefix`, `longer`, `fault`, `no approval`; `unapproved` of the property policy. */
+      /** `bytes`, `prefix`, `longer`, `no approval`, the name of a signal; `unapproved` of the property policy. */
       kind: str(),
-      /** The use, -1 for a fault. */
-      use: int(-1),
+      /** The use that was at fault, or that a fault came before. */
+      use: int(),
     },
   },
   { unique: ['task'], keyed: true, owned: true },
@@ -163,9 +163,10 @@ function judge_policy(k: Kernel, index: number, from: readonly number[]): void {
 /** A call whose bytes would have been used ended the task: after an approval that is a use of less. */
 export function judge_fault(k: Kernel, call: CallInstruction, ret: number): void {
   const { watched } = k.config as CaseConfig
-  if (call.consumed_for < 0 || !watched.has('check-use')) return
-  if (approval.find(k, k.task, call.consumed_for) === undefined) return
-  violate(k, 'check-use', errno_name(ret), -1)
+  const { consumer } = call
+  if (consumer === null || !watched.has('check-use')) return
+  if (approval.find(k, k.task, consumer.relies) === undefined) return
+  violate(k, 'check-use', errno_name(ret), consumer.index)
 }
 
 /**
