@@ -24,7 +24,13 @@ import { ovl_copyattr, ovl_inode_realdata, ovl_path_realdata } from './ovl_entry
 
 // --- open and release --------------------------------------------------------------------------------------
 
-const opening = { file: ref('file'), flags: int(), mnt: ref('mount'), dentry: ref('dentry') }
+const opening = {
+  file: ref('file'),
+  flags: int(),
+  mnt: ref('mount'),
+  dentry: ref('dentry'),
+  real: ref('file'),
+}
 type Opening = Frame<ValuesOf<typeof opening>>
 
 /**
@@ -47,10 +53,13 @@ export const ovl_open = fn('ovl_open', { source: 'fs/overlayfs/file.c', locals: 
   call(
     backing_file_open,
     (k, f) => ({ mnt: f.mnt, dentry: f.dentry, flags: file(k, f.file).f_flags }),
-    (k, f, real: number) => {
-      file(k, f.file).realfile = real
+    (_, f, opened: number) => {
+      f.real = opened
     },
   ),
+  stage('private_data', (k, f) => {
+    file(k, f.file).realfile = f.real
+  }),
 ])
 
 /** Chooses the real file as of now, and asks whether the mounter may open it so. @returns 0 or a negative errno */
@@ -112,7 +121,6 @@ const reading = {
   real: ref('file'),
   mnt: ref('mount'),
   dentry: ref('dentry'),
-  surplus: ref('file'),
 }
 type Reading = Frame<ValuesOf<typeof reading>>
 
@@ -128,13 +136,16 @@ export const ovl_read_iter = fn('ovl_read_iter', { source: 'fs/overlayfs/file.c'
   call(
     backing_file_open,
     (k, f) => ({ mnt: f.mnt, dentry: f.dentry, flags: file(k, f.file).f_flags }),
-    (k, f, opened: number) => keep_upper_file(k, f, opened),
+    (_, f, opened: number) => {
+      f.real = opened
+    },
   ),
+  stage('cmpxchg_upperfile', keep_upper_file),
+  // Somebody else was first: this one is closed again.
   call(
-    (_, f) => (f.surplus === 0 ? null : fput),
-    (_, f) => ({ file: f.surplus }),
-    undefined,
-    'fput(surplus)',
+    fput,
+    (_, f) => ({ file: f.real }),
+    (_, f) => jump(f, 'ovl_real_file'),
   ),
   call(
     (k, f) => inode_ops(k, file(k, f.real).f_inode).read_iter ?? generic_file_read_iter,
@@ -159,13 +170,12 @@ function ovl_real_file(k: Kernel, f: Reading): Outcome {
   return security(k, 'file_permission', { file: f.real, mask: MAY_READ }) || jump(f, 'read_iter')
 }
 
-/** Whoever opens it first keeps it; the other's is closed again. */
-function keep_upper_file(k: Kernel, f: Reading, opened: number): Outcome {
+/** Whoever opens it first keeps it. */
+function keep_upper_file(k: Kernel, f: Reading): Outcome {
   const overlay = file(k, f.file)
-  if (overlay.upperfile === 0) overlay.upperfile = opened
-  else f.surplus = opened
-  f.real = overlay.upperfile
-  return security(k, 'file_permission', { file: f.real, mask: MAY_READ })
+  if (overlay.upperfile !== 0) return
+  overlay.upperfile = f.real
+  return security(k, 'file_permission', { file: f.real, mask: MAY_READ }) || jump(f, 'read_iter')
 }
 
 // --- writing -----------------------------------------------------------------------------------------------

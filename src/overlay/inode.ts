@@ -102,6 +102,7 @@ const setattr = {
   size: int(),
   file: ref('file'),
   upper: ref('inode'),
+  upper_dentry: ref('dentry'),
 }
 type Setattr = Frame<ValuesOf<typeof setattr>>
 
@@ -126,14 +127,15 @@ export const ovl_setattr = fn('ovl_setattr', { source: 'fs/overlayfs/inode.c', l
   ),
   stage('ovl_want_write', (k, f) => {
     f.upper = ovl_inode_upper(k, f.inode)
+    f.upper_dentry = ovl_dentry_upper(k, f.dentry)
     const busy = (f.valid & ATTR_SIZE) === 0 ? 0 : get_write_access(k, f, f.upper)
     return busy || mnt_want_write(k, ovl_fs(k, inode(k, f.inode).i_sb).upper_mnt)
   }),
   stage('inode_lock', (k, f) => inode_lock(k, f, f.upper)),
   call(
     notify_change,
-    (k, f) => ({
-      dentry: ovl_dentry_upper(k, f.dentry),
+    (_, f) => ({
+      dentry: f.upper_dentry,
       inode: f.upper,
       valid: upper_valid(f),
       mode: f.mode,
