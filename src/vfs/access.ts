@@ -24,7 +24,7 @@ const AT_EMPTY_PATH = 0x1000
 /** include/uapi/linux/securebits.h: SECBIT_NO_SETUID_FIXUP. */
 const SECBIT_NO_SETUID_FIXUP = 4
 
-/** Credentials of a task that runs with others for the length of a call. Its number is the task's. */
+/** The credentials of a task that runs with others for the length of a call. */
 export const overridden_cred = table(
   'overridden_cred',
   { cred: { euid: int(), egid: int(), cap_effective: int() } },
@@ -33,10 +33,10 @@ export const overridden_cred = table(
 
 const cred_override = hold(
   'revert_creds',
-  (k, task) => {
-    const { euid, egid, cap_effective } = overridden_cred(k, task)
+  (k, id) => {
+    const { euid, egid, cap_effective } = overridden_cred(k, id)
     Object.assign(current(k), { euid, egid, cap_effective })
-    overridden_cred.remove(k, task)
+    overridden_cred.remove(k, id)
   },
   { local: true },
 )
@@ -52,8 +52,7 @@ function access_override_creds(k: Kernel, f: Frame<any>): void {
   const keeps_capabilities = uid === 0 || (task.securebits & SECBIT_NO_SETUID_FIXUP) !== 0
   const capabilities = keeps_capabilities ? cap_effective : 0
   if (uid === euid && gid === egid && capabilities === cap_effective) return
-  overridden_cred.create_at(k, k.task, { euid, egid, cap_effective })
-  take(f, cred_override, k.task)
+  take(f, cred_override, overridden_cred.create(k, { euid, egid, cap_effective }).id)
   Object.assign(task, { euid: uid, egid: gid, cap_effective: capabilities })
 }
 

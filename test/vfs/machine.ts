@@ -1,10 +1,11 @@
 /** A small kernel for tests: a tree, tasks, and system calls run one after the other or stage by stage. */
+import { audit_local, audit_owned, owned_tables } from '../../src/kernel/audit.js'
 import { errno_name } from '../../src/kernel/errno.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import { attempt, BLOCKED, type Fn, fn, local } from '../../src/kernel/fn.js'
-import { ASLEEP, Kernel, start, step } from '../../src/kernel/machine.js'
+import { ASLEEP, is_local, Kernel, start, step } from '../../src/kernel/machine.js'
 import { profile, type Release } from '../../src/kernel/profile.js'
-import { value } from '../../src/kernel/schema.js'
+import { all_tables, value } from '../../src/kernel/schema.js'
 import type { SecurityModule } from '../../src/kernel/security.js'
 import { decode_arguments, syscall_named } from '../../src/kernel/syscall.js'
 import { dentry, dget } from '../../src/vfs/dentry.js'
@@ -42,6 +43,7 @@ export interface Who {
   readonly cwd?: string
 }
 
+const owned = owned_tables(all_tables())
 const pending = new Map<number, { fn: Fn; locals: object }>()
 
 /** Runs one call and stays: the result is in its frame. */
@@ -138,9 +140,29 @@ export class Machine {
     start(this.k, task, test_call, {})
   }
 
-  /** @returns false if the task sleeps */
+  /**
+   * Every step is audited: a stage that does not yield touches only what its task owns, and one that sleeps has
+   * changed nothing.
+   *
+   * @returns false if the task sleeps
+   */
   step(task: number): boolean {
-    return step(this.k, task) !== ASLEEP
+    const { store } = this.k
+    const { fn: running, stage } = store.top(task)
+    const local = is_local(this.k, task)
+    const hash = [store.hash_lo, store.hash_hi]
+    store.note()
+    const slept = step(this.k, task) === ASLEEP
+    const footprint = store.footprint()
+    const broken = [
+      ...(local ? audit_local(footprint, task, owned) : []),
+      ...audit_owned(footprint, task, owned, store.tasks()),
+    ]
+    const where = `${running.name}: ${running.steps[stage]?.name}`
+    if (broken.length > 0) throw new Error(`${where} touches ${JSON.stringify(broken)}`)
+    if (slept && (hash[0] !== store.hash_lo || hash[1] !== store.hash_hi))
+      throw new Error(`${where} slept and wrote`)
+    return !slept
   }
 
   /** The result of the call, or undefined while it runs. */
