@@ -1,0 +1,196 @@
+/** Names made, removed and moved through an overlay (facts: §1.3). */
+import { describe, expect, it } from 'vitest'
+import { dir, file, O_CREAT, O_WRONLY, Overlay, whiteout } from './machine.js'
+
+const layers = () =>
+  new Overlay({
+    l: { f: file('lower'), both: file('lower'), d: dir({ x: file('x') }), e: dir({}) },
+    u: { both: file('upper'), up: file('up'), gone: whiteout, ud: dir({ y: file('y') }) },
+  })
+
+describe('creating', () => {
+  it('makes the file in the upper layer, for the caller', () => {
+    const m = layers()
+    m.call('chmod', '/m', 0o777)
+    m.spawn(2, { uid: 1000 })
+    const fd = m.open('/m/new', O_WRONLY | O_CREAT, 0o666, 2)
+    m.as(2, 'write', fd, 'hello')
+    expect([m.content('/u/new'), m.inode('/u/new').i_uid, m.inode('/m/new').i_uid]).toEqual([
+      'hello',
+      1000,
+      1000,
+    ])
+    expect(m.inode('/u/new').i_mode & 0o7777).toBe(0o644)
+  })
+
+  it('copies the directory up first', () => {
+    const m = layers()
+    expect(m.call('mkdir', '/m/d/n', 0o755)).toBe(0)
+    expect(m.upper_tree('/u/d')).toEqual(['/u/d/n'])
+    expect(m.names('/m/d')).toBe('n x')
+  })
+
+  it('takes the place of a whiteout', () => {
+    const m = layers()
+    expect(m.has('/m/gone')).toBe(false)
+    expect(m.call('mkdir', '/m/gone', 0o755)).toBe(0)
+    expect(m.names('/u')).toBe('both gone ud up')
+    expect(m.stat('/m/gone').mode & 0o170000).toBe(0o040000)
+  })
+
+  it('a directory in the place of a removed one does not show the lower names', () => {
+    const m = layers()
+    m.call('unlink', '/m/d/x')
+    m.call('rmdir', '/m/d')
+    m.call('mkdir', '/m/d', 0o755)
+    expect(m.names('/m/d')).toBe('')
+    expect(m.has('/m/d/x')).toBe(false)
+  })
+
+  it('makes symbolic links, fifos and devices, but no whiteouts', () => {
+    const m = layers()
+    expect(m.call('symlink', 'f', '/m/s')).toBe(0)
+    expect(m.cat('/m/s')).toBe('lower')
+    expect(m.call('mknod', '/m/p', 0o010644, 0)).toBe(0)
+    expect(m.call('mknod', '/m/c', 0o020644, 0x103)).toBe(0)
+    expect(m.inode('/m/c').i_rdev).toBe(0x103)
+    expect(m.call('mknod', '/m/w', 0o020644, 0)).toBe('EPERM')
+  })
+
+  it('two who create one name: one of them does', () => {
+    const m = layers()
+    m.spawn(2)
+    expect(m.interleavings({ 1: ['mkdir', '/m/d/n', 0o755], 2: ['mkdir', '/m/d/n', 0o755] })).toEqual([
+      '1:0 2:EEXIST',
+      '1:EEXIST 2:0',
+    ])
+  })
+})
+
+describe('links', () => {
+  it('copy the file up, and are one file', () => {
+    const m = layers()
+    expect(m.call('link', '/m/f', '/m/d/g')).toBe(0)
+    expect(m.stat('/m/d/g')).toMatchObject({ ino: m.stat('/m/f').ino, nlink: 2 })
+    m.call('write', m.open('/m/d/g', O_WRONLY), 'LINKS')
+    expect([m.cat('/m/f'), m.content('/u/f'), m.content('/u/d/g')]).toEqual(['LINKS', 'LINKS', 'LINKS'])
+  })
+
+  it('one removed, the other stays', () => {
+    const m = layers()
+    m.call('link', '/m/up', '/m/up2')
+    expect(m.call('unlink', '/m/up')).toBe(0)
+    expect([m.cat('/m/up2'), m.stat('/m/up2').nlink, m.names('/u')]).toEqual(['up', 1, '-gone both ud up2'])
+  })
+})
+
+describe('removing', () => {
+  it.each([
+    ['a lower file leaves a whiteout, and is not copied', '/m/f', '-f -gone both ud up'],
+    ['a file of both layers leaves a whiteout', '/m/both', '-both -gone ud up'],
+    ['an upper file just goes', '/m/up', '-gone both ud'],
+  ])('%s', (_, path, upper) => {
+    const m = layers()
+    expect(m.call('unlink', path)).toBe(0)
+    expect(m.has(path)).toBe(false)
+    expect(m.names('/u')).toBe(upper)
+  })
+
+  it('a file copied up leaves a whiteout too', () => {
+    const m = layers()
+    m.call('chmod', '/m/f', 0o600)
+    m.call('unlink', '/m/f')
+    expect(m.names('/u')).toBe('-f -gone both ud up')
+  })
+
+  it('in a lower directory copies that up', () => {
+    const m = layers()
+    expect(m.call('unlink', '/m/d/x')).toBe(0)
+    expect(m.names('/u/d')).toBe('-x')
+  })
+
+  it('a directory must be empty when merged', () => {
+    const m = layers()
+    expect(m.call('rmdir', '/m/d')).toBe('ENOTEMPTY')
+    expect(m.names('/u')).toBe('-gone both ud up')
+    expect(m.call('rmdir', '/m/ud')).toBe('ENOTEMPTY')
+    expect(m.call('rmdir', '/m/e')).toBe(0)
+    m.call('unlink', '/m/d/x')
+    expect(m.call('rmdir', '/m/d')).toBe(0)
+    expect(m.names('/u')).toBe('-d -e -gone both ud up')
+  })
+
+  it('an open file stays as it was, its link count that of the real file', () => {
+    const m = layers()
+    const lower = m.open('/m/f')
+    const upper = m.open('/m/up')
+    m.call('unlink', '/m/f')
+    m.call('unlink', '/m/up')
+    expect([m.pread(lower), m.stat(lower).nlink]).toEqual(['lower', 1])
+    expect([m.pread(upper), m.stat(upper).nlink]).toEqual(['up', 0])
+  })
+
+  it('is ESTALE where the upper name is gone', () => {
+    const m = layers()
+    m.call('unlink', '/u/up')
+    expect(m.call('unlink', '/m/up')).toBe('ESTALE')
+    expect(m.cat('/m/up')).toBe('up')
+  })
+})
+
+describe('renaming', () => {
+  it('a lower file: copied up, and a whiteout where it was', () => {
+    const m = layers()
+    expect(m.call('rename', '/m/f', '/m/d/g')).toBe(0)
+    expect([m.cat('/m/d/g'), m.content('/u/d/g'), m.has('/m/f')]).toEqual(['lower', 'lower', false])
+    expect(m.names('/u')).toBe('-f -gone both d ud up')
+  })
+
+  it('an upper file: no whiteout', () => {
+    const m = layers()
+    expect(m.call('rename', '/m/up', '/m/gone')).toBe(0)
+    expect(m.names('/u')).toBe('both gone ud')
+  })
+
+  it('over a lower file: it is hidden', () => {
+    const m = layers()
+    expect(m.call('rename', '/m/up', '/m/f')).toBe(0)
+    expect([m.cat('/m/f'), m.content('/u/f'), m.content('/l/f')]).toEqual(['up', 'up', 'lower'])
+  })
+
+  it('a directory with lower parts: EXDEV; an upper one moves with what is in it', () => {
+    const m = layers()
+    expect(m.call('rename', '/m/d', '/m/n')).toBe('EXDEV')
+    expect(m.call('rename', '/m/ud', '/m/e/n')).toBe(0)
+    expect([m.cat('/m/e/n/y'), m.content('/u/e/n/y'), m.has('/m/ud')]).toEqual(['y', 'y', false])
+    m.call('mkdir', '/m/d/n', 0o755)
+    expect(m.call('rename', '/m/d', '/m/n')).toBe('EXDEV')
+  })
+
+  it('a directory over a merged one: only if that shows nothing', () => {
+    const m = layers()
+    expect(m.call('rename', '/m/ud', '/m/d')).toBe('ENOTEMPTY')
+    m.call('unlink', '/m/d/x')
+    expect(m.call('rename', '/m/ud', '/m/d')).toBe(0)
+    expect(m.names('/m/d')).toBe('y')
+    expect(m.names('/u/d')).toBe('y')
+  })
+
+  it('RENAME_EXCHANGE copies both up; RENAME_WHITEOUT is not for overlay', () => {
+    const m = layers()
+    expect(m.call('renameat2', -100, '/m/f', -100, '/m/up', 2)).toBe(0)
+    expect([m.cat('/m/f'), m.cat('/m/up'), m.content('/u/f'), m.content('/u/up')]).toEqual([
+      'up',
+      'lower',
+      'up',
+      'lower',
+    ])
+    expect(m.call('renameat2', -100, '/m/f', -100, '/m/n', 4)).toBe('EINVAL')
+  })
+
+  it('is ESTALE where the upper names are no longer what they were', () => {
+    const m = layers()
+    m.call('unlink', '/u/up')
+    expect(m.call('rename', '/m/up', '/m/n')).toBe('ESTALE')
+  })
+})

@@ -1,0 +1,195 @@
+/** What an overlay can be made of (facts: §1.2), and the kinds that cannot be written. */
+import { describe, expect, it } from 'vitest'
+import { errno_name } from '../../src/kernel/errno.js'
+import { mount_overlay, type OverlaySpec } from '../../src/overlay/index.js'
+import { SB_RDONLY, super_block } from '../../src/vfs/super_block.js'
+import { dir, file, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY, Overlay } from './machine.js'
+
+type Names = { lower: string[]; upper?: string; work?: string; options?: Record<string, string> }
+
+const machine = () => {
+  const m = new Overlay({ l: { in: dir() }, l2: {}, u: { x: dir() } })
+  m.mount('/ro', m.file_system(dir({ u: dir(), w: dir() }), { type: 'erofs' }))
+  return m
+}
+
+/** The errno of the mount, or `ok` or `ro`. */
+function outcome({ lower, upper, work, options }: Names, m = machine()): string {
+  const spec: OverlaySpec = {
+    id: 'o',
+    lower: lower.map((path) => m.at(path)),
+    ...(upper === undefined ? {} : { upper: m.at(upper) }),
+    ...(work === undefined ? {} : { work: m.at(work) }),
+    ...(options === undefined ? {} : { options }),
+  }
+  const made = mount_overlay(m.k, spec)
+  if ('errno' in made) return errno_name(made.errno)
+  return (super_block(m.k, made.sb).s_flags & SB_RDONLY) !== 0 ? 'ro' : 'ok'
+}
+
+describe('layers (§1.2)', () => {
+  it.each<[string, Names, string]>([
+    ['one lower, upper and workdir', { lower: ['/l'], upper: '/u', work: '/w' }, 'ok'],
+    ['no layers', { lower: [] }, 'EINVAL'],
+    ['one lower, no upper', { lower: ['/l'] }, 'EINVAL'],
+    ['two lowers, no upper', { lower: ['/l', '/l2'] }, 'ro'],
+    ['upper without workdir', { lower: ['/l'], upper: '/u' }, 'EINVAL'],
+    ['workdir without upper is ignored', { lower: ['/l', '/l2'], work: '/w' }, 'ro'],
+    ['lower is a file', { lower: ['/f'], upper: '/u', work: '/w' }, 'EINVAL'],
+    ['workdir is the upper', { lower: ['/l'], upper: '/u', work: '/u' }, 'EINVAL'],
+    ['workdir inside upper', { lower: ['/l'], upper: '/u', work: '/u/x' }, 'EINVAL'],
+    ['upper inside workdir', { lower: ['/l'], upper: '/u/x', work: '/u' }, 'EINVAL'],
+    ['workdir on another file system', { lower: ['/l'], upper: '/u', work: '/ro/w' }, 'EINVAL'],
+    ['upper is a lower', { lower: ['/u'], upper: '/u', work: '/w' }, 'ELOOP'],
+    ['lower inside upper', { lower: ['/u/x'], upper: '/u', work: '/w' }, 'ELOOP'],
+    ['lower is the workdir', { lower: ['/w'], upper: '/u', work: '/w' }, 'ELOOP'],
+    ['the same lower twice', { lower: ['/l', '/l'], upper: '/u', work: '/w' }, 'ELOOP'],
+    ['a lower inside a lower', { lower: ['/l', '/l/in'] }, 'ELOOP'],
+    ['a lower around a lower', { lower: ['/l/in', '/l'] }, 'ELOOP'],
+    ['upper inside a lower', { lower: ['/l'], upper: '/l/in', work: '/w' }, 'ok'],
+    ['upper on a read-only file system', { lower: ['/l'], upper: '/ro/u', work: '/ro/w' }, 'EINVAL'],
+    ['upper on an overlay', { lower: ['/l2'], upper: '/m/in', work: '/m/x' }, 'EINVAL'],
+    ['lower on an overlay', { lower: ['/m', '/l2'] }, 'ro'],
+  ])('%s', (_, names, expected) => {
+    const m = machine()
+    m.call('open', '/f', 0o101, 0o644)
+    expect(outcome(names, m)).toBe(expected)
+  })
+
+  it('a third overlay on top of two', () => {
+    const m = machine()
+    const second = mount_overlay(m.k, { id: 'second', lower: [m.at('/m'), m.at('/l2')] })
+    if ('errno' in second) throw new Error(second.why)
+    m.mount('/w', super_block(m.k, second.sb).s_root)
+    expect(outcome({ lower: ['/w', '/l2'] }, m)).toBe('EINVAL')
+  })
+
+  it.each([
+    [{ metacopy: 'off', index: 'off', redirect_dir: 'off' }, 'ok'],
+    [{ metacopy: 'on' }, 'EOPNOTSUPP'],
+    [{ verity: 'require' }, 'EOPNOTSUPP'],
+    [{ verity: 'bogus' }, 'EINVAL'],
+    [{ nosuch: '' }, 'EINVAL'],
+    [{ constructor: '' }, 'EINVAL'],
+  ])('options %o', (options, expected) => {
+    expect(
+      outcome({ lower: ['/l'], upper: '/u', work: '/w', options: options as Record<string, string> }),
+    ).toBe(expected)
+  })
+})
+
+const changes = (m: Overlay) => [
+  m.call('open', '/m/f', O_WRONLY),
+  m.call('open', '/m/f', O_RDONLY | O_TRUNC),
+  m.call('truncate', '/m/f', 0),
+  m.call('chmod', '/m/f', 0o600),
+  m.call('unlink', '/m/f'),
+  m.call('mkdir', '/m/d', 0o755),
+  m.call('access', '/m/f', 2),
+]
+
+describe('kinds that cannot be written (§1.2)', () => {
+  it('without an upper layer every change is EROFS, and reading works', () => {
+    const m = new Overlay({ l: { f: file('top') }, l2: { f: file('bottom') }, no_upper: true })
+    expect(new Set(changes(m))).toEqual(new Set(['EROFS']))
+    expect(m.cat('/m/f')).toBe('top')
+  })
+
+  it('mounted read-only with an upper layer: EROFS, but a direct write to upper shows through', () => {
+    const m = new Overlay({ u: { f: file('upper') }, read_only: true })
+    expect(new Set(changes(m))).toEqual(new Set(['EROFS']))
+    const fd = m.open('/m/f')
+    m.call('write', m.open('/u/f', O_WRONLY), 'UPPER')
+    expect(m.pread(fd)).toBe('UPPER')
+  })
+
+  it('a read-only bind: the writable side copies up, and a descriptor of the bind reads the new content', () => {
+    const m = new Overlay({ l: { f: file('lower') } })
+    m.bind('/m', '/ro', 'ro')
+    expect(m.call('open', '/ro/f', O_WRONLY)).toBe('EROFS')
+    expect(m.names('/u')).toBe('')
+    const fd = m.open('/ro/f')
+    m.call('write', m.open('/m/f', O_RDWR), 'UPPER')
+    expect(m.pread(fd)).toBe('UPPER')
+  })
+
+  it("flags of the layers' own mounts do not reach the overlay", () => {
+    const m = new Overlay({ l: { f: file('x', { mode: 0o755 }) } })
+    m.bind('/l', '/ro', 'noexec', 'ro')
+    expect(m.call('open', '/m/f', O_RDWR)).toBe(0)
+  })
+})
+
+describe('lookup and merge (§1.3)', () => {
+  const m = new Overlay({
+    l: {
+      both: file('l'),
+      gone: file('l'),
+      low: file('l'),
+      d: dir({ a: file('l'), b: file('l') }),
+      o: dir({ x: file() }),
+      kind: dir({ x: file() }),
+    },
+    l2: { low: file('l2'), low2: file('l2'), d: dir({ c: file('l2') }), kind: file('l2') },
+    u: {
+      both: file('u'),
+      gone: { type: 'char', mode: 0, rdev: 0 },
+      up: file('u'),
+      d: dir({ a: file('u') }),
+      o: dir({ y: file() }),
+      kind: file('u'),
+    },
+    opaque: ['/u/o'],
+  })
+
+  it('the upper layer wins, then the lowers in order; a whiteout hides', () => {
+    const show = (name: string) => (m.has(`/m/${name}`) ? m.cat(`/m/${name}`) : '-')
+    expect(['both', 'gone', 'low', 'low2', 'up', 'kind'].map(show)).toEqual(['u', '-', 'l', 'l2', 'u', 'u'])
+  })
+
+  it('directories merge; an opaque one does not', () => {
+    expect(m.names('/m/d')).toBe('a b c')
+    expect(m.cat('/m/d/a')).toBe('u')
+    expect(m.names('/m/o')).toBe('y')
+  })
+
+  it('the names come in the order of readdir: the lowest layer first, then upper, then the rest', () => {
+    const merged = new Overlay({
+      l: { mid: file(), both: file() },
+      l2: { z: file(), both: file() },
+      u: { a: file() },
+    })
+    const names = merged.upper_tree('/m')
+    expect(names).toEqual(['/m/z', '/m/both', '/m/a', '/m/mid'])
+  })
+
+  it('a merged directory counts one link, another those of the real one', () => {
+    expect(m.inode('/m/d').i_nlink).toBe(1)
+    expect(m.inode('/m').i_nlink).toBe(1)
+  })
+
+  it('links of an upper inode are one overlay file, links of a lower inode are two', () => {
+    const linked = new Overlay({
+      l: { a: file(), b: { type: 'hardlink', target: 'l/a' } },
+      u: { c: file(), d: { type: 'hardlink', target: 'u/c' } },
+    })
+    expect(linked.inode('/m/c').id).toBe(linked.inode('/m/d').id)
+    expect(linked.inode('/m/a').id).not.toBe(linked.inode('/m/b').id)
+  })
+
+  it('a name made behind the overlay is found, one that is there already is not looked up again (§1.7)', () => {
+    const behind = new Overlay({ l: { f: file('lower') } })
+    behind.call('open', '/u/new', 0o101, 0o644)
+    expect(behind.stat('/m/new').size).toBe(0)
+    behind.call('write', behind.open('/u/f', 0o101), 'upper')
+    expect(behind.cat('/m/f')).toBe('lower')
+  })
+
+  it('the same layers give the same numbers, whoever looks first', () => {
+    const make = () => new Overlay({ l: { d: dir({ f: file() }), g: file() } })
+    const [one, other] = [make(), make()]
+    one.stat('/m/d/f')
+    expect(one.inode('/m/g').id).toBe(other.inode('/m/g').id)
+    expect(one.inode('/m/d/f').id).toBe(other.inode('/m/d/f').id)
+  })
+})
