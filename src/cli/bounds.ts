@@ -1,0 +1,58 @@
+/** Options that bound a search, and how their values are written. */
+import { type Command, InvalidArgumentError } from 'commander'
+import type { Bounds } from '../explore/system.js'
+
+export interface BoundOptions {
+  maxStates?: number
+  maxSteps?: number
+  maxTime?: number
+  maxMemory?: number
+  preemptions?: number
+}
+
+export function add_bounds(command: Command): Command {
+  return command
+    .option('--max-states <n>', 'distinct states that are kept, e.g. 2M', parse_count)
+    .option('--max-steps <n>', 'stages on one path', parse_count)
+    .option('--max-time <time>', 'for each case: 30s, 5m; a bare number is seconds', parse_time)
+    .option('--max-memory <bytes>', 'of the visited set, e.g. 512M, 2G', parse_bytes)
+    .option('--preemptions <n>', 'only interleavings with at most so many preemptions', parse_count)
+}
+
+/** The bounds that were asked for. @param now a clock in milliseconds */
+export function bounds_of(options: BoundOptions, now: () => number): Bounds {
+  const { maxStates, maxSteps, maxTime, maxMemory, preemptions } = options
+  return {
+    ...(maxStates === undefined ? {} : { max_states: maxStates }),
+    ...(maxSteps === undefined ? {} : { max_steps: maxSteps }),
+    ...(maxTime === undefined ? {} : { max_time: maxTime, now }),
+    ...(maxMemory === undefined ? {} : { max_memory: maxMemory }),
+    ...(preemptions === undefined ? {} : { preemptions }),
+  }
+}
+
+/** `12`, `10k`, `2M`. */
+export function parse_count(text: string): number {
+  const parsed = /^(\d+(?:\.\d+)?)([kKmMgG]?)$/.exec(text)
+  const value = parsed === null ? Number.NaN : Number(parsed[1]) * 1000 ** ' kmg'.indexOf(parsed[2]!.toLowerCase() || ' ')
+  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError('Expected a whole number, such as 5000, 10k or 2M.')
+  return value
+}
+
+/** `30`, `30s`, `500ms`, `5m`, `2h`, in milliseconds. */
+export function parse_time(text: string): number {
+  const parsed = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text)
+  if (parsed === null) throw new InvalidArgumentError('Expected a time, such as 500ms, 30s, 5m or 2h.')
+  const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+  return Number(parsed[1]) * units[(parsed[2] ?? 's') as keyof typeof units]
+}
+
+/** `1000000`, `512M`, `2G`, in bytes: units of 1024. */
+export function parse_bytes(text: string): number {
+  const parsed = /^(\d+(?:\.\d+)?)([kKmMgG]?)i?[bB]?$/.exec(text)
+  if (parsed === null) throw new InvalidArgumentError('Expected an amount of memory, such as 512M or 2G.')
+  return Math.round(Number(parsed[1]) * 1024 ** ' kmg'.indexOf(parsed[2]!.toLowerCase() || ' '))
+}
+
+/** Collects the values of an option that may be given several times. */
+export const several = (value: string, before: readonly string[] = []): string[] => [...before, value]

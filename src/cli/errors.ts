@@ -1,0 +1,54 @@
+/** What a user did that cannot work, and the exit codes that say so (DESIGN.md, section 4). */
+import { ReplayError } from '../explore/replay.js'
+import { ScenarioError } from '../scenario/error.js'
+import { TokenError } from '../trace/token.js'
+
+export const exit = {
+  ok: 0,
+  unexpected: 1,
+  usage: 2,
+  cannot_load: 3,
+  incomplete: 4,
+  /** A bug of toctoscope itself (EX_SOFTWARE of sysexits.h). */
+  bug: 70,
+} as const
+
+/** The command line does not say what to do. */
+export class UsageError extends Error {
+  readonly exit_code = exit.usage
+}
+
+/** A scenario, policy, token or trace that cannot be loaded. */
+export class LoadError extends Error {
+  readonly exit_code = exit.cannot_load
+}
+
+/** What to tell a user about an error, without a stack trace, and what to exit with. */
+export function tell_error(error: unknown, user_files: readonly string[] = []): { text: string; code: number } {
+  if (error instanceof UsageError || error instanceof LoadError) return { text: error.message, code: error.exit_code }
+  if (error instanceof ScenarioError) return { text: `the scenario: ${error.message}`, code: exit.cannot_load }
+  if (error instanceof TokenError) return { text: error.message, code: exit.cannot_load }
+  if (error instanceof ReplayError)
+    return { text: `the schedule does not fit this scenario: ${error.message}`, code: exit.cannot_load }
+  const place = user_files.map((file) => place_in(error, file)).find((each) => each !== null)
+  if (place !== undefined) return { text: `${place}: the scenario's code throws ${first_line(error)}`, code: exit.cannot_load }
+  return { text: `this is a bug in toctoscope: ${first_line(error)}`, code: exit.bug }
+}
+
+/** `TypeError: x is not a function`: what an error says, in one line. */
+export function first_line(error: unknown): string {
+  if (!(error instanceof Error)) return JSON.stringify(error) ?? String(error)
+  const text = error.message === '' ? error.name : `${error.name}: ${error.message}`
+  return text.split('\n')[0]!.trim()
+}
+
+/** `file.ts:3:7`, where an error's stack passes through this file; null if it does not. */
+export function place_in(error: unknown, file: string): string | null {
+  const stack = error instanceof Error ? (error.stack ?? '') : ''
+  for (const line of stack.split('\n')) {
+    const at = line.indexOf(file)
+    const place = at < 0 ? null : /^(?:\?[^:)]*)?:(\d+)(?::(\d+))?/.exec(line.slice(at + file.length))
+    if (place !== null) return `${file}:${place[1]}${place[2] === undefined ? '' : `:${place[2]}`}`
+  }
+  return null
+}

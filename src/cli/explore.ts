@@ -1,0 +1,250 @@
+/** `toctoscope explore`: every interleaving of every case, a verdict for each, and the shortest counterexample. */
+import { FastStore } from '../kernel/fast_store.js'
+import { case_hash } from '../trace/token.js'
+import { type Execution, trace_execution, token_of } from '../trace/execution.js'
+import { count, theme, wrap } from '../trace/layout.js'
+import { to_text } from '../trace/text.js'
+import { tidy } from '../trace/tidy.js'
+import { type CaseReport, explore_case } from '../verdicts.js'
+import { VERSION } from '../version.js'
+import { type BoundOptions, bounds_of } from './bounds.js'
+import { choose_cases, pattern_of } from './cases.js'
+import { exit } from './errors.js'
+import type { Loaded } from './load.js'
+import { ProgressLine, thousands } from './progress.js'
+import { verdict_list, verdict_table } from './table.js'
+import type { Terminal } from './terminal.js'
+
+export interface ExploreCommandOptions extends BoundOptions {
+  case?: readonly string[]
+  json?: boolean
+  /** False with --no-timing. */
+  timing?: boolean
+  paranoid?: boolean
+  stages?: boolean
+}
+
+/** A case that has been explored. */
+export interface Explored {
+  readonly loaded: Loaded
+  readonly index: number
+  readonly report: CaseReport
+  /** Milliseconds. */
+  readonly ms: number
+}
+
+/** Searches the chosen cases of some scenarios, and reports. @returns the exit code */
+export async function explore(scenarios: readonly Loaded[], options: ExploreCommandOptions, terminal: Terminal): Promise<number> {
+  const began = terminal.now()
+  const explored = scenarios.flatMap((loaded) => search(loaded, options, terminal))
+  const doubts = options.paranoid === true ? await ask_judge(explored, terminal) : []
+  if (options.json === true) terminal.out(`${JSON.stringify(document(explored, options), null, 2)}\n`)
+  else {
+    for (const loaded of scenarios) {
+      const of_this = explored.filter((each) => each.loaded === loaded)
+      terminal.out(report(loaded, of_this, options, terminal, terminal.now() - began))
+    }
+  }
+  for (const doubt of doubts) terminal.err(`toctoscope: ${doubt}\n`)
+  return doubts.length > 0 ? exit.bug : exit_code(explored)
+}
+
+/** Searches the chosen cases of one scenario. @throws ScenarioError, UsageError */
+export function search(loaded: Loaded, options: ExploreCommandOptions, terminal: Terminal): Explored[] {
+  // Taking calls out costs as much as the search. Only the one that is shown needs it; in JSON each has a token.
+  const remove_calls = options.json === true
+  const chosen = choose_cases(loaded, options.case ?? [])
+  const bounds = bounds_of(options, terminal.now)
+  const line = new ProgressLine(terminal, bounds, chosen.length)
+  try {
+    return chosen.map((index, at) => {
+      const began = terminal.now()
+      const name = `${loaded.name} ${pattern_of(loaded, index)}`
+      const progress = terminal.interactive ? (seen: Parameters<ProgressLine['show']>[2]) => line.show(at, name, seen) : undefined
+      const report = explore_case(loaded.cases[index]!, { ...bounds, progress, remove_calls }, `cases[${index}]`)
+      line.case_done()
+      return { loaded, index, report, ms: terminal.now() - began }
+    })
+  } finally {
+    line.end()
+  }
+}
+
+/**
+ * The counterexample of a case, as it is shown: without calls that do not matter, and switches between calls.
+ * It was searched without taking calls out where only the verdict was wanted.
+ */
+export function shown_execution({ loaded, index, report }: Explored, options: ExploreCommandOptions): Execution {
+  const bounds = bounds_of(options, () => 0)
+  const found = report.removed.length > 0 ? report : explore_case(loaded.cases[index]!, bounds, `cases[${index}]`)
+  const { system, removed, counterexample } = found.counterexample === null ? report : found
+  return { scenario: loaded, index, removed, schedule: tidy(system, counterexample!.schedule) }
+}
+
+/** 1 if a verdict was not expected, or a safe is not witnessed; else 4 if a search was not complete; else 0. */
+function exit_code(explored: readonly Explored[]): number {
+  const wrong = ({ report }: Explored) =>
+    report.verdict === 'safe' ? !report.as_expected || report.unwitnessed !== null : report.verdict !== 'incomplete' && !report.as_expected
+  if (explored.some(wrong)) return exit.unexpected
+  return explored.some(({ report }) => report.verdict === 'incomplete') ? exit.incomplete : exit.ok
+}
+
+// --- JSON (DESIGN.md, section 4) -----------------------------------------------------------------------------
+
+function document(explored: readonly Explored[], { timing }: ExploreCommandOptions): object {
+  const cases = explored.map(({ loaded, index, report, ms }) => ({
+    scenario: loaded.name,
+    case: report.case,
+    params: report.params,
+    profile: report.profile,
+    verdict: report.verdict,
+    expected: report.expected?.verdict ?? null,
+    property: report.property,
+    states: report.states,
+    transitions: report.transitions,
+    interleavings: null,
+    racy: null,
+    steps: report.steps,
+    preemptions: report.preemptions,
+    cause: report.cause?.kind ?? null,
+    token: token(loaded, index, report),
+    ms: timing === false ? null : Math.round(ms * 10) / 10,
+  }))
+  return { tool: 'toctoscope', version: VERSION, cases }
+}
+
+function token(loaded: Loaded, index: number, { system, removed, counterexample }: CaseReport): string | null {
+  if (counterexample === null) return null
+  return token_of({ scenario: loaded, index, removed, schedule: tidy(system, counterexample.schedule) })
+}
+
+// --- for people ----------------------------------------------------------------------------------------------
+
+function report(loaded: Loaded, explored: readonly Explored[], options: ExploreCommandOptions, terminal: Terminal, ms: number): string {
+  const { width } = terminal
+  const colors = theme(terminal.color)
+  const reports = explored.map((each) => each.report)
+  const table = verdict_table(reports, width, colors)
+  const sections = [
+    [colors.strong(loaded.name), ...wrap(loaded.summary, width)],
+    table.length > 0 ? table : verdict_list(reports, width, colors),
+    totals(explored, options.timing === false ? null : ms, width),
+    surprises(explored, width),
+    witnesses(reports, width),
+    incomplete(reports, width),
+  ]
+  const lines = sections.filter((section) => section.length > 0).map((section) => section.join('\n'))
+  const shown = to_be_shown(explored)
+  if (shown === undefined) return `${[...lines, ...next_without(explored)].join('\n\n')}\n\n`
+  const trace = trace_execution(shown_execution(shown, options))
+  const rule = colors.dim('═'.repeat(width))
+  const others = other_counterexamples(explored, shown)
+  return `${[...lines, ...others, rule].join('\n\n')}\n${to_text(trace, { width, color: terminal.color, stages: options.stages })}`
+}
+
+const verdict_order = ['hole', 'race', 'deadlock', 'incomplete', 'safe'] as const
+
+function totals(explored: readonly Explored[], ms: number | null, width: number): string[] {
+  const reports = explored.map((each) => each.report)
+  const kinds = verdict_order.flatMap((verdict) => {
+    const n = reports.filter((each) => each.verdict === verdict).length
+    return n === 0 ? [] : [`${n} ${verdict}`]
+  })
+  const sum = (field: 'states' | 'transitions') => thousands(reports.reduce((total, each) => total + each[field], 0))
+  const time = ms === null ? '' : `, in ${(ms / 1000).toFixed(1)} s`
+  return wrap(`${count(reports.length, 'case')}: ${kinds.join(', ')}. ${sum('states')} states, ${sum('transitions')} transitions${time}.`, width)
+}
+
+/** Verdicts that were not expected. */
+function surprises(explored: readonly Explored[], width: number): string[] {
+  return explored
+    .filter(({ report }) => !report.as_expected)
+    .flatMap(({ report: { case: name, verdict, property, expected } }) => {
+      const wanted = `${expected!.verdict}${expected!.property === undefined ? '' : ` of ${expected!.property}`}`
+      return wrap(`! not expected: ${name || 'the case'} is ${verdict}${property === null ? '' : ` of ${property}`}, expected ${wanted}`, width, 2)
+    })
+}
+
+/** By what the safe cases are witnessed: else they could be safe for want of an attack. */
+function witnesses(reports: readonly CaseReport[], width: number): string[] {
+  const safe = reports.filter((each) => each.verdict === 'safe')
+  if (safe.length === 0) return []
+  const missing = safe.filter((each) => each.unwitnessed !== null)
+  if (missing.length > 0) {
+    return missing.flatMap((each) => wrap(`? not witnessed: ${each.case || 'the case'} is safe, but there is ${each.unwitnessed}`, width, 2))
+  }
+  const labels = [...new Set(safe.flatMap((each) => each.witnesses))].filter((label) => label !== 'approved')
+  if (labels.length === 0) return []
+  const checked = safe.some((each) => each.witnesses.includes('approved')) ? 'the check said yes in some run, and the attacker ' : 'the attacker '
+  const attacks = labels.map((label) => label.replace(/^changed by (.*)/, 'changed the file ($1)').replace(/^refused (\S+) in (.*)/, 'was refused ($2: $1)'))
+  return wrap(`Every safe is witnessed: ${checked}${attacks.join(', or ')}.`, width)
+}
+
+function incomplete(reports: readonly CaseReport[], width: number): string[] {
+  const bounds = [...new Set(reports.flatMap((each) => each.bounds))]
+  if (bounds.length === 0) return []
+  return wrap(`Bound hit: ${bounds.join(', ')}. What is incomplete is not safe: raise the bound (--max-states, --max-time, …).`, width, 2)
+}
+
+// --- which counterexample ------------------------------------------------------------------------------------
+
+/**
+ * The shortest: surprises before what was expected, races before holes (which need no race), then fewest
+ * preemptions and steps; among equals the newest kernel.
+ */
+export function to_be_shown(explored: readonly Explored[]): Explored | undefined {
+  const rank = { race: 0, hole: 1, deadlock: 2, incomplete: 3, safe: 4 } as const
+  const key = ({ report, index }: Explored) => [
+    report.as_expected ? 1 : 0,
+    rank[report.verdict],
+    report.preemptions ?? 0,
+    report.steps ?? 0,
+    -index,
+  ]
+  return explored
+    .filter(({ report }) => report.counterexample !== null)
+    .sort((a, b) => {
+      const [x, y] = [key(a), key(b)]
+      const at = x.findIndex((each, i) => each !== y[i])
+      return at < 0 ? 0 : x[at]! - y[at]!
+    })[0]
+}
+
+function other_counterexamples(explored: readonly Explored[], shown: Explored): string[] {
+  const others = explored.filter((each) => each !== shown && each.report.counterexample !== null)
+  if (others.length === 0) return []
+  const other = others.find((each) => each.report.verdict !== shown.report.verdict) ?? others[0]!
+  const { loaded, index } = other
+  return [
+    `Below is the shortest ${shown.report.verdict}, ${shown.report.case}. There ${others.length === 1 ? 'is 1 other' : `are ${others.length} others`}, such as\n  npx toctoscope show ${loaded.called} --case ${pattern_of(loaded, index)}`,
+  ]
+}
+
+/** Nothing was found: then the next thing to do is to look at a run, or to search further. */
+function next_without(explored: readonly Explored[]): string[] {
+  const [first] = explored
+  if (first === undefined) return []
+  const { loaded, index } = first
+  const chosen = pattern_of(loaded, index)
+  const option = chosen === '' ? '' : ` --case ${chosen}`
+  return [`See a run of it:\n  npx toctoscope run ${loaded.called}${option}`]
+}
+
+// --- paranoia ------------------------------------------------------------------------------------------------
+
+/** Asks the judge, the unreduced search, about every case that was searched completely. @returns disagreements */
+async function ask_judge(explored: readonly Explored[], terminal: Terminal): Promise<string[]> {
+  const [{ judge }, { case_system }] = await Promise.all([import('../explore/judge.js'), import('../scenario/system.js')])
+  const doubts: string[] = []
+  for (const { loaded, index, report } of explored) {
+    if (!report.search.complete) continue
+    const system = case_system(loaded.cases[index]!, `cases[${index}]`)
+    const judged = judge(system, new FastStore())
+    const violated = (found: { violations: readonly { property: string }[] }) => found.violations.map((each) => each.property).sort().join()
+    const same = violated(judged) === violated(report.search) && judged.outcomes.join('\n') === report.search.outcomes.join('\n')
+    const name = `${loaded.name} ${report.case}`
+    if (!same) doubts.push(`this is a bug in toctoscope: search and judge disagree about ${name} (${case_hash(loaded.cases[index]!.form)})`)
+    else terminal.err(`judge agrees: ${name}: ${thousands(judged.states)} states without reduction\n`)
+  }
+  return doubts
+}

@@ -1,0 +1,221 @@
+/** Finds scenarios by name or file, and says what is wrong with those that cannot be loaded. */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { Case, Scenario } from '../scenario/builder.js'
+import { nearest, ScenarioError } from '../scenario/error.js'
+import { first_line, LoadError, place_in } from './errors.js'
+
+/** A scenario that is loaded, and how it is called on a command line. */
+export interface Loaded {
+  readonly name: string
+  readonly summary: string
+  readonly teaches: string | undefined
+  readonly cases: readonly Case[]
+  /** What to type for it. */
+  readonly called: string
+  /** The file that it came from, where the user brought it. */
+  readonly file: string | null
+}
+
+/** Compiled scenarios lie beside the compiled program, sources beside the sources. */
+const shipped_folder = new URL('../../scenarios/', import.meta.url)
+const code_file = /\.[cm]?[jt]sx?$/
+
+/** Names of the shipped scenarios, in order. */
+export function shipped_names(): string[] {
+  if (!existsSync(shipped_folder)) return []
+  return readdirSync(shipped_folder)
+    .filter((file) => code_file.test(file) && !/\.d\.[cm]?ts$/.test(file))
+    .map((file) => file.replace(code_file, ''))
+    .sort()
+}
+
+/**
+ * Loads a scenario by its name or from a file.
+ *
+ * @throws LoadError saying what is wrong: no such file or scenario, does not compile, throws, exports the wrong
+ *   thing, does not fit the schema
+ */
+export async function load_scenario(called: string): Promise<Loaded> {
+  const is_file = called.includes('/') || code_file.test(called) || called.endsWith('.json')
+  if (!is_file && shipped_names().includes(called)) return load_shipped(called)
+  if (is_file || existsSync(called)) return load_file(called)
+  throw new LoadError(`there is no scenario ${JSON.stringify(called)}${did_you_mean(called)}`)
+}
+
+function did_you_mean(called: string): string {
+  const near = nearest(called, shipped_names())
+  const list = '"toctoscope list" lists them; a file is given with its ending (mine.ts, mine.json)'
+  return near === undefined ? `; ${list}` : `; did you mean ${near}? (${list})`
+}
+
+async function load_shipped(name: string): Promise<Loaded> {
+  const ending = existsSync(new URL(`${name}.js`, shipped_folder)) ? '.js' : '.ts'
+  const url = new URL(`${name}${ending}`, shipped_folder)
+  const module = (await import(/* @vite-ignore */ url.href)) as { default: Scenario }
+  return loaded(module.default, name, null)
+}
+
+function loaded(scenario: Scenario, called: string, file: string | null): Loaded {
+  const { name, summary, teaches, cases } = scenario
+  return { name, summary, teaches, cases, called, file }
+}
+
+// --- files -------------------------------------------------------------------------------------------------
+
+async function load_file(given: string): Promise<Loaded> {
+  const file = resolve(given)
+  must_be_file(given, file)
+  if (given.endsWith('.json')) return load_json(given, file)
+  if (!code_file.test(given)) throw new LoadError(`${given}: expected a scenario in .ts, .js, .mjs or .json`)
+  return load_code(given, file)
+}
+
+function must_be_file(given: string, file: string): void {
+  if (!existsSync(file)) throw new LoadError(`${given}: there is no such file`)
+  if (!statSync(file).isFile()) throw new LoadError(`${given}: not a file`)
+}
+
+/** Reads a file of JSON. @throws LoadError with line and column where it is none */
+export function read_json(given: string): unknown {
+  const file = resolve(given)
+  must_be_file(given, file)
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new LoadError(`${given}: cannot be read: ${(error as NodeJS.ErrnoException).code}`)
+  }
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new LoadError(`${given}: ${json_problem(text, error as SyntaxError)}`)
+  }
+}
+
+function json_problem(text: string, error: SyntaxError): string {
+  if (text.trim() === '') return 'the file is empty'
+  const lines = text.split('\n').length
+  if (/end of JSON|Unterminated/i.test(error.message)) return `the file is cut short: it ends in line ${lines} in the middle of a value`
+  const position = /position (\d+)/.exec(error.message)?.[1]
+  if (position === undefined) return `not JSON: ${error.message}`
+  const before = text.slice(0, Number(position)).split('\n')
+  const what = error.message.replace(/ in JSON at position.*/, '').replace(/,? "?.*" is not valid JSON.*/, '')
+  return `not JSON: line ${before.length}, column ${before[before.length - 1]!.length + 1}: ${what}`
+}
+
+async function load_json(given: string, file: string): Promise<Loaded> {
+  const document = read_json(given)
+  if (typeof document === 'object' && document !== null && 'toctoscope_trace' in document) {
+    throw new LoadError(`${given}: this is a trace, not a scenario: "toctoscope show" and "toctoscope replay" take it`)
+  }
+  return from_form(document, given, file)
+}
+
+async function from_form(document: unknown, given: string, file: string): Promise<Loaded> {
+  const [{ validate_scenario }, { scenario_from_form }] = await Promise.all([
+    import('../scenario/schema.js'),
+    import('../scenario/builder.js'),
+  ])
+  try {
+    return loaded(scenario_from_form(validate_scenario(document)), given, file)
+  } catch (error) {
+    if (error instanceof ScenarioError) throw new LoadError(`${given}: ${error.message}`)
+    throw error
+  }
+}
+
+async function load_code(given: string, file: string): Promise<Loaded> {
+  await prepare_imports(file)
+  let module: Record<string, unknown>
+  try {
+    module = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as Record<string, unknown>
+  } catch (error) {
+    throw new LoadError(import_problem(error, given, file))
+  }
+  const exported = unwrapped(module)
+  if (is_scenario(exported)) {
+    try {
+      return loaded(exported, given, file)
+    } catch (error) {
+      throw new LoadError(build_problem(error, given, file))
+    }
+  }
+  if (is_form(exported)) return from_form(exported, given, file)
+  throw new LoadError(wrong_export(given, module, exported))
+}
+
+/** The default export; of a CommonJS module that was compiled from ES modules, that of its exports. */
+function unwrapped(module: Record<string, unknown>): unknown {
+  const first = module.default
+  if (typeof first === 'object' && first !== null && '__esModule' in first) return (first as { default?: unknown }).default
+  return first
+}
+
+/** By its shape: the file may have got `toctoscope` from another place than this program. */
+function is_scenario(value: unknown): value is Scenario {
+  return typeof value === 'object' && value !== null && 'form' in Object.getPrototypeOf(value ?? {}) && 'toJSON' in value
+}
+
+const is_form = (value: unknown): boolean => typeof value === 'object' && value !== null && 'toctoscope' in value
+
+function wrong_export(given: string, module: Record<string, unknown>, exported: unknown): string {
+  const expected = 'expected "export default scenario(import.meta, { … })"'
+  if (exported === undefined) {
+    const names = Object.keys(module).filter((name) => name !== 'module.exports')
+    return `${given}: it exports ${names.length === 0 ? 'nothing' : names.join(', ')}, but no default; ${expected}`
+  }
+  const what = typeof exported === 'object' ? (exported === null ? 'null' : Array.isArray(exported) ? 'a list' : 'an object') : `a ${typeof exported}`
+  return `${given}: its default export is ${what}, not a scenario; ${expected}`
+}
+
+// --- what goes wrong while code is loaded --------------------------------------------------------------------
+
+function import_problem(error: unknown, given: string, file: string): string {
+  if (error instanceof Error && error.name === 'ScenarioError') return `${given}: ${error.message}`
+  const text = error instanceof Error ? error.message : String(error)
+  const compile = /^(?:Transform failed[^\n]*\n)?(?:file:\/\/)?([^\n]*?):(\d+):(\d+): ERROR: ([^\n]*)/m.exec(text)
+  if (compile !== null) return `${given} does not compile: line ${compile[2]}, column ${compile[3]}: ${compile[4]}`
+  const code = (error as NodeJS.ErrnoException | undefined)?.code
+  if (code === 'ERR_MODULE_NOT_FOUND' || code === 'ERR_PACKAGE_PATH_NOT_EXPORTED' || code === 'MODULE_NOT_FOUND') {
+    return `${given} cannot be loaded: ${text.split('\n')[0]!.replace(file, given)}`
+  }
+  if (error instanceof SyntaxError) {
+    const line = /^(?:file:\/\/)?[^\n]*?:(\d+)$/m.exec(error.stack ?? '')?.[1]
+    return `${given} does not compile: ${line === undefined ? '' : `line ${line}: `}${error.message}`
+  }
+  return build_problem(error, given, file)
+}
+
+function build_problem(error: unknown, given: string, file: string): string {
+  if (error instanceof Error && error.name === 'ScenarioError') return `${given}: ${error.message}`
+  const place = place_in(error, file)?.slice(file.length) ?? ''
+  return `${given}${place} throws while it is loaded: ${first_line(error)}`
+}
+
+// --- imports of user files -----------------------------------------------------------------------------------
+
+let typescript_ready = false
+let name_ready = false
+
+/**
+ * Lets a user's file import `toctoscope` wherever it lies, and be TypeScript. Only what is needed is loaded: a
+ * compiler costs more time than a search. Run from sources (tests), the runner does both already.
+ */
+async function prepare_imports(file: string): Promise<void> {
+  if (import.meta.url.endsWith('.ts')) return
+  if (/\.[cm]?tsx?$/.test(file) && !typescript_ready) {
+    typescript_ready = true
+    const { register } = await import('tsx/esm/api')
+    register()
+  }
+  if (name_ready) return
+  name_ready = true
+  const { register } = await import('node:module')
+  const source = new URL('../', import.meta.url).href
+  register('./resolve.js', import.meta.url, { data: { source } })
+}
+
+/** The path of a file of this program, for messages. */
+export const own_path = fileURLToPath(new URL('.', import.meta.url))

@@ -1,0 +1,245 @@
+#!/usr/bin/env node
+/**
+ * The command line. One file per verb; what a verb needs is loaded when it is asked for, since the program must
+ * have explored a scenario before a second is over.
+ */
+import { realpathSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import type { Scenario } from '../scenario/builder.js'
+import { VERSION } from '../version.js'
+import { add_bounds, several } from './bounds.js'
+import { CASE_HELP } from './cases.js'
+import { exit, tell_error } from './errors.js'
+import type { ExploreCommandOptions } from './explore.js'
+import type { Loaded } from './load.js'
+import type { ReplayOptions } from './replay.js'
+import type { RunOptions } from './run.js'
+import type { ShowOptions } from './show.js'
+import { process_terminal, type Terminal } from './terminal.js'
+
+const ABOUT = `Searches every interleaving of what tasks do to a checked file, on a model of the Linux kernel:
+may what a program uses differ from what the kernel approved of?`
+
+const EXIT_CODES = `
+Exit codes: 0 every expectation met, 1 a verdict that was not expected, 2 wrong usage, 3 a scenario, policy,
+token or trace that cannot be loaded, 4 incomplete (a bound was hit), 70 a bug in toctoscope.
+
+Begin with:
+  npx toctoscope explore overlay-copy-up`
+
+/** Files that the user brought: an error that comes from them is not ours. */
+type Files = string[]
+type Finish = (code: number | Promise<number>) => Promise<void>
+
+/**
+ * Runs the command line.
+ *
+ * @param args without the program's name: `['explore', 'overlay-copy-up']`
+ * @returns the exit code
+ */
+export async function run_command_line(args: readonly string[], terminal: Terminal = process_terminal()): Promise<number> {
+  const files: Files = []
+  let code: number = exit.ok
+  const program = make_program(terminal, files, async (result) => {
+    code = await result
+  })
+  try {
+    await program.parseAsync([...args], { from: 'user' })
+    return code
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exit.ok : exit.usage
+    const told = tell_error(error, files)
+    terminal.err(`toctoscope: ${told.text}\n`)
+    return told.code
+  }
+}
+
+function make_program(terminal: Terminal, files: Files, finish: Finish): Command {
+  const program = new Command('toctoscope')
+  program
+    .description(ABOUT)
+    .version(VERSION, '-V, --version', 'the version')
+    .helpOption('-h, --help', 'help')
+    .helpCommand('help [verb]', 'help on a verb')
+    .addHelpText('after', EXIT_CODES)
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureHelp({ helpWidth: 100 })
+    .configureOutput({
+      writeOut: (text) => terminal.out(text),
+      writeErr: (text) => terminal.err(text),
+      outputError: (text, write) => write(text.replace(/^error: /, 'toctoscope: ')),
+    })
+  add_list(program, terminal, finish)
+  add_explore(program, terminal, files, finish)
+  add_run(program, terminal, files, finish)
+  add_replay(program, terminal, files, finish)
+  add_show(program, terminal, files, finish)
+  return program
+}
+
+const stages_option = () => new Option('-v, --stages', 'every stage on a line of its own, with what it touches')
+const width_option = () =>
+  new Option('--width <columns>', 'columns of the report').argParser((text) => {
+    const width = Number(text)
+    if (!Number.isInteger(width) || width < 60 || width > 1000) throw new InvalidArgumentError('Expected a number from 60 to 1000.')
+    return width
+  })
+
+interface Width {
+  width?: number
+}
+
+const with_width = (terminal: Terminal, { width }: Width): Terminal => (width === undefined ? terminal : { ...terminal, width })
+
+async function load(called: string, files: Files): Promise<Loaded> {
+  const { load_scenario } = await import('./load.js')
+  const loaded = await load_scenario(called)
+  if (loaded.file !== null) files.push(loaded.file)
+  return loaded
+}
+
+function add_list(program: Command, terminal: Terminal, finish: Finish): void {
+  program
+    .command('list')
+    .description('the shipped scenarios, and what each shows')
+    .option('--json', 'as JSON')
+    .action(async (options: { json?: boolean }) => finish((await import('./list.js')).list(options, terminal)))
+}
+
+function add_explore(program: Command, terminal: Terminal, files: Files, finish: Finish): void {
+  const command = program
+    .command('explore')
+    .argument('<scenario...>', 'names (see list) or files (.ts, .js, .json)')
+    .description('search all interleavings of every case: a verdict per case, and the shortest counterexample')
+    .option('--case <pattern>', CASE_HELP, several)
+    .option('--json', 'one JSON document')
+  add_bounds(command)
+    .option('--no-timing', 'leave out times: the same output on every machine')
+    .option('--paranoid', 'ask the unreduced search too, and compare (slow)')
+    .addOption(stages_option())
+    .addOption(width_option())
+    .action(async (called: string[], options: ExploreCommandOptions & Width) => {
+      const scenarios: Loaded[] = []
+      for (const each of called) scenarios.push(await load(each, files))
+      const { explore } = await import('./explore.js')
+      await finish(explore(scenarios, options, with_width(terminal, options)))
+    })
+}
+
+function add_run(program: Command, terminal: Terminal, files: Files, finish: Finish): void {
+  program
+    .command('run')
+    .argument('<scenario>', 'a name (see list) or a file')
+    .description('one schedule: in order, or as told; prints the trace')
+    .option('--case <pattern>', CASE_HELP, several)
+    .addOption(new Option('--seed <n>', 'a random schedule').argParser(parse_seed))
+    .option('--schedule <parts>', 'who runs until when: interpreter:check,attacker,interpreter (until a call returns, for so many stages, or to the end)')
+    .addOption(stages_option())
+    .addOption(width_option())
+    .action(async (called: string, options: RunOptions & Width) => {
+      const loaded = await load(called, files)
+      const { run } = await import('./run.js')
+      await finish(run(loaded, options, with_width(terminal, options)))
+    })
+}
+
+function parse_seed(text: string): number {
+  if (!/^-?\d{1,15}$/.test(text)) throw new InvalidArgumentError('Expected a whole number.')
+  return Number(text)
+}
+
+function add_replay(program: Command, terminal: Terminal, files: Files, finish: Finish): void {
+  program
+    .command('replay')
+    .argument('<token>', 'a replay token, or a trace file')
+    .argument('[file]', 'the scenario, where it is not a shipped one')
+    .description('repeat one execution exactly')
+    .option('--step', 'stop at each stage: Enter goes on, q ends')
+    .addOption(stages_option())
+    .addOption(width_option())
+    .action(async (token: string, file: string | undefined, options: ReplayOptions & Width) => {
+      if (file !== undefined) files.push(file)
+      const { replay } = await import('./replay.js')
+      await finish(replay(token, file, options, with_width(terminal, options)))
+    })
+}
+
+function add_show(program: Command, terminal: Terminal, files: Files, finish: Finish): void {
+  const command = program
+    .command('show')
+    .argument('<what>', 'a trace file, a token, or a scenario whose counterexample is to be shown')
+    .argument('[file]', 'with a token: the scenario, where it is not a shipped one')
+    .description('draw a trace')
+    .option('--case <pattern>', CASE_HELP, several)
+    .addOption(new Option('--format <format>', 'how').choices(['text', 'mermaid', 'json']).default('text'))
+  add_bounds(command)
+    .addOption(stages_option())
+    .addOption(width_option())
+    .action(async (what: string, file: string | undefined, options: ShowOptions & Width) => {
+      files.push(what, ...(file === undefined ? [] : [file]))
+      const { show } = await import('./show.js')
+      await finish(show(what, file, options, with_width(terminal, options)))
+    })
+}
+
+/**
+ * `npx tsx my-scenario.ts`: a scenario file that is run as a program explores itself.
+ *
+ * @param args options of `explore`, e.g. `--json`
+ * @returns the exit code
+ */
+export async function explore_itself(scenario: Scenario, args: readonly string[], terminal: Terminal = process_terminal()): Promise<number> {
+  const files: Files = process.argv[1] === undefined ? [] : [process.argv[1]]
+  let code: number = exit.ok
+  const program = new Command(scenario.name).exitOverride().showSuggestionAfterError()
+  program.configureOutput({
+    writeOut: (text) => terminal.out(text),
+    writeErr: (text) => terminal.err(text),
+    outputError: (text, write) => write(text.replace(/^error: /, 'toctoscope: ')),
+  })
+  program.description(scenario.summary).option('--case <pattern>', CASE_HELP, several).option('--json', 'one JSON document')
+  add_bounds(program)
+    .option('--no-timing', 'leave out times')
+    .option('--paranoid', 'ask the unreduced search too, and compare (slow)')
+    .addOption(stages_option())
+    .addOption(width_option())
+    .action(async (options: ExploreCommandOptions & Width) => {
+      const { explore } = await import('./explore.js')
+      const { name, summary, teaches, cases } = scenario
+      const file = files[0] ?? null
+      code = await explore([{ name, summary, teaches, cases, called: file ?? name, file }], options, with_width(terminal, options))
+    })
+  try {
+    await program.parseAsync([...args], { from: 'user' })
+    return code
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exit.ok : exit.usage
+    const told = tell_error(error, files)
+    terminal.err(`toctoscope: ${told.text}\n`)
+    return told.code
+  }
+}
+
+/** Whether Node was told to run this file, by its name or through a link to it. */
+function is_program(): boolean {
+  const program = process.argv[1]
+  if (program === undefined) return false
+  try {
+    return realpathSync(program) === fileURLToPath(import.meta.url)
+  } catch {
+    return false
+  }
+}
+
+if (is_program()) {
+  const last_resort = (error: unknown) => {
+    const told = tell_error(error, process.argv.slice(2))
+    process.stderr.write(`toctoscope: ${told.text}\n`)
+    process.exit(told.code)
+  }
+  process.on('uncaughtException', last_resort)
+  process.on('unhandledRejection', last_resort)
+  process.exitCode = await run_command_line(process.argv.slice(2))
+}

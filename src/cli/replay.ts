@@ -1,0 +1,69 @@
+/** `toctoscope replay`: repeats one execution exactly. */
+import { existsSync } from 'node:fs'
+import { columns } from '../trace/columns.js'
+import { trace_execution } from '../trace/execution.js'
+import { theme } from '../trace/layout.js'
+import { to_text } from '../trace/text.js'
+import { decode_token, find_case, looks_like_token } from '../trace/token.js'
+import type { Trace } from '../trace/trace.js'
+import { exit, LoadError, UsageError } from './errors.js'
+import { load_scenario, shipped_names } from './load.js'
+import type { Terminal } from './terminal.js'
+
+export interface ReplayOptions {
+  step?: boolean
+  stages?: boolean
+}
+
+/** @param what a token, or a trace file, which holds one */
+export async function replay(what: string, file: string | undefined, options: ReplayOptions, terminal: Terminal): Promise<number> {
+  const token = looks_like_token(what) || !existsSync(what) ? what : await token_in(what)
+  const trace = await trace_of_token(token, file)
+  if (options.step === true) return step_through(trace, terminal)
+  terminal.out(to_text(trace, { width: terminal.width, color: terminal.color, stages: options.stages }))
+  if (terminal.interactive) terminal.err('Every stage, one by one: add --step. As a diagram: toctoscope show TOKEN --format mermaid\n')
+  return exit.ok
+}
+
+async function token_in(given: string): Promise<string> {
+  if (!given.endsWith('.json')) throw new UsageError(`${given}: expected a token, or a trace in JSON (toctoscope show … --format json)`)
+  const { is_trace_file, load_trace } = await import('./show.js')
+  if (!is_trace_file(given)) throw new LoadError(`${given}: this is not a trace; "toctoscope explore" takes scenarios`)
+  const { token } = await load_trace(given)
+  if (token === null) throw new LoadError(`${given}: this trace holds no token, so it cannot be replayed`)
+  return token
+}
+
+/**
+ * Runs what a token says.
+ *
+ * @param file the scenario, where the token is of one that is not shipped
+ * @throws TokenError, LoadError, ReplayError
+ */
+export async function trace_of_token(word: string, file: string | undefined): Promise<Trace> {
+  const token = decode_token(word)
+  if (file === undefined && !shipped_names().includes(token.scenario)) {
+    throw new LoadError(`the token is of the scenario ${token.scenario}, which is not among the shipped ones: give its file too, toctoscope replay TOKEN FILE`)
+  }
+  const loaded = await load_scenario(file ?? token.scenario)
+  const index = find_case(token, { toctoscope: 1, ...loaded, cases: loaded.cases.map(({ form }) => form) })
+  return trace_execution({ scenario: loaded, index, removed: token.removed, schedule: token.schedule })
+}
+
+/** Stage after stage; Enter goes on, q ends. */
+async function step_through(trace: Trace, terminal: Terminal): Promise<number> {
+  const colors = theme(terminal.color)
+  const options = { width: terminal.width, theme: colors, stages: true }
+  let printed = 0
+  for (const { n } of trace.steps) {
+    const lines = columns({ ...trace, steps: trace.steps.slice(0, n) }, options)
+    terminal.out(`${lines.slice(printed).join('\n')}\n`)
+    printed = lines.length
+    if (n === trace.steps.length) break
+    if (terminal.interactive) terminal.err(`step ${n} of ${trace.steps.length}: Enter goes on, q ends `)
+    const typed = await terminal.line()
+    if (typed === null || typed.trim() === 'q') return exit.ok
+  }
+  terminal.out(`\n${to_text(trace, { width: terminal.width, color: terminal.color }).split('\n\n').slice(-4).join('\n\n')}`)
+  return exit.ok
+}

@@ -1,0 +1,118 @@
+/** `toctoscope run`: one schedule of one case, and its trace. */
+import { Random, random_run } from '../explore/random.js'
+import { replay, run_in_order } from '../explore/replay.js'
+import type { Move, Schedule } from '../explore/system.js'
+import { FastStore } from '../kernel/fast_store.js'
+import { type Kernel, STEPPED, step } from '../kernel/machine.js'
+import { nearest } from '../scenario/error.js'
+import type { CaseSystem } from '../scenario/system.js'
+import { trace_execution, system_of } from '../trace/execution.js'
+import { to_text } from '../trace/text.js'
+import { choose_cases, pattern_of } from './cases.js'
+import { UsageError } from './errors.js'
+import type { Loaded } from './load.js'
+import type { Terminal } from './terminal.js'
+
+export interface RunOptions {
+  case?: readonly string[]
+  seed?: number
+  schedule?: string
+  stages?: boolean
+}
+
+/** Stages after which a run is given up. */
+const MOST_STEPS = 100_000
+
+export function run(loaded: Loaded, options: RunOptions, terminal: Terminal): number {
+  if (options.seed !== undefined && options.schedule !== undefined) {
+    throw new UsageError('--seed and --schedule exclude each other')
+  }
+  const index = one_case(loaded, options.case ?? [], terminal)
+  const system = system_of({ scenario: loaded, index, removed: [] })
+  const schedule = schedule_of(system, options)
+  const trace = trace_execution({ scenario: loaded, index, removed: [], schedule })
+  terminal.out(to_text(trace, { width: terminal.width, color: terminal.color, stages: options.stages }))
+  return 0
+}
+
+/** The case that is meant; the first, and a word about it, where several are. */
+export function one_case(loaded: Loaded, patterns: readonly string[], terminal: Terminal): number {
+  const chosen = choose_cases(loaded, patterns)
+  if (chosen.length > 1) {
+    terminal.err(`toctoscope: this is the first of ${chosen.length} cases; choose one with --case, e.g. --case ${pattern_of(loaded, chosen[chosen.length - 1]!)}\n`)
+  }
+  return chosen[0]!
+}
+
+function schedule_of(system: CaseSystem, { seed, schedule }: RunOptions): Schedule {
+  const k = system.boot(new FastStore())
+  if (seed !== undefined) return random_run(k, new Random(seed), MOST_STEPS, () => false)
+  const moves = schedule === undefined ? [] : follow(k, system, schedule)
+  return [...moves, ...run_in_order(k, moves.at(-1)?.task ?? 0, MOST_STEPS)]
+}
+
+/**
+ * Follows a schedule as people write it: parts joined by commas, each a task's name or number, and until when
+ * it runs: `interpreter:check,attacker,interpreter` lets the interpreter run until the call named `check`
+ * returns (or one of that system call), then the attacker until it ends or sleeps. `interpreter:12` is twelve
+ * stages. What is left is run in order.
+ */
+function follow(k: Kernel, system: CaseSystem, text: string): Move[] {
+  const moves: Move[] = []
+  for (const part of text.split(',').filter((each) => each.trim() !== '')) {
+    const [who = '', until] = part.trim().split(':')
+    const task = task_named(system, who)
+    const stages = until !== undefined && /^\d+$/.test(until) ? Number(until) : Number.POSITIVE_INFINITY
+    if (until !== undefined && stages === Number.POSITIVE_INFINITY) must_name_call(system, task, until)
+    run_part(k, task, stages, until, moves)
+  }
+  return moves
+}
+
+function run_part(k: Kernel, task: number, stages: number, until: string | undefined, moves: Move[]): void {
+  for (let i = 0; i < stages && k.store.depth(task) > 0 && moves.length < MOST_STEPS; i++) {
+    const mark = k.store.mark()
+    const call = name_of_call(k, task)
+    k.events = []
+    if (step(k, task) !== STEPPED) {
+      k.store.undo(mark)
+      return
+    }
+    moves.push({ task, choice: 0 })
+    const returned = k.events.some(({ kind }) => kind === 'return')
+    if (returned && until !== undefined && call.includes(until)) return
+  }
+}
+
+/** Names of the call that a task is in: of its result, and of the system call. */
+function name_of_call(k: Kernel, task: number): string[] {
+  const { pc } = k.store.frame(task, 0) as unknown as { pc?: number }
+  const { code } = k.config as unknown as Pick<CaseSystem, 'code'>
+  const call = pc === undefined ? undefined : code.instructions[pc]
+  if (call?.op !== 'call') return []
+  return [call.syscall.name, code.programs[code.program_of[pc!]!]!.slots[call.slot]!]
+}
+
+function task_named(system: CaseSystem, who: string): number {
+  const { programs } = system.code
+  const by_name = programs.findIndex(({ name }) => name === who)
+  if (by_name >= 0) return by_name + 1
+  const number = Number(who)
+  if (Number.isInteger(number) && number >= 1 && number <= programs.length) return number
+  const names = programs.map(({ name }) => name)
+  const near = nearest(who, names)
+  const hint = near === undefined ? `; there are ${names.join(', ')}` : `; did you mean ${near}?`
+  throw new UsageError(`--schedule: there is no task ${JSON.stringify(who)}${hint}`)
+}
+
+function must_name_call(system: CaseSystem, task: number, until: string): void {
+  const { calls, slots, name } = system.code.programs[task - 1]!
+  const known = [...new Set([...slots, ...calls.map((call) => call.syscall.name)])]
+  if (known.includes(until)) return
+  throw new UsageError(`--schedule: ${name} has no call ${JSON.stringify(until)}; there are ${known.join(', ')}`)
+}
+
+/** Makes sure that a schedule fits, for messages that say where it does not. @throws ReplayError */
+export function check_schedule(system: CaseSystem, schedule: Schedule): void {
+  replay(system, new FastStore(), schedule)
+}

@@ -1,0 +1,68 @@
+/** `toctoscope show`: a trace in one of its forms. */
+import { to_json } from '../trace/json.js'
+import { trace_execution } from '../trace/execution.js'
+import { to_mermaid } from '../trace/mermaid.js'
+import { to_text } from '../trace/text.js'
+import { looks_like_token } from '../trace/token.js'
+import type { Trace } from '../trace/trace.js'
+import type { BoundOptions } from './bounds.js'
+import { pattern_of } from './cases.js'
+import { exit, LoadError, UsageError } from './errors.js'
+import { search, shown_execution, to_be_shown } from './explore.js'
+import { load_scenario, read_json } from './load.js'
+import { trace_of_token } from './replay.js'
+import { run } from './run.js'
+import type { Terminal } from './terminal.js'
+
+export const formats = ['text', 'mermaid', 'json'] as const
+export type Format = (typeof formats)[number]
+
+export interface ShowOptions extends BoundOptions {
+  case?: readonly string[]
+  format: Format
+  stages?: boolean
+}
+
+/** @param what a trace file, a token, or a scenario whose shortest counterexample is to be shown */
+export async function show(what: string, file: string | undefined, options: ShowOptions, terminal: Terminal): Promise<number> {
+  if (looks_like_token(what)) return draw(await trace_of_token(what, file), options, terminal)
+  if (file !== undefined) throw new UsageError('only a token is followed by a file: show TOKEN FILE')
+  if (is_trace_file(what)) return draw(await load_trace(what), options, terminal)
+  return show_scenario(what, options, terminal)
+}
+
+export function draw(trace: Trace, { format, stages }: ShowOptions, terminal: Terminal): number {
+  if (format === 'json') terminal.out(to_json(trace))
+  else if (format === 'mermaid') terminal.out(to_mermaid(trace))
+  else terminal.out(to_text(trace, { width: terminal.width, color: terminal.color, stages }))
+  return exit.ok
+}
+
+async function show_scenario(called: string, options: ShowOptions, terminal: Terminal): Promise<number> {
+  const loaded = await load_scenario(called)
+  const explored = search(loaded, options, terminal)
+  const found = to_be_shown(explored)
+  if (found === undefined) {
+    const all = explored.length === 1 ? `it is ${explored[0]!.report.verdict}` : 'no case has one'
+    terminal.err(`toctoscope: there is no counterexample: ${all}. This is a run in which one task follows the other.\n`)
+    if (options.format !== 'text') throw new UsageError(`there is no counterexample to be drawn as ${options.format}`)
+    return run(loaded, { case: [pattern_of(loaded, explored[0]!.index)], stages: options.stages }, terminal)
+  }
+  return draw(trace_execution(shown_execution(found, options)), options, terminal)
+}
+
+/** Whether a file of JSON is a trace. Whatever else it is, its loader will say. */
+export function is_trace_file(given: string): boolean {
+  if (!given.endsWith('.json')) return false
+  const document = read_json(given)
+  return typeof document === 'object' && document !== null && 'toctoscope_trace' in document
+}
+
+/** @throws LoadError with what is wrong with the file */
+export async function load_trace(given: string): Promise<Trace> {
+  const document = read_json(given)
+  const { validate_trace } = await import('../trace/schema.js')
+  const checked = validate_trace(document)
+  if ('problem' in checked) throw new LoadError(`${given}: not a trace that this version can read: ${checked.problem}`)
+  return checked.trace
+}

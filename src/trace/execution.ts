@@ -1,0 +1,119 @@
+/**
+ * From a case and a schedule to a trace: everything that is said about an execution follows from these, so a
+ * replay says the same as the search that found it, byte for byte.
+ */
+import { cause_of } from '../causes.js'
+import { can_go_on, count_preemptions, replay } from '../explore/replay.js'
+import type { Schedule } from '../explore/system.js'
+import { FastStore } from '../kernel/fast_store.js'
+import type { Store } from '../kernel/store.js'
+import type { Case } from '../scenario/builder.js'
+import type { CallForm, CaseForm, Verdict } from '../scenario/form.js'
+import { instruction_at, type Removal, without_calls } from '../scenario/reduce.js'
+import { type CaseSystem, case_system } from '../scenario/system.js'
+import { record } from './record.js'
+import { case_hash, encode_token, type Token } from './token.js'
+import type { Trace } from './trace.js'
+
+/** A scenario as far as executions of it are concerned. */
+export interface Executable {
+  readonly name: string
+  readonly summary: string
+  readonly cases: readonly Case[]
+}
+
+export interface Execution {
+  readonly scenario: Executable
+  /** Place of the case in the scenario. */
+  readonly index: number
+  readonly removed: readonly Removal[]
+  readonly schedule: Schedule
+}
+
+/** The case as it runs: without the calls that were left out. */
+export function system_of({ scenario, index, removed }: Omit<Execution, 'schedule'>): CaseSystem {
+  const of = scenario.cases[index]!
+  const whole = case_system(of, `cases[${index}]`)
+  return removed.length === 0 ? whole : case_system(without_calls(of, removed, whole), `cases[${index}]`)
+}
+
+/** The token that repeats an execution. */
+export function token_of({ scenario, index, removed, schedule }: Execution): string {
+  const of = scenario.cases[index]!
+  const { form } = of
+  const wanted = removed.map((removal) => only_wanted(of, removal))
+  return encode_token({ scenario: scenario.name, hash: case_hash(form), index, removed: wanted, schedule })
+}
+
+/** Bytes and fields that nobody asks for need not be known. */
+function only_wanted(of: Case, removal: Removal): Removal {
+  const { program } = of.form.tasks[removal.task - 1]!
+  const { as } = program[removal.op] as CallForm
+  const text = JSON.stringify(program)
+  const { task, op, ret, data, fields } = removal
+  if (as === undefined) return { task, op, ret }
+  const asks_fields = text.includes(`{"$":"${as}.`)
+  const asks_data = text.includes(`{"$":"${as}"}`)
+  return {
+    task,
+    op,
+    ret,
+    ...(data !== undefined && asks_data ? { data } : {}),
+    ...(fields !== undefined && asks_fields ? { fields: fields_asked(text, as, of, removal) } : {}),
+  }
+}
+
+function fields_asked(text: string, as: string, of: Case, { task, op, fields }: Removal): number[] {
+  const returns = instruction_at(case_system(of), task, op)?.syscall.returns
+  const names = typeof returns === 'object' ? returns.struct : []
+  return fields!.map((value, i) => (text.includes(`{"$":"${as}.${names[i]}"}`) ? value : 0))
+}
+
+/** What a token means in a scenario. @throws TokenError (find_case) */
+export function execution_of(token: Token, scenario: Executable, index: number): Execution {
+  return { scenario, index, removed: token.removed, schedule: token.schedule }
+}
+
+/**
+ * Runs an execution and records it.
+ *
+ * @throws ReplayError where the schedule does not fit
+ */
+export function trace_execution(execution: Execution, store: Store = new FastStore()): Trace {
+  const { scenario, schedule, removed, index } = execution
+  const system = system_of(execution)
+  const { verdict, property } = judge(system, schedule)
+  const { form } = scenario.cases[index]!
+  return record(
+    {
+      system,
+      scenario,
+      case: { ...system.form, params: form.params },
+      schedule,
+      verdict,
+      property,
+      cause: property === null ? null : cause_of(system, schedule),
+      removed: removed.map((each) => said(form, each)),
+      token: token_of(execution),
+    },
+    store,
+  )
+}
+
+/** `fstat of interpreter`: a call that was left out. */
+function said(form: CaseForm, { task, op }: Removal): string {
+  const { name, program } = form.tasks[task - 1]!
+  return `${(program[op] as CallForm).call} of ${name}`
+}
+
+/** What this one execution shows; null for the verdict where it shows nothing wrong. */
+function judge(system: CaseSystem, schedule: Schedule): { verdict: Verdict | null; property: string | null } {
+  const end = replay(system, new FastStore(), schedule)
+  const [property = null] = system.violations(end)
+  const tasks = end.store.tasks()
+  if (property === null) {
+    const stuck = tasks.length > 0 && !tasks.some((task) => can_go_on(end, task))
+    return { verdict: stuck ? 'deadlock' : null, property }
+  }
+  return { verdict: count_preemptions(system, new FastStore(), schedule) === 0 ? 'hole' : 'race', property }
+}

@@ -1,0 +1,254 @@
+/**
+ * A counterexample in plain words: who changed what, when, through which kernel function, and why the check did
+ * not help. Made from the trace alone.
+ */
+import { relied_on } from './bytes.js'
+import { how_many, news } from './effects.js'
+import { type Approval, from_bytes_form, type Trace, type TraceStep, type Use } from './trace.js'
+
+interface Story {
+  readonly trace: Trace
+  readonly use: Use | undefined
+  readonly approval: Approval | undefined
+  /** The step that is to blame, and the calls that it belongs to. */
+  readonly blamed: TraceStep | undefined
+}
+
+/** Short paragraphs, in the order in which they are told. */
+export function explain(trace: Trace): string[] {
+  if (trace.verdict === 'deadlock') return deadlock(trace)
+  if (trace.property === null) return nothing_wrong(trace)
+  const use = trace.uses.filter((each) => each.relies !== null).at(-1) ?? trace.uses.at(-1)
+  const approval = use === undefined ? trace.approvals.at(-1) : relied_on(trace, use)
+  const blamed = trace.steps.find((step) => step.n === trace.cause?.step)
+  const story = { trace, use, approval, blamed }
+  const told =
+    trace.property === 'policy' && trace.cause?.kind === 'the check did not look'
+      ? policy_story(story)
+      : trace.property === 'check-use' || trace.property === 'policy'
+        ? check_story(story)
+        : other_story(story)
+  return told.filter((paragraph) => paragraph !== '')
+}
+
+// --- who, where, when ------------------------------------------------------------------------------------
+
+const name_of = (trace: Trace, task: number): string =>
+  trace.tasks.find((each) => each.task === task)?.name ?? `task ${task}`
+
+/** The system call that a step belongs to: its text, and its first and last step. */
+function call_around(trace: Trace, step: { n: number; task: number }) {
+  const own = trace.steps.filter((each) => each.task === step.task)
+  const first = own.filter((each) => each.n <= step.n && each.call !== null).at(-1)
+  const last = own.find((each) => each.n >= step.n && each.result !== null)
+  if (first === undefined) return undefined
+  return { text: first.call!, name: first.call!.split('(')[0]!, from: first.n, to: last?.n ?? step.n }
+}
+
+/** `in step 7`, `in steps 7 to 12`. */
+function during(from: number, to: number): string {
+  return from === to ? `in step ${from}` : `in steps ${from} to ${to}`
+}
+
+/** The path that a task means: the string argument of its first call that has one. */
+function path_meant(trace: Trace, task: number): string {
+  for (const step of trace.steps) {
+    const path = step.task === task ? /"(\/[^"]*)"/.exec(step.call ?? '')?.[1] : undefined
+    if (path !== undefined) return path
+  }
+  return 'the file'
+}
+
+const sources = (use: Use | undefined): string =>
+  [...new Set(use?.from.map(({ object }) => object) ?? [])].join(' and ') || 'nothing'
+
+// --- check and use ---------------------------------------------------------------------------------------
+
+function check_story(story: Story): string[] {
+  const { approval, blamed } = story
+  // Where the attacker came first, or the bytes were read before the check, that is told first.
+  const parts = [
+    { at: approval?.step ?? 0, text: asked(story) },
+    { at: blamed?.n ?? 0, text: changed(story) },
+  ]
+  parts.sort((a, b) => a.at - b.at)
+  return [...parts.map(({ text }) => text), used_after_all(story)]
+}
+
+function asked({ trace, approval, use }: Story): string {
+  if (approval === undefined) {
+    const victim = use === undefined ? 'The victim' : name_of(trace, use.task)
+    return `${victim} used bytes although no check had approved of any.`
+  }
+  const who = name_of(trace, approval.task)
+  const call = call_around(trace, { n: approval.step, task: approval.task })
+  const what = /AT_EXECVE_CHECK/.test(call?.text ?? '') ? 'execveat(AT_EXECVE_CHECK)' : (call?.name ?? 'A check')
+  return `${who} asks whether ${path_meant(trace, approval.task)} may be executed, and ${what} says yes. What the kernel judges for that, in step ${approval.step}, are the ${how_many(approval.bytes)} of ${approval.object}.`
+}
+
+function changed(story: Story): string {
+  const { trace, blamed } = story
+  if (blamed === undefined) return ''
+  const who = name_of(trace, blamed.task)
+  const call = call_around(trace, blamed)
+  const how = `${call?.name ?? 'a call'} (${function_of(blamed)}, step ${blamed.n})`
+  switch (trace.cause?.kind) {
+    case 'copy-up':
+      return `${who} opens it for writing. A file of a lower layer is copied up for that: in step ${blamed.n}, ${function_of(blamed)} makes ${overlay_name(blamed)} stand for the copy, ${published(blamed)}, from then on${later_write(story)}.`
+    case 'truncation':
+      return `${who} changes its length with ${how}${size_change(blamed)}.`
+    case 'rename over':
+      return `${who} puts another file in its place with ${how}.`
+    case 'path switch':
+      return `${who} makes the path lead elsewhere with ${how}.`
+    case 'write in place':
+      return `${who} writes over its bytes with ${how}: the same inode${written(blamed)}, other content.`
+    default:
+      return `${who} makes the difference with ${how}.`
+  }
+}
+
+/** The kernel function that a stage belongs to; stages that are functions of their own are called by their own name. */
+function function_of(step: TraceStep): string {
+  const inner = step.stack.at(-1)?.fn ?? ''
+  return /^[a-z0-9]+_\w+$/.test(step.stage) ? step.stage : inner
+}
+
+const publication = (step: TraceStep) =>
+  step.changes.find((change) => change.table === 'ovl_inode' && change.field === 'upper')
+
+const overlay_name = (step: TraceStep): string => publication(step)?.name ?? 'the overlay inode'
+const published = (step: TraceStep): string => publication(step)?.to ?? 'an upper inode'
+
+function written(step: TraceStep): string {
+  const pages = news(step).filter((change) => change.table === 'page')
+  const names = [...new Set(pages.map((change) => change.name))]
+  return names.length === 0 ? '' : `, ${names.join(', ')}`
+}
+
+function size_change(step: TraceStep): string {
+  const size = step.changes.find((change) => change.field === 'i_size')
+  return size === undefined ? '' : `: ${size.name} has ${how_many(Number(size.to))} now, and had ${size.from}`
+}
+
+/** The write that followed a copy-up, which gave the copy other bytes. */
+function later_write({ trace, blamed, use }: Story): string {
+  const until = use?.step ?? Number.POSITIVE_INFINITY
+  const content = new Set(['page', 'anon_page'])
+  const write = trace.steps.find(
+    (step) =>
+      step.n > blamed!.n && step.n < until && step.task === blamed!.task && news(step).some(({ table }) => content.has(table)),
+  )
+  const call = write === undefined ? undefined : call_around(trace, write)
+  return write === undefined ? '' : `; ${call?.name ?? 'a write'} changes that in step ${write.n}`
+}
+
+function used_after_all(story: Story): string {
+  const { trace, approval, use, blamed } = story
+  if (use === undefined) return fault(story)
+  const who = name_of(trace, use.task)
+  const object = sources(use)
+  const used = `${who} uses ${how_many(use.bytes)} of ${object}`
+  if (approval === undefined) return `${used}.`
+  const denial = denied(story)
+  if (trace.cause?.kind === 'copy-up' && (blamed?.n ?? 0) > approval.step) {
+    return `${who} calls ${reader(story)} on the descriptor that was checked, but on an overlay that goes to the inode that is the real one now. So it ${used.slice(who.length + 1)}, which nobody has judged. The check did not help: its answer was about ${approval.object}${denial}.`
+  }
+  if (object === approval.object) {
+    return `${used}: the inode that was judged, with other content. The check did not help: its answer was about the bytes of that moment${denial}.`
+  }
+  return `${used}. The check did not help: its answer was about ${approval.object}${denial}.`
+}
+
+/** The victim died of what was changed, while it took the bytes. */
+function fault({ trace, approval }: Story): string {
+  const died = trace.results.find((each) => /^SIG/.test(each.text))
+  if (died === undefined) return ''
+  const judged = approval === undefined ? '' : `, although it had been told yes about ${how_many(approval.bytes)}`
+  return `${name_of(trace, died.task)} is killed by ${died.text} in step ${died.step}, in ${died.call}${judged}.`
+}
+
+/** How the victim got the bytes: the name of the call. */
+function reader({ trace, use }: Story): string {
+  const result = trace.results.find((each) => each.task === use?.task && use.calls.includes(each.name))
+  return `${result?.call.split('(')[0] ?? 'read'}()`
+}
+
+/** From when to when the check denied writing. */
+function denied({ trace, approval }: Story): string {
+  const counts = (step: TraceStep, negative: 'from' | 'to') =>
+    step.task === approval?.task &&
+    step.changes.some((change) => change.field === 'i_writecount' && Number(change[negative]) < 0)
+  const from = trace.steps.filter((step) => step.n <= (approval?.step ?? 0) && counts(step, 'to')).at(-1)
+  const to = trace.steps.find((step) => step.n > (approval?.step ?? 0) && counts(step, 'from'))
+  return from === undefined || to === undefined ? '' : `, and writers were kept out only from step ${from.n} to step ${to.n}`
+}
+
+// --- other stories ---------------------------------------------------------------------------------------
+
+function policy_story(story: Story): string[] {
+  const { trace, use } = story
+  const bad = use?.from.find((each) => !each.approved)
+  const who = use === undefined ? 'A task' : name_of(trace, use.task)
+  const last = `${who} uses ${how_many(use?.bytes ?? 0)} of ${bad?.object ?? sources(use)}, of which the policy does not approve.`
+  const attacker = trace.steps.find((step) => step.task !== use?.task && news(step).some(({ table }) => table === 'page'))
+  const call = attacker === undefined ? undefined : call_around(trace, attacker)
+  const first =
+    attacker === undefined
+      ? ''
+      : `${name_of(trace, attacker.task)} puts its own bytes there with ${call?.name ?? 'a call'}, in step ${attacker.n}.`
+  return [first, unasked(story), last]
+}
+
+/** Why a check said yes to an object of which the policy does not approve. */
+function unasked({ trace, approval }: Story): string {
+  if (approval === undefined) return 'No check had been asked.'
+  if (approval.approved) {
+    return `The check did not help: it said yes about ${approval.object} in step ${approval.step}, and the bytes came from another object.`
+  }
+  const hook = /^6\.1[0-8]\b/.test(trace.profile)
+    ? `on ${trace.profile} IPE has no hook for AT_EXECVE_CHECK (it has one since 6.19), so its policy was never asked`
+    : 'no module that knows the policy was asked'
+  const order = trace.preemptions === 0 ? ' It takes no race: the tasks may run one after the other.' : ''
+  return `${name_of(trace, approval.task)} asks whether that may be executed, and in step ${approval.step} the check says yes: ${hook}.${order}`
+}
+
+function other_story({ trace }: Story): string[] {
+  const results = trace.results.filter((each) => trace.property!.includes(each.name))
+  const said = results.map((each) => `${name_of(trace, each.task)}'s ${each.call.split('(')[0]} returned ${each.text} in step ${each.step}`)
+  const how = trace.preemptions === 0 ? 'when the tasks run one after the other' : 'in this interleaving'
+  return [`${trace.property} does not hold ${how}.`, ...(said.length === 0 ? [] : [`${said.join('; ')}.`])]
+}
+
+function deadlock(trace: Trace): string[] {
+  const waiting = trace.tasks
+    .map(({ task, name }) => ({ name, last: trace.steps.filter((step) => step.task === task).at(-1) }))
+    .filter(({ last }) => last !== undefined && !last.ended)
+  const told = waiting.map(({ name, last }) => `${name} sleeps in ${last!.stack.at(-1)?.fn ?? 'its program'} after step ${last!.n}`)
+  return [`No task can go on, and ${told.length === 1 ? 'one has' : 'these have'} not ended: ${told.join('; ')}.`]
+}
+
+function nothing_wrong(trace: Trace): string[] {
+  const ended = trace.tasks.filter(({ task }) => trace.steps.some((step) => step.task === task && step.ended))
+  const all = ended.length === trace.tasks.length ? 'Every task ran to its end' : 'The run stops here'
+  const relied = trace.uses.filter((use) => use.relies !== null).at(-1)
+  const approval = relied === undefined ? undefined : relied_on(trace, relied)
+  if (relied !== undefined && approval !== undefined) {
+    return [`${all}, and no property was violated: what ${name_of(trace, relied.task)} used is what the check had judged.`]
+  }
+  return [`${all}, and no property was violated.`, ...refusals(trace)]
+}
+
+/** Why calls failed, where no use came about. */
+function refusals(trace: Trace): string[] {
+  return trace.results
+    .filter((each) => each.failed)
+    .slice(0, 3)
+    .map((each) => {
+      const why = trace.steps.flatMap((step) =>
+        step.task === each.task && step.n <= each.step ? step.events.filter(({ kind }) => kind === 'refused') : [],
+      )
+      const said = why.at(-1)?.text
+      return `${name_of(trace, each.task)}'s ${each.call.split('(')[0]} failed with ${each.text.replace('-1 ', '')}${said === undefined ? '' : ` (${said})`}.`
+    })
+}

@@ -1,0 +1,95 @@
+/**
+ * The trace as text, for a terminal of 100 columns: what was found, what happened column by column, the bytes,
+ * and the story in plain words. Colour only repeats what the text says.
+ */
+import { side_by_side } from './bytes.js'
+import { columns } from './columns.js'
+import { explain } from './explain.js'
+import { count, type Theme, theme, wrap } from './layout.js'
+import type { Trace } from './trace.js'
+
+export interface TextOptions {
+  /** Columns of the terminal; at least 60. 100 unless told. */
+  readonly width?: number
+  readonly color?: boolean
+  /** Every stage on a line of its own, with all that it read and wrote. */
+  readonly stages?: boolean
+}
+
+/** @returns lines joined by newlines, with one at the end; none is wider than `width` */
+export function to_text(trace: Trace, options: TextOptions = {}): string {
+  const width = Math.max(60, options.width ?? 100)
+  const stages = options.stages ?? false
+  const colors = theme(options.color ?? false)
+  const sections = [
+    header(trace, width, colors),
+    columns(trace, { width, theme: colors, stages }),
+    side_by_side(trace, width, colors),
+    story(trace, width, colors),
+    legend(trace, width, colors, stages),
+    next(trace, colors),
+  ]
+  return `${sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')}\n`
+}
+
+/** What a violated property means. */
+const meanings: Readonly<Record<string, string>> = {
+  'check-use': 'what was used is not what the check judged',
+  policy: 'bytes were used that the policy does not approve',
+}
+
+function headline({ verdict, property }: Trace): string {
+  if (verdict === 'deadlock') return 'DEADLOCK  no task can go on'
+  if (property === null) return 'RUN  no property is violated'
+  const meaning = meanings[property] ?? 'it is violated'
+  const when = verdict === 'hole' ? ', even when the tasks run one after another' : ''
+  return `${(verdict ?? 'run').toUpperCase()}  ${property}: ${meaning}${when}`
+}
+
+function header(trace: Trace, width: number, { strong, bad, dim }: Theme): string[] {
+  const { verdict, property, cause, removed } = trace
+  const title = wrap(`${trace.scenario}${trace.case === '' ? '' : `  ${trace.case}`}`, width, 2)
+  const wrong = verdict === 'deadlock' || property !== null
+  const figures = [
+    `kernel ${trace.profile}`,
+    count(trace.preemptions, 'preemption'),
+    count(trace.steps.length, 'step'),
+    ...(cause === null ? [] : [`cause: ${cause.kind}${cause.step === 0 ? '' : `, step ${cause.step}`}`]),
+  ]
+  const left_out = removed.length === 0 ? [] : wrap(`Left out, for it happens without: ${removed.join(', ')}.`, width, 2)
+  return [
+    ...title.map(strong),
+    ...wrap(trace.summary, width).map(dim),
+    '',
+    ...wrap(headline(trace), width, 2).map(wrong ? bad : strong),
+    ...wrap(figures.join(' · '), width, 2),
+    ...left_out.map(dim),
+  ]
+}
+
+function story(trace: Trace, width: number, { strong }: Theme): string[] {
+  const paragraphs = explain(trace)
+  if (paragraphs.length === 0) return []
+  if (paragraphs.length === 1) return [strong('What happened'), ...wrap(`  ${paragraphs[0]}`, width, 0)]
+  return [strong('What happened'), ...paragraphs.flatMap((each, i) => wrap(`  ${i + 1}. ${each}`, width, 3))]
+}
+
+function legend(trace: Trace, width: number, { dim }: Theme, stages: boolean): string[] {
+  const refused = trace.steps.some((step) => step.events.some(({ kind }) => kind === 'refused'))
+  const entries = [
+    '• stage of a kernel function',
+    ...(stages ? [] : ['⋯ functions without news']),
+    'a → b old and new',
+    ...(trace.approvals.length > 0 ? ['✓ approved'] : []),
+    ...(refused ? ['✗ refused'] : []),
+    ...(trace.cause === null || trace.cause.step === 0 ? [] : ['◀── made the difference']),
+  ]
+  return wrap(entries.join('   '), width, 0).map(dim)
+}
+
+function next(trace: Trace, { strong }: Theme): string[] {
+  return trace.token === null ? [] : ['Replay it with:', `  ${strong(`npx toctoscope replay ${trace.token}`)}`]
+}
