@@ -10,7 +10,10 @@
 /** The result of the last `hash_*` call: JavaScript returns one number, a hash has two. */
 export const out = { lo: 0, hi: 0 }
 
-/** The finaliser of MurmurHash3 (Appleby, public domain): every input bit flips half the output bits. */
+/**
+ * The finaliser of MurmurHash3 (Appleby, public domain): every input bit flips half the output bits. Callers
+ * cut sums to 32 bits, so that none is ever handed over as a double.
+ */
 function finalise(h: number): number {
   h ^= h >>> 16
   h = Math.imul(h, 0x85ebca6b)
@@ -28,10 +31,10 @@ export function hash_number(lo: number, hi: number, value: number): void {
       return
     }
     const high = Math.floor(value / 0x1_0000_0000) | 0
-    lo = finalise(lo + Math.imul(high, 0x9e3779b1))
+    lo = finalise((lo + Math.imul(high, 0x9e3779b1)) | 0)
     hi = finalise(hi ^ Math.imul(high, 0x7feb352d))
   }
-  out.lo = finalise(lo + Math.imul(low, 0x9e3779b1))
+  out.lo = finalise((lo + Math.imul(low, 0x9e3779b1)) | 0)
   out.hi = finalise(hi ^ Math.imul(low + 0x165667b1, 0x2c1b3c6d))
 }
 
@@ -58,7 +61,7 @@ export function string_hash(text: string): { lo: number; hi: number } {
 /** Hashes a string under two salts into `out`. */
 export function hash_string(lo: number, hi: number, value: string): void {
   const words = string_hash(value)
-  out.lo = finalise(lo + Math.imul(words.lo, 0x9e3779b1))
+  out.lo = finalise((lo + Math.imul(words.lo, 0x9e3779b1)) | 0)
   out.hi = finalise(hi ^ Math.imul(words.hi, 0x2c1b3c6d))
 }
 
