@@ -29,13 +29,13 @@ import {
 import type { Kernel } from '../kernel/machine.js'
 import { int, ref, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
-import { dentry, dget, iput } from '../vfs/dentry.js'
+import { dentry, iput } from '../vfs/dentry.js'
 import { add_entry, new_inode } from '../vfs/filesystems/simple.js'
 import { inode, is_dir, is_reg, is_special, PAGE_SIZE, page } from '../vfs/inode.js'
 import { lookup_one, mnt_want_write } from '../vfs/namei.js'
 import { O_ACCMODE, O_RDWR, O_TRUNC, O_WRONLY } from '../vfs/open.js'
 import { read_page, write_page } from '../vfs/page_cache.js'
-import { ovl_dentry_upper, ovl_fs, ovl_inode } from './ovl_entry.js'
+import { bottom_real, bottom_realdata, ovl_dentry_upper, ovl_fs, ovl_inode } from './ovl_entry.js'
 
 /** The overlay inode's mutex: one copy-up at a time (fs/overlayfs/util.c: ovl_inode_lock). */
 export const ovl_inode_mutex = hold('ovl_inode_unlock', (k, ino) => {
@@ -118,11 +118,12 @@ function ovl_copy_up_start(k: Kernel, f: CopyUp): Outcome {
   const { d_sb } = dentry(k, f.dentry)
   const { upper_mnt, workdir } = ovl_fs(k, d_sb)
   if (upper_mnt === 0) return k.refuse(-EROFS, 'the overlay has no upper layer')
-  f.at = next_to_copy(k, f.dentry)
-  const { d_inode } = dentry(k, f.at)
+  const at = next_to_copy(k, f.dentry)
+  const { d_inode } = dentry(k, at)
   if (ovl_inode(k, d_inode).ovl_lock !== 0) return BLOCKED
-  const refused = mnt_want_write(k, upper_mnt) || security(k, 'inode_copy_up', { dentry: f.at })
+  const refused = mnt_want_write(k, upper_mnt) || security(k, 'inode_copy_up', { dentry: at })
   if (refused !== 0) return refused
+  f.at = at
   ovl_inode_lock(k, f, d_inode)
   make_temp(k, f, workdir)
   return f.size === 0 ? jump(f, 'ovl_do_link') : undefined
@@ -130,7 +131,7 @@ function ovl_copy_up_start(k: Kernel, f: CopyUp): Outcome {
 
 /** A file without a name, with the attributes that the lower one has now (ovl_do_tmpfile, ovl_copy_up_metadata). */
 function make_temp(k: Kernel, f: CopyUp, workdir: number): void {
-  const lower = inode(k, ovl_inode(k, dentry(k, f.at).d_inode).lower)
+  const lower = inode(k, bottom_real(k, ovl_inode(k, dentry(k, f.at).d_inode).lower))
   const temp = inode(k, new_inode(k, workdir, lower.i_mode, lower.i_link, lower.i_rdev))
   temp.i_mode = lower.i_mode
   temp.i_uid = lower.i_uid
@@ -152,7 +153,7 @@ function make_temp(k: Kernel, f: CopyUp, workdir: number): void {
  * up to the size that it had at the start; what it has lost since is zeros.
  */
 function ovl_copy_up_file(k: Kernel, f: CopyUp): Outcome {
-  const { lower } = ovl_inode(k, dentry(k, f.at).d_inode)
+  const lower = bottom_realdata(k, ovl_inode(k, dentry(k, f.at).d_inode).lower)
   const from = Math.floor(f.pos / PAGE_SIZE)
   const rest = page
     .where(k, lower)
@@ -182,7 +183,6 @@ function ovl_do_link(k: Kernel, f: CopyUp): Outcome {
   if (lookup_one(k, upperdir, d_name) !== 0)
     return k.refuse(-EEXIST, () => `${d_name} was made in the upper layer`)
   const linked = add_entry(k, upperdir, d_name, f.temp)
-  dget(k, linked)
   hand_over(f, tmpfile)
   inode(k, f.temp).i_count -= 1
   f.pos = linked

@@ -25,8 +25,9 @@ type Wanted = Frame<ValuesOf<typeof wanted>>
 
 /** Notes the first of these dentries that has no upper one. @returns whether there is one */
 function must_copy_up(k: Kernel, f: Wanted, ...dentries: number[]): boolean {
-  f.copy_up = dentries.find((dent) => ovl_dentry_upper(k, dent) === 0) ?? 0
-  return f.copy_up !== 0
+  const first = dentries.find((dent) => ovl_dentry_upper(k, dent) === 0)
+  if (first !== undefined) f.copy_up = first
+  return first !== undefined
 }
 
 /** Copies up what the stage before has asked for, and goes back to it. */
@@ -34,7 +35,10 @@ const copy_up_then = <L extends ValuesOf<typeof wanted>>(back: string) =>
   call<L>(
     ovl_copy_up_flags,
     (_, f) => ({ dentry: f.copy_up }),
-    (_, f) => jump(f, back),
+    (_, f) => {
+      f.copy_up = 0
+      return jump(f, back)
+    },
     'ovl_copy_up',
   )
 
@@ -60,11 +64,10 @@ function ovl_cleanup(k: Kernel, real: number): void {
   remove_entry(k, real)
 }
 
-/** The overlay's own name goes, and with the last one the overlay inode (ovl_drop_nlink). */
+/** The overlay's own name goes (fs/overlayfs/util.c: ovl_drop_nlink). */
 function drop_overlay_name(k: Kernel, dent: number): void {
   const node = inode(k, dentry(k, dent).d_inode)
-  // Links of a lower inode that were not copied up are overlay inodes of their own, with a name each.
-  node.i_nlink = is_dir(node.i_mode) || node.i_count === 1 ? 0 : Math.max(0, node.i_nlink - 1)
+  node.i_nlink = is_dir(node.i_mode) ? 0 : Math.max(0, node.i_nlink - 1)
   d_drop(k, dent)
 }
 

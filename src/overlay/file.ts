@@ -19,8 +19,8 @@ import { backing_file_open } from '../vfs/open.js'
 import { MAY_OPEN, MAY_READ, MAY_WRITE } from '../vfs/permission.js'
 import { generic_file_read_iter, generic_file_write_iter } from '../vfs/read_write.js'
 import { ovl_copy_up_flags, ovl_open_need_copy_up } from './copy_up.js'
-import { bottom_data, mounter_permission } from './inode.js'
-import { ovl_copyattr, ovl_inode_realdata, ovl_path_realdata } from './ovl_entry.js'
+import { mounter_permission } from './inode.js'
+import { bottom_realdata, ovl_copyattr, ovl_inode_realdata, ovl_path_realdata } from './ovl_entry.js'
 
 // --- open and release --------------------------------------------------------------------------------------
 
@@ -239,7 +239,7 @@ function ovl_file_modified(k: Kernel, id: number, real: number, moves: boolean):
 // --- what others ask ---------------------------------------------------------------------------------------
 
 /** The inode that reading and seeking reach now, down to a file system that is no overlay. */
-export const ovl_file_data_inode = (k: Kernel, id: number): number => bottom_data(k, file(k, id).f_inode)
+export const ovl_file_data_inode = (k: Kernel, id: number): number => bottom_realdata(k, file(k, id).f_inode)
 
 /** The file that a new mapping pins: the real one recorded at open, whatever was copied up since (ovl_mmap). */
 export function ovl_mmap_file(k: Kernel, id: number): number {

@@ -9,8 +9,9 @@ import {
   ovl_release,
   ovl_write_iter,
 } from './file.js'
-import { ovl_d_real, ovl_free_inode, ovl_getattr_inode, ovl_permission, ovl_setattr } from './inode.js'
+import { ovl_d_real, ovl_permission, ovl_setattr } from './inode.js'
 import { ovl_is_empty, ovl_lookup } from './lookup.js'
+import { bottom_real } from './ovl_entry.js'
 
 export { mount_overlay, type OverlayMount, type OverlaySpec } from './mount.js'
 
@@ -19,7 +20,7 @@ register_filesystem({
   lookup: ovl_lookup,
   permission: ovl_permission,
   d_real: ovl_d_real,
-  getattr_inode: ovl_getattr_inode,
+  getattr_inode: bottom_real,
   file_data_inode: ovl_file_data_inode,
   mmap_file: ovl_mmap_file,
   open: ovl_open,
@@ -32,5 +33,4 @@ register_filesystem({
   unlink: ovl_do_remove,
   rename: ovl_rename,
   is_empty: ovl_is_empty,
-  evict_inode: ovl_free_inode,
 })

@@ -16,7 +16,7 @@ import {
   notify_change,
   setattr_prepare,
 } from '../vfs/attr.js'
-import { dentry, dput } from '../vfs/dentry.js'
+import { dentry } from '../vfs/dentry.js'
 import { inode, inode_ops, is_reg, is_special, S_IMMUTABLE } from '../vfs/inode.js'
 import { inode_lock } from '../vfs/lock.js'
 import { mnt_want_write } from '../vfs/namei.js'
@@ -25,14 +25,13 @@ import { MAY_APPEND, MAY_READ, MAY_WRITE, sb_permission } from '../vfs/permissio
 import { get_write_access } from '../vfs/write_access.js'
 import { ovl_copy_up_flags } from './copy_up.js'
 import {
+  bottom_real,
+  bottom_realdata,
   ovl_copyattr,
   ovl_dentry_upper,
   ovl_fs,
   ovl_inode,
-  ovl_inode_real,
-  ovl_inode_realdata,
   ovl_inode_upper,
-  ovl_lowerstack,
 } from './ovl_entry.js'
 
 /**
@@ -69,27 +68,7 @@ export function ovl_permission(k: Kernel, ino: number, mask: number): number {
 export function ovl_d_real(k: Kernel, dent: number, type: DRealType): number {
   const { d_inode } = dentry(k, dent)
   if (!is_reg(inode(k, d_inode).i_mode)) return d_inode
-  return type === 'data' ? bottom_data(k, d_inode) : ovl_getattr_inode(k, d_inode)
-}
-
-/** The inode whose attributes stat reports: the real one, down to a file system that is no overlay. */
-export function ovl_getattr_inode(k: Kernel, ino: number): number {
-  const real = ovl_inode_real(k, ino)
-  return inode_ops(k, real).getattr_inode?.(k, real) ?? real
-}
-
-/** The inode that holds the data, down to a file system that is no overlay. */
-export function bottom_data(k: Kernel, ino: number): number {
-  const real = ovl_inode_realdata(k, ino)
-  return ovl_inode.has(k, real) ? bottom_data(k, real) : real
-}
-
-/** The overlay inode goes: it lets go of its real objects (fs/overlayfs/super.c: ovl_free_inode). */
-export function ovl_free_inode(k: Kernel, ino: number): void {
-  const { upper_dentry, lowerstack } = ovl_inode(k, ino)
-  ovl_inode.remove(k, ino)
-  if (upper_dentry !== 0) dput(k, upper_dentry)
-  for (const lower of ovl_lowerstack(lowerstack)) dput(k, lower.dentry)
+  return type === 'data' ? bottom_realdata(k, d_inode) : bottom_real(k, d_inode)
 }
 
 const setattr = {

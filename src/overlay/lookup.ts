@@ -1,6 +1,6 @@
 /** Names of an overlay directory: merging, whiteouts, opaque directories (fs/overlayfs/namei.c). */
 import type { Kernel } from '../kernel/machine.js'
-import { children, d_add, dentry, dget } from '../vfs/dentry.js'
+import { children, d_add, dentry } from '../vfs/dentry.js'
 import { inode, is_dir, S_IFCHR, S_IFMT } from '../vfs/inode.js'
 import { lookup_one } from '../vfs/namei.js'
 import { ovl_inode, ovl_lowerstack, type RealPath } from './ovl_entry.js'
@@ -93,7 +93,7 @@ export function ovl_get_inode(k: Kernel, sb: number, real: RealObjects): number 
   return made.id
 }
 
-/** Makes the row that ties an overlay inode to its real objects, which it keeps from going away. */
+/** Makes the row that ties an overlay inode to its real objects. */
 export function new_ovl_inode(k: Kernel, ino: number, real: RealObjects): void {
   const { upper, lowerstack } = real
   ovl_inode.create_at(k, ino, {
@@ -102,8 +102,6 @@ export function new_ovl_inode(k: Kernel, ino: number, real: RealObjects): void {
     lower: lowerstack.length === 0 ? 0 : dentry(k, lowerstack[1]!).d_inode,
     lowerstack,
   })
-  if (upper !== 0) dget(k, upper)
-  for (const lower of ovl_lowerstack(lowerstack)) dget(k, lower.dentry)
 }
 
 /**

@@ -65,6 +65,16 @@ export function ovl_inode_real(k: Kernel, ino: number): number {
  */
 export const ovl_inode_realdata = ovl_inode_real
 
+/** The inode whose attributes stat reports: the real one, down to a file system that is no overlay. */
+export function bottom_real(k: Kernel, ino: number): number {
+  return ovl_inode.has(k, ino) ? bottom_real(k, ovl_inode_real(k, ino)) : ino
+}
+
+/** The inode that holds the data, down to a file system that is no overlay. */
+export function bottom_realdata(k: Kernel, ino: number): number {
+  return ovl_inode.has(k, ino) ? bottom_realdata(k, ovl_inode_realdata(k, ino)) : ino
+}
+
 /** Where the data is to be opened: the upper dentry, else the topmost lower one (ovl_path_realdata). */
 export function ovl_path_realdata(k: Kernel, ino: number): RealPath {
   const { upper_dentry, lowerstack } = ovl_inode(k, ino)
@@ -79,12 +89,6 @@ export const ovl_dentry_upper = (k: Kernel, dent: number): number =>
 /** The lower (mount, dentry) pairs as objects, the topmost first. */
 export function* ovl_lowerstack(stack: readonly number[]): Generator<RealPath> {
   for (let i = 0; i < stack.length; i += 2) yield { mnt: stack[i]!, dentry: stack[i + 1]! }
-}
-
-/** A directory that has lower parts below an upper one, or several lower ones (ovl_path_type: __OVL_PATH_MERGE). */
-export function ovl_is_merged(k: Kernel, ino: number): boolean {
-  const { upper, lowerstack } = ovl_inode(k, ino)
-  return lowerstack.length > 2 || (upper !== 0 && lowerstack.length > 0)
 }
 
 /** Only the upper layer has it (fs/overlayfs/util.c: !OVL_TYPE_MERGE_OR_LOWER). */

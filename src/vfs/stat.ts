@@ -8,7 +8,7 @@ import { define_syscall } from '../kernel/syscall.js'
 import { dentry } from './dentry.js'
 import { file } from './file.js'
 import { fdget_raw } from './file_table.js'
-import { inode, inode_ops, PAGE_SIZE } from './inode.js'
+import { inode, inode_ops, is_dir, PAGE_SIZE } from './inode.js'
 import { AT_FDCWD, LOOKUP_EMPTY, LOOKUP_FOLLOW, path_lookupat } from './namei.js'
 import { dirfd_param } from './open.js'
 
@@ -39,8 +39,14 @@ function vfs_getattr(k: Kernel, at: number): readonly number[] | number {
   if (refused !== 0) return refused
   const { d_inode, d_sb } = dentry(k, at)
   const real = inode_ops(k, d_inode).getattr_inode?.(k, d_inode) ?? d_inode
-  const { i_mode, i_nlink, i_uid, i_gid, i_size } = inode(k, real)
-  return [d_sb, d_inode, i_mode, i_nlink, i_uid, i_gid, inode(k, d_inode).i_rdev, i_size, PAGE_SIZE]
+  const { i_mode, i_uid, i_gid, i_size } = inode(k, real)
+  return [d_sb, d_inode, i_mode, links(k, d_inode, real), i_uid, i_gid, inode(k, d_inode).i_rdev, i_size, PAGE_SIZE]
+}
+
+/** A merged directory of an overlay counts as one link, whatever its real one counts (fs/overlayfs/inode.c: ovl_getattr). */
+function links(k: Kernel, ino: number, real: number): number {
+  const { i_mode, i_nlink } = inode(k, ino)
+  return is_dir(i_mode) && i_nlink === 1 ? 1 : inode(k, real).i_nlink
 }
 
 function answer(f: Frame<any>, attributes: readonly number[] | number) {

@@ -45,6 +45,7 @@ describe('what copies up (§2.1)', () => {
     ['chmod to the same mode', (m: Overlay) => m.call('chmod', '/m/f', 0o644), '0 [f]'],
     ['fchmod of a read-only descriptor', (m: Overlay) => m.call('fchmod', m.open('/m/f'), 0o600), '0 [f]'],
     ['chown to the same ids', (m: Overlay) => m.call('chown', '/m/f', 0, 0), '0 [f]'],
+    ['chown that changes nothing', (m: Overlay) => m.call('chown', '/m/f', -1, -1), '0 [f]'],
     ['lchown of a symbolic link', (m: Overlay) => m.call('lchown', '/m/s', 5, 5), '0 [s]'],
     ['link', (m: Overlay) => m.call('link', '/m/f', '/m/g'), '0 [f g]'],
     ['rename', (m: Overlay) => m.call('rename', '/m/f', '/m/g'), '0 [-f g]'],
@@ -89,7 +90,14 @@ describe('what does not (§2.1, I7)', () => {
     expect(m.names('/u')).toBe('')
   })
 
-  it('but an owner without any right to the content can make it', () => {
+  it('but anybody can make it with a chown that changes nothing', () => {
+    const m = lower()
+    m.spawn(2, { uid: 1000 })
+    expect(m.as(2, 'chown', '/m/f', -1, -1)).toBe(0)
+    expect(m.names('/u')).toBe('f')
+  })
+
+  it('and an owner without any right to the content can make it', () => {
     const m = new Overlay({ l: { f: file('secret', { mode: 0, uid: 1000 }) } })
     m.spawn(2, { uid: 1000 })
     expect(m.as(2, 'open', '/m/f', O_RDONLY)).toBe('EACCES')
@@ -282,6 +290,15 @@ describe('failures leave the file absent and ancestors in place (I5)', () => {
     expect(m.call('open', '/m/n', O_WRONLY | O_CREAT, 0o644)).toBe('EROFS')
     expect(m.call('unlink', '/m/f')).toBe('EROFS')
     expect([m.names('/u'), m.writecount('/m/f')]).toEqual(['', 0])
+  })
+
+  it('immutable, below or above: EPERM, and nothing is copied', () => {
+    const m = new Overlay({ l: { f: file('x', { flags: 8 }) }, u: { g: file('x') } })
+    expect(m.call('open', '/m/f', O_WRONLY)).toBe('EPERM')
+    expect(m.call('chmod', '/m/f', 0o600)).toBe('EPERM')
+    m.inode('/u/g').i_flags = 8
+    expect(m.call('open', '/m/g', O_WRONLY)).toBe('EPERM')
+    expect(m.names('/u')).toBe('g')
   })
 
   it('an unlinked lower file cannot be copied: a whiteout has its name', () => {

@@ -1,0 +1,116 @@
+/** Overlay calls against each other in every interleaving, and overlays on top of overlays. */
+import { describe, expect, it } from 'vitest'
+import { mount_overlay } from '../../src/overlay/index.js'
+import { d_real_inode } from '../../src/vfs/d_real.js'
+import { file as open_file } from '../../src/vfs/file.js'
+import { super_block } from '../../src/vfs/super_block.js'
+import { fd_row, fd_slot } from '../../src/vfs/task.js'
+import { dir, file, O_RDWR, O_WRONLY, Overlay } from './machine.js'
+
+const lower = () => {
+  const m = new Overlay({ l: { f: file('lower') } })
+  m.spawn(2)
+  return m
+}
+
+/** Gives task 2 the descriptor of task 1, as fork does. */
+function share(m: Overlay, fd: number): void {
+  const { file: opened } = fd_slot(m.k, fd_row(1, fd))
+  fd_slot.create_at(m.k, fd_row(2, fd), { file: opened, close_on_exec: 0 })
+  open_file(m.k, opened).f_count += 1
+}
+
+describe('in every interleaving', () => {
+  it('an open for reading gets the lower or the upper file, and mmap maps what it got', () => {
+    const m = lower()
+    const outcomes = m.interleavings({ 1: ['open', '/m/f', 0], 2: ['open', '/m/f', O_WRONLY] }, () => {
+      const { file: opened } = fd_slot(m.k, fd_row(1, 0))
+      const real = open_file(m.k, open_file(m.k, opened).realfile).f_inode
+      return real === m.inode('/l/f').id ? 'lower' : 'upper'
+    })
+    expect(outcomes).toEqual(['1:0 2:0 lower', '1:0 2:0 upper'])
+  })
+
+  it('a write is seen by a reader whole or not at all, whatever layer the descriptor began with', () => {
+    const m = lower()
+    const fd = m.open('/m/f')
+    const w = m.open('/m/f', O_WRONLY, 0, 2)
+    const outcomes = m.interleavings({ 1: ['pread', fd, 9, 0], 2: ['write', w, 'UPPER'] }, () => m.data())
+    expect(outcomes).toEqual(['1:5 2:5 UPPER', '1:5 2:5 lower'])
+  })
+
+  it('two readers of one description open its upper file once', () => {
+    const m = lower()
+    const fd = m.open('/m/f')
+    m.call('chmod', '/m/f', 0o600)
+    share(m, fd)
+    const outcomes = m.interleavings({ 1: ['pread', fd, 9, 0], 2: ['pread', fd, 9, 0] }, () => {
+      const real = open_file.rows(m.k).filter((row) => row.f_inode === m.inode('/u/f').id)
+      return `${real.length} ${m.data(1)} ${m.data(2)}`
+    })
+    expect(outcomes).toEqual(['1:5 2:5 1 lower lower'])
+  })
+
+  it('two writers never deadlock, and their writes do not mix', () => {
+    const m = lower()
+    const one = m.open('/m/f', O_RDWR)
+    const two = m.open('/m/f', O_RDWR, 0, 2)
+    const outcomes = m.interleavings({ 1: ['write', one, 'aaaaa'], 2: ['write', two, 'bbbbb'] }, () =>
+      m.content('/u/f'),
+    )
+    expect(outcomes).toEqual(['1:5 2:5 aaaaa', '1:5 2:5 bbbbb'])
+  })
+
+  it('rename over a file against its copy-up', () => {
+    const m = new Overlay({ l: { f: file('f'), g: file('g') } })
+    m.spawn(2)
+    const outcomes = m.interleavings({ 1: ['rename', '/m/g', '/m/f'], 2: ['chmod', '/m/f', 0o600] }, () =>
+      m.content('/m/f'),
+    )
+    expect(outcomes.every((outcome) => !outcome.includes('deadlock'))).toBe(true)
+    expect(outcomes.map((outcome) => outcome.split(' ')[0])).toContain('1:0')
+  })
+
+  it('truncate against a writer of the upper file: one after the other', () => {
+    const m = lower()
+    const w = m.open('/m/f', O_WRONLY)
+    const outcomes = m.interleavings({ 1: ['write', w, 'UPPER'], 2: ['truncate', '/m/f', 0] }, () =>
+      m.content('/u/f'),
+    )
+    expect(outcomes).toEqual(['1:5 2:0', '1:5 2:0 UPPER'])
+  })
+})
+
+describe('an overlay as the lower layer of another', () => {
+  const stacked = () => {
+    const m = new Overlay({ l: { f: file('lower') } })
+    m.mount('/ro', m.file_system(dir({ u: dir(), w: dir(), m: dir() })))
+    const made = mount_overlay(m.k, {
+      id: 'top',
+      lower: [m.at('/m')],
+      upper: m.at('/ro/u'),
+      work: m.at('/ro/w'),
+    })
+    if ('errno' in made) throw new Error(made.why)
+    m.mount('/ro/m', super_block(m.k, made.sb).s_root)
+    return m
+  }
+
+  it('reads, maps and stands for the file at the bottom, and follows the copy-up in the middle', () => {
+    const m = stacked()
+    const { dentry } = m.place('/ro/m/f')
+    const fd = m.open('/ro/m/f')
+    expect([m.pread(fd), m.peek(m.map(fd), 5)]).toEqual(['lower', 'lower'])
+    expect(d_real_inode(m.k, dentry)).toBe(m.inode('/l/f').id)
+    m.call('write', m.open('/m/f', O_WRONLY), 'MIDDLE')
+    expect([m.pread(fd), m.peek(m.map(fd), 5), m.stat('/ro/m/f').size]).toEqual(['MIDDLE', 'lower', 6])
+    expect(d_real_inode(m.k, dentry)).toBe(m.inode('/u/f').id)
+    expect(m.call('close', fd)).toBe(0)
+  })
+
+  it('copies up from the overlay below it', () => {
+    const m = stacked()
+    m.call('write', m.open('/ro/m/f', O_WRONLY), 'TOP')
+    expect([m.cat('/ro/m/f'), m.content('/ro/u/f'), m.cat('/m/f')]).toEqual(['TOPer', 'TOPer', 'lower'])
+  })
+})
