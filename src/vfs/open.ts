@@ -24,6 +24,7 @@ import {
   EMFILE,
   ENOENT,
   ENOTDIR,
+  ENXIO,
   EOPNOTSUPP,
   EPERM,
   EROFS,
@@ -247,7 +248,21 @@ function security_file_open(k: Kernel, f: DentryOpen): Outcome {
   dget(k, f.dentry)
   f.file = opened.id
   take(f, unopened_file, opened.id)
-  return (f.flags & O_PATH) !== 0 ? 0 : security(k, 'file_open', { file: opened.id })
+  if ((f.flags & O_PATH) !== 0) return
+  return security(k, 'file_open', { file: opened.id }) || device_open(k, d_inode)
+}
+
+/** Memory devices (null, zero …) are the only ones that have a driver here (fs/char_dev.c: chrdev_open). */
+const MEM_MAJOR = 1
+
+/** @returns -ENXIO for a device that nobody drives, such as a whiteout that is met in its layer */
+function device_open(k: Kernel, ino: number): number {
+  const { i_mode, i_rdev } = inode(k, ino)
+  const type = i_mode & S_IFMT
+  if (type === S_IFBLK || (type === S_IFCHR && i_rdev >> 8 !== MEM_MAJOR)) {
+    return k.refuse(-ENXIO, 'no driver has such a device')
+  }
+  return 0
 }
 
 /**

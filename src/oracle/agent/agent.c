@@ -1,0 +1,1135 @@
+/*
+ * Plays programs of system calls on the kernel that it runs on, one process per task, in exactly the order in
+ * which it is told, and answers with all that the calls gave.
+ *
+ * Processes:
+ *
+ *     caller ──stdin/stdout──> main ──fork──> agent (process 1 of its own namespaces)
+ *                                               ├─ task 1   chroot of the program's mounts
+ *                                               └─ task 2   …
+ *
+ * The agent has a mount and a process namespace of its own, and its root is a tmpfs that nobody else sees. So
+ * when it ends, in whatever way, the kernel takes back every process, mount and file that it has made. Without
+ * root it makes a user namespace as well.
+ *
+ * Order: agent and task share one word of memory each (`turn`); whoever has the turn runs, the other sleeps
+ * on it (futex). While a task has the turn the word is marked as a robust futex of the task, so that the
+ * kernel itself hands the turn back when the task dies or becomes another program by a successful exec.
+ *
+ * Language: one request per line, words separated by spaces. Set-up and tasks answer nothing, unless they fail:
+ * then a line `E what: why`.
+ *
+ *     fs NAME                        a file system (tmpfs) of that name
+ *     dir|file|sym|node|hard|white|opaque …   fills it, see build()
+ *     fsro NAME                      its superblock is read-only from now on
+ *     at PATH FLAGS fs NAME[/SUB]    mounts: the first one at /
+ *     at PATH FLAGS bind PATH
+ *     at PATH FLAGS overlay UPPER|- WORK|- LOWER…     directories as NAME or NAME/SUB
+ *     at PATH FLAGS proc
+ *     flag PATH FS_FLAGS             inode flags, such as immutable
+ *     task N UID GID UMASK SECUREBITS CAPS|- CWD [GROUP…]
+ *     call N NAME ARGUMENT…          answers one line, see answer()
+ *     wait N                         answers what the call that was blocked gave
+ *     end                            takes everything down and answers `.`
+ *
+ * Arguments: a number; `"text`; `@` for NULL; `$3` for what call 3 returned, `$3+4096` that and so much more,
+ * `$3.7` for field 7 of what it filled in; `( "a "b )` for a vector. In text, `%0A` is a byte, and `*41;` after a
+ * byte says that it stands 41 times more.
+ *
+ * Answers: `13` result, `-2` errno, `!7` signal, `X` the task runs another program now, `D` the task is dead, `B` the
+ * call sleeps. After a result `"text` are the bytes that the call gave, and numbers the fields of a structure.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/futex.h>
+#include <limits.h>
+#include <poll.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	MAX_TASKS = 32,
+	MAX_CALLS = 4096,
+	FIELDS = 10,
+	LINE_SIZE = 1 << 20, /* longest request */
+	DATA_SIZE = 1 << 20, /* most bytes that a call may ask for */
+	BLOCKED_MS = 300,    /* a call that takes longer and sleeps is said to be blocked */
+};
+
+/* ---- what agent and tasks share ------------------------------------------------------------------------- */
+
+enum outcome { RETURNED, SIGNALLED, RUNS_OTHER, DEAD, BLOCKED };
+
+struct slot {
+	_Atomic uint32_t turn; /* 0: the agent's; the task's thread number (and FUTEX_WAITERS): the task's */
+	pid_t pid;             /* 0: no such task */
+	enum outcome state;    /* RETURNED while the task can take calls, else why not */
+	int call;              /* number of the call that it runs */
+	int error;             /* errno of the call, 0 if it did not fail */
+	int signal;            /* signal that a memory access raised */
+	size_t data_size;      /* bytes that it gave */
+	bool has_data, has_fields;
+	char line[LINE_SIZE]; /* the request */
+	char data[DATA_SIZE];
+};
+
+static struct shared {
+	long ret[MAX_CALLS];
+	long field[MAX_CALLS][FIELDS];
+	struct slot slot[MAX_TASKS];
+} *shared;
+
+static bool in_user_ns;        /* without root: one user id, and user.* instead of trusted.* attributes */
+static char setup_error[1024]; /* the first thing that failed in this program's set-up */
+
+static void fail(const char *format, ...)
+{
+	int why = errno;
+	va_list args;
+
+	if (setup_error[0] != '\0')
+		return;
+	va_start(args, format);
+	int n = vsnprintf(setup_error, sizeof setup_error, format, args);
+	va_end(args);
+	if (why != 0 && n >= 0 && n < (int)sizeof setup_error)
+		snprintf(setup_error + n, sizeof setup_error - n, ": %s", strerror(why));
+}
+
+static long futex(_Atomic uint32_t *word, int op, uint32_t value, const struct timespec *timeout)
+{
+	return syscall(SYS_futex, word, op, value, timeout, NULL, 0);
+}
+
+/* ---- words of a request ------------------------------------------------------------------------------------ */
+
+static char *next_word(char **rest)
+{
+	char *word = *rest;
+
+	if (word == NULL || *word == '\0')
+		return NULL;
+	char *end = strchr(word, ' ');
+	if (end != NULL) {
+		*end = '\0';
+		*rest = end + 1;
+	} else {
+		*rest = NULL;
+	}
+	return word;
+}
+
+static int hex(char c)
+{
+	return c <= '9' ? c - '0' : (c & ~0x20) - 'A' + 10;
+}
+
+/* Decodes text into `out`, which has room for `size` bytes and a NUL. Returns its length. */
+static size_t decode(const char *text, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (const char *c = text; *c != '\0' && n < size; c++) {
+		if (*c == '%') {
+			out[n++] = (char)(hex(c[1]) << 4 | hex(c[2]));
+			c += 2;
+		} else if (*c == '*') {
+			char *end;
+			size_t more = strtoul(c + 1, &end, 10);
+			if (more > size - n)
+				more = size - n;
+			memset(out + n, n > 0 ? out[n - 1] : 0, more);
+			n += more;
+			c = end;
+		} else {
+			out[n++] = *c;
+		}
+	}
+	out[n] = '\0';
+	return n;
+}
+
+/* ---- tasks: system calls by name ---------------------------------------------------------------------------- */
+
+/*
+ * What to do with each argument of a call: letters that take a word of the request,
+ *   i number   s string   v vector of strings   b bytes: pointer and count   o buffer to be filled, of so many bytes
+ * and letters that do not:
+ *   t struct stat to be filled   0 zero   C AT_FDCWD   N AT_SYMLINK_NOFOLLOW   R AT_REMOVEDIR   K open flags of creat
+ */
+static const struct call {
+	const char *name;
+	long number;
+	const char *args;
+} calls[] = {
+	{ "open", SYS_openat, "Csii" },
+	{ "openat", SYS_openat, "isii" },
+	{ "creat", SYS_openat, "CsKi" },
+	{ "close", SYS_close, "i" },
+	{ "dup", SYS_dup, "i" },
+#ifdef SYS_dup2
+	{ "dup2", SYS_dup2, "ii" },
+#endif
+	{ "dup3", SYS_dup3, "iii" },
+	{ "fcntl", SYS_fcntl, "iii" },
+	{ "read", SYS_read, "io" },
+	{ "pread", SYS_pread64, "ioi" },
+	{ "write", SYS_write, "ib" },
+	{ "pwrite", SYS_pwrite64, "ibi" },
+	{ "lseek", SYS_lseek, "iii" },
+	{ "truncate", SYS_truncate, "si" },
+	{ "ftruncate", SYS_ftruncate, "ii" },
+	{ "fallocate", SYS_fallocate, "iiii" },
+	{ "stat", SYS_newfstatat, "Cst0" },
+	{ "lstat", SYS_newfstatat, "CstN" },
+	{ "fstat", SYS_fstat, "it" },
+	{ "fstatat", SYS_newfstatat, "isti" },
+	{ "access", SYS_faccessat, "Csi" },
+	{ "faccessat", SYS_faccessat2, "isii" },
+	{ "readlink", SYS_readlinkat, "Cso" },
+	{ "readlinkat", SYS_readlinkat, "iso" },
+	{ "chmod", SYS_fchmodat, "Csi" },
+	{ "fchmod", SYS_fchmod, "ii" },
+#ifdef SYS_fchmodat2
+	{ "fchmodat", SYS_fchmodat2, "isii" },
+#endif
+	{ "chown", SYS_fchownat, "Csii0" },
+	{ "lchown", SYS_fchownat, "CsiiN" },
+	{ "fchown", SYS_fchown, "iii" },
+	{ "fchownat", SYS_fchownat, "isiii" },
+	{ "mkdir", SYS_mkdirat, "Csi" },
+	{ "mkdirat", SYS_mkdirat, "isi" },
+	{ "mknod", SYS_mknodat, "Csii" },
+	{ "mknodat", SYS_mknodat, "isii" },
+	{ "symlink", SYS_symlinkat, "sCs" },
+	{ "symlinkat", SYS_symlinkat, "sis" },
+	{ "link", SYS_linkat, "CsCs0" },
+	{ "linkat", SYS_linkat, "isisi" },
+	{ "unlink", SYS_unlinkat, "Cs0" },
+	{ "unlinkat", SYS_unlinkat, "isi" },
+	{ "rmdir", SYS_unlinkat, "CsR" },
+	{ "rename", SYS_renameat2, "CsCs0" },
+	{ "renameat", SYS_renameat2, "isis0" },
+	{ "renameat2", SYS_renameat2, "isisi" },
+	{ "chdir", SYS_chdir, "s" },
+	{ "fchdir", SYS_fchdir, "i" },
+	{ "chroot", SYS_chroot, "s" },
+	{ "umask", SYS_umask, "i" },
+	{ "mmap", SYS_mmap, "iiiiii" },
+	{ "munmap", SYS_munmap, "ii" },
+	{ "mprotect", SYS_mprotect, "iii" },
+	{ "msync", SYS_msync, "iii" },
+	{ "memfd_create", SYS_memfd_create, "si" },
+	{ "prctl", SYS_prctl, "iiiii" },
+	{ "execve", SYS_execve, "svv" },
+	{ "execveat", SYS_execveat, "isvvi" },
+	{ "getuid", SYS_getuid, "" },
+	{ "setresuid", SYS_setresuid, "iii" },
+	{ "setresgid", SYS_setresgid, "iii" },
+	{ "mount", SYS_mount, "sssis" },
+	{ "umount2", SYS_umount2, "si" },
+	{ "exit", SYS_exit_group, "i" },
+};
+
+static struct slot *me;
+static char scratch[LINE_SIZE]; /* strings of the running call's arguments, decoded */
+static size_t scratch_used;
+
+static sigjmp_buf on_fault;
+
+static void fault(int signal)
+{
+	siglongjmp(on_fault, signal);
+}
+
+static char *text_argument(const char *word, size_t *size)
+{
+	if (word == NULL || word[0] != '"')
+		return NULL;
+	char *at = scratch + scratch_used;
+	size_t n = decode(word + 1, at, sizeof scratch - scratch_used - 1);
+	scratch_used += n + 1;
+	if (size != NULL)
+		*size = n;
+	return at;
+}
+
+static long number_argument(const char *word)
+{
+	if (word == NULL || word[0] == '@')
+		return 0;
+	if (word[0] != '$')
+		return strtol(word, NULL, 10);
+	char *end;
+	unsigned long call = strtoul(word + 1, &end, 10) % MAX_CALLS;
+	if (*end == '.')
+		return shared->field[call][strtoul(end + 1, NULL, 10) % FIELDS];
+	return shared->ret[call] + (*end == '+' ? strtol(end + 1, NULL, 10) : 0);
+}
+
+static char **vector_argument(const char *word, char **rest)
+{
+	static char *vector[2][4096];
+	static int which;
+
+	if (word == NULL || word[0] != '(')
+		return NULL;
+	char **strings = vector[which ^= 1];
+	size_t n = 0;
+	while ((word = next_word(rest)) != NULL && word[0] != ')' && n < 4095)
+		strings[n++] = text_argument(word, NULL);
+	strings[n] = NULL;
+	return strings;
+}
+
+static void keep_stat(const struct stat *st)
+{
+	long *field = shared->field[me->call];
+
+	field[0] = (long)st->st_dev;
+	field[1] = (long)st->st_ino;
+	field[2] = st->st_mode;
+	field[3] = (long)st->st_nlink;
+	field[4] = st->st_uid;
+	field[5] = st->st_gid;
+	field[6] = (long)st->st_rdev;
+	field[7] = st->st_size;
+	field[8] = st->st_blksize;
+	field[9] = st->st_blocks;
+	me->has_fields = true;
+}
+
+static long run_call(const struct call *call, char *rest)
+{
+	long a[8] = { 0 };
+	int n = 0;
+	bool fills = false;
+	struct stat st;
+	bool fills_stat = false;
+
+	scratch_used = 0;
+	for (const char *kind = call->args; *kind != '\0'; kind++) {
+		char *word = strchr("t0CNRK", *kind) ? NULL : next_word(&rest);
+		switch (*kind) {
+		case 'i': a[n++] = number_argument(word); break;
+		case 's': a[n++] = (long)text_argument(word, NULL); break;
+		case 'v': a[n++] = (long)vector_argument(word, &rest); break;
+		case 'b': {
+			size_t size = 0;
+			a[n++] = (long)text_argument(word, &size);
+			a[n++] = (long)size;
+			break;
+		}
+		case 'o':
+			a[n++] = (long)me->data;
+			a[n++] = number_argument(word);
+			fills = true;
+			break;
+		case 't':
+			a[n++] = (long)&st;
+			fills_stat = true;
+			break;
+		case 'C': a[n++] = AT_FDCWD; break;
+		case 'N': a[n++] = AT_SYMLINK_NOFOLLOW; break;
+		case 'R': a[n++] = AT_REMOVEDIR; break;
+		case 'K': a[n++] = O_CREAT | O_WRONLY | O_TRUNC; break;
+		default: a[n++] = 0;
+		}
+	}
+	long ret = syscall(call->number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	if (ret != -1 && fills) {
+		me->has_data = true;
+		me->data_size = (size_t)ret;
+	}
+	if (ret != -1 && fills_stat)
+		keep_stat(&st);
+	return ret;
+}
+
+/* Copies between memory that may not be there and our own. Returns 0, or the signal that it raised. */
+static int __attribute__((noinline)) copy_faulting(volatile char *to, const volatile char *from, size_t size)
+{
+	int signal = sigsetjmp(on_fault, 1);
+
+	if (signal == 0)
+		for (size_t i = 0; i < size; i++)
+			to[i] = from[i];
+	return signal;
+}
+
+/* peek ADDRESS LENGTH gives the bytes, poke ADDRESS BYTES gives 0; both may raise a signal. */
+static long access_memory(bool store, char *rest)
+{
+	char *at = (char *)number_argument(next_word(&rest));
+	const char *word = next_word(&rest);
+	size_t size = 0;
+
+	scratch_used = 0;
+	if (store) {
+		const char *bytes = text_argument(word, &size);
+		me->signal = copy_faulting(at, bytes, size);
+	} else {
+		size = (size_t)number_argument(word);
+		if (size > DATA_SIZE) {
+			errno = EFAULT;
+			return -1;
+		}
+		me->signal = copy_faulting(me->data, at, size);
+		me->has_data = me->signal == 0;
+		me->data_size = size;
+	}
+	if (me->signal != 0)
+		return -1;
+	return store ? 0 : (long)size;
+}
+
+static void serve(int number);
+
+/* fork N: the child is task N. It answers the agent's calls as its parent does. */
+static long fork_task(char *rest)
+{
+	char *word = next_word(&rest);
+	int number = word != NULL ? atoi(word) : 0;
+
+	if (number <= 0 || number >= MAX_TASKS || shared->slot[number].pid != 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	pid_t pid = fork();
+	if (pid == 0)
+		serve(number);
+	if (pid > 0)
+		shared->slot[number].pid = pid;
+	return pid > 0 ? number : -1;
+}
+
+static void run_request(void)
+{
+	char *rest = me->line;
+	const char *name = next_word(&rest);
+	long ret = -1;
+
+	me->error = me->signal = 0;
+	me->data_size = 0;
+	me->has_data = me->has_fields = false;
+	errno = ENOSYS;
+	if (name == NULL) {
+	} else if (strcmp(name, "peek") == 0 || strcmp(name, "poke") == 0) {
+		ret = access_memory(name[1] == 'o', rest);
+	} else if (strcmp(name, "fork") == 0) {
+		ret = fork_task(rest);
+	} else {
+		for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+			if (strcmp(name, calls[i].name) == 0) {
+				ret = run_call(&calls[i], rest);
+				break;
+			}
+		}
+	}
+	me->error = ret == -1 && me->signal == 0 ? errno : 0;
+	shared->ret[me->call] = ret;
+}
+
+/*
+ * One robust futex is enough: the word `turn`, while the task has the turn. When the task dies or executes
+ * another program the kernel sets FUTEX_OWNER_DIED in it and wakes the agent.
+ */
+static struct {
+	struct robust_list_head head;
+	struct robust_list turn;
+} robust;
+
+static void mark_turn_robust(void)
+{
+	robust.head.list.next = &robust.head.list;
+	robust.head.futex_offset = (long)((char *)&me->turn - (char *)&robust.turn);
+	robust.head.list_op_pending = &robust.turn;
+	syscall(SYS_set_robust_list, &robust.head, sizeof robust.head);
+}
+
+/* A task's whole life: takes calls as long as there are any. */
+static void serve(int number)
+{
+	uint32_t mine = (uint32_t)syscall(SYS_gettid) | FUTEX_WAITERS;
+
+	me = &shared->slot[number];
+	mark_turn_robust();
+	for (;;) {
+		for (uint32_t turn; (turn = me->turn) != mine;)
+			futex(&me->turn, FUTEX_WAIT, turn, NULL);
+		run_request();
+		me->turn = 0;
+		futex(&me->turn, FUTEX_WAKE, 1, NULL);
+	}
+}
+
+/* ---- tasks: who they are ------------------------------------------------------------------------------------ */
+
+static void limit_capabilities(const char *mask)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+	unsigned long long bits = strtoull(mask, NULL, 10);
+
+	memset(data, 0, sizeof data);
+	for (int i = 0; i < 2; i++)
+		data[i].effective = data[i].permitted = (uint32_t)(bits >> 32 * i);
+	if (syscall(SYS_capset, &header, data) != 0)
+		fail("capset");
+}
+
+struct identity {
+	unsigned uid, gid, umask, securebits;
+	const char *caps; /* a bit set, or "-": all for root and none else */
+	const char *cwd;
+	size_t group_count;
+	gid_t groups[64];
+};
+
+static void become(const struct identity *who)
+{
+	if (chroot("/s/r") != 0 || chdir(who->cwd) != 0)
+		fail("cannot enter %s", who->cwd);
+	umask(who->umask);
+	if (who->securebits != 0 && prctl(PR_SET_SECUREBITS, who->securebits) != 0)
+		fail("securebits");
+	if (!in_user_ns && setgroups(who->group_count, who->groups) != 0)
+		fail("setgroups");
+	if (syscall(SYS_setresgid, who->gid, who->gid, who->gid) != 0)
+		fail("gid %u", who->gid);
+	if (who->caps[0] != '-' && who->uid != 0)
+		prctl(PR_SET_KEEPCAPS, 1);
+	if (syscall(SYS_setresuid, who->uid, who->uid, who->uid) != 0)
+		fail("uid %u", who->uid);
+	if (who->caps[0] != '-') {
+		limit_capabilities(who->caps);
+		prctl(PR_SET_KEEPCAPS, 0);
+	}
+}
+
+static int null_fd;
+
+static void start_task(char *rest)
+{
+	struct identity who = { 0 };
+	int number = atoi(next_word(&rest));
+	char cwd[PATH_MAX];
+
+	who.uid = (unsigned)atol(next_word(&rest));
+	who.gid = (unsigned)atol(next_word(&rest));
+	who.umask = (unsigned)atol(next_word(&rest));
+	who.securebits = (unsigned)atol(next_word(&rest));
+	who.caps = next_word(&rest);
+	decode(next_word(&rest) + 1, cwd, sizeof cwd - 1);
+	who.cwd = cwd;
+	for (char *word; (word = next_word(&rest)) != NULL && who.group_count < 64;)
+		who.groups[who.group_count++] = (gid_t)atol(word);
+	if (number <= 0 || number >= MAX_TASKS) {
+		errno = 0;
+		fail("task %d: numbers are 1 to %d", number, MAX_TASKS - 1);
+		return;
+	}
+	struct slot *slot = &shared->slot[number];
+	slot->state = RETURNED;
+	slot->turn = UINT32_MAX; /* nobody's, until the task is ready */
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct sigaction action = { .sa_handler = fault, .sa_flags = SA_NODEFER };
+		sigaction(SIGBUS, &action, NULL);
+		sigaction(SIGSEGV, &action, NULL);
+		for (int fd = 0; fd < 3; fd++)
+			dup2(null_fd, fd);
+		syscall(SYS_close_range, 3, ~0U, 0);
+		setup_error[0] = '\0';
+		become(&who);
+		if (setup_error[0] != '\0') {
+			strcpy(slot->data, setup_error);
+			_exit(1);
+		}
+		slot->data[0] = '\0';
+		slot->turn = 0;
+		futex(&slot->turn, FUTEX_WAKE, 1, NULL);
+		serve(number);
+	}
+	slot->pid = pid;
+	if (pid < 0) {
+		fail("fork");
+		return;
+	}
+	while (slot->turn != 0) {
+		static const struct timespec moment = { .tv_nsec = 5000000 };
+		futex(&slot->turn, FUTEX_WAIT, UINT32_MAX, &moment);
+		if (slot->turn != 0 && waitpid(pid, NULL, WNOHANG) == pid) {
+			slot->pid = 0;
+			errno = 0;
+			fail("task %d: %s", number, slot->data);
+			return;
+		}
+	}
+}
+
+/* ---- the agent: building trees and mounts ------------------------------------------------------------------ */
+
+/* A directory of a file system, as NAME or NAME/SUB: the file system's tree stands in its directory t. */
+static void layer_path(const char *word, char *out)
+{
+	char text[PATH_MAX];
+	decode(word + 1, text, sizeof text - 1);
+	const char *slash = strchr(text, '/');
+	int name = slash != NULL ? (int)(slash - text) : (int)strlen(text);
+	snprintf(out, PATH_MAX, "/s/f/%.*s/t%s", name, text, slash != NULL ? slash : "");
+}
+
+static void make_parents(char *path)
+{
+	for (char *c = strchr(path + 1, '/'); c != NULL; c = strchr(c + 1, '/')) {
+		*c = '\0';
+		mkdir(path, 0755);
+		*c = '/';
+	}
+}
+
+static void file_system_made(char *rest)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof path, "/s/f/%s", next_word(&rest));
+	if (mkdir(path, 0755) != 0 || mount("tmpfs", path, "tmpfs", 0, "mode=0755") != 0)
+		fail("tmpfs");
+	strcat(path, "/t");
+	if (mkdir(path, 0755) != 0)
+		fail("%s", path);
+}
+
+static void file_system_read_only(char *rest)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof path, "/s/f/%s", next_word(&rest));
+	if (mount(NULL, path, NULL, MS_REMOUNT | MS_RDONLY, NULL) != 0)
+		fail("read-only");
+}
+
+static void write_file(const char *path, const char *word)
+{
+	static char bytes[LINE_SIZE];
+	size_t size = decode(word + 1, bytes, sizeof bytes - 1);
+	int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0600);
+
+	if (fd < 0 || write(fd, bytes, size) != (ssize_t)size)
+		fail("%s", path);
+	close(fd);
+}
+
+/*
+ * dir   PATH MODE UID GID
+ * file  PATH MODE UID GID "BYTES
+ * sym   PATH MODE UID GID "TARGET
+ * node  PATH MODE UID GID RDEV       the mode says which kind
+ * hard  PATH OLD                     another name
+ * white PATH                         a whiteout
+ * opaque PATH                        nothing of lower layers is seen in this directory
+ */
+static void build(const char *what, char *rest)
+{
+	char path[PATH_MAX], other[PATH_MAX];
+
+	layer_path(next_word(&rest), path);
+	make_parents(path);
+	if (strcmp(what, "hard") == 0) {
+		layer_path(next_word(&rest), other);
+		if (link(other, path) != 0)
+			fail("link %s", path);
+		return;
+	}
+	if (strcmp(what, "white") == 0) {
+		if (mknod(path, S_IFCHR, makedev(0, 0)) != 0)
+			fail("whiteout %s", path);
+		return;
+	}
+	if (strcmp(what, "opaque") == 0) {
+		const char *name = in_user_ns ? "user.overlay.opaque" : "trusted.overlay.opaque";
+		if (setxattr(path, name, "y", 1, 0) != 0)
+			fail("opaque %s", path);
+		return;
+	}
+	mode_t mode = (mode_t)atol(next_word(&rest));
+	uid_t uid = (uid_t)atol(next_word(&rest));
+	gid_t gid = (gid_t)atol(next_word(&rest));
+	char *word = next_word(&rest);
+	if (strcmp(what, "dir") == 0) {
+		if (mkdir(path, 0755) != 0 && errno != EEXIST)
+			fail("%s", path);
+	} else if (strcmp(what, "file") == 0) {
+		write_file(path, word);
+	} else if (strcmp(what, "sym") == 0) {
+		char target[PATH_MAX];
+		decode(word + 1, target, sizeof target - 1);
+		if (symlink(target, path) != 0)
+			fail("%s", path);
+	} else if (mknod(path, mode, (dev_t)atol(word)) != 0) {
+		fail("%s", path);
+	}
+	if ((uid != 0 || gid != 0) && lchown(path, uid, gid) != 0)
+		fail("owner of %s", path);
+	if (strcmp(what, "sym") != 0 && chmod(path, mode & 07777) != 0)
+		fail("mode of %s", path);
+}
+
+static void inode_flags(char *rest)
+{
+	char path[PATH_MAX];
+
+	layer_path(next_word(&rest), path);
+	int flags = atoi(next_word(&rest));
+	int fd = open(path, O_RDONLY | O_NONBLOCK);
+	if (fd < 0 || ioctl(fd, FS_IOC_SETFLAGS, &flags) != 0)
+		fail("flags of %s", path);
+	close(fd);
+}
+
+static void overlay_option(char *options, size_t size, const char *name, const char *path)
+{
+	size_t n = strlen(options);
+
+	n += (size_t)snprintf(options + n, size - n, "%s", name);
+	for (; *path != '\0' && n + 2 < size; path++) {
+		if (strchr(":,\\", *path) != NULL)
+			options[n++] = '\\';
+		options[n++] = *path;
+	}
+	options[n] = '\0';
+}
+
+static void mount_overlay(const char *at, unsigned long flags, char *rest)
+{
+	char options[16384] = "", path[PATH_MAX];
+	const char *upper = next_word(&rest), *work = next_word(&rest);
+	const char *separator = "lowerdir=";
+
+	for (char *lower; (lower = next_word(&rest)) != NULL; separator = ":") {
+		layer_path(lower, path);
+		overlay_option(options, sizeof options, separator, path);
+	}
+	if (upper[0] != '-') {
+		layer_path(upper, path);
+		overlay_option(options, sizeof options, ",upperdir=", path);
+	}
+	if (work[0] != '-') {
+		layer_path(work, path);
+		overlay_option(options, sizeof options, ",workdir=", path);
+	}
+	if (in_user_ns)
+		strcat(options, ",userxattr");
+	if (mount("overlay", at, "overlay", flags, options) != 0)
+		fail("overlay %s (%s)", at, options);
+}
+
+static void mount_at(char *rest)
+{
+	char inside[PATH_MAX - 8], at[PATH_MAX], from[PATH_MAX];
+	char *word = next_word(&rest);
+
+	decode(word + 1, inside, sizeof inside - 1);
+	snprintf(at, sizeof at, "/s/r%s", strcmp(inside, "/") == 0 ? "" : inside);
+	make_parents(at);
+	struct stat st;
+	if (stat(at, &st) != 0)
+		mkdir(at, 0755);
+	unsigned long flags = strtoul(next_word(&rest), NULL, 10);
+	const char *kind = next_word(&rest);
+	if (strcmp(kind, "overlay") == 0) {
+		mount_overlay(at, flags, rest);
+		return;
+	}
+	if (strcmp(kind, "fs") == 0) {
+		layer_path(next_word(&rest), from);
+	} else if (strcmp(kind, "bind") == 0) {
+		decode(next_word(&rest) + 1, inside, sizeof inside - 1);
+		snprintf(from, sizeof from, "/s/r%s", inside);
+	} else {
+		strcpy(from, "/proc");
+	}
+	if (mount(from, at, NULL, MS_BIND, NULL) != 0)
+		fail("mount %s at %s", from, at);
+	if (flags != 0 && mount(NULL, at, NULL, MS_REMOUNT | MS_BIND | flags, NULL) != 0)
+		fail("options of %s", at);
+}
+
+/* ---- the agent: one program --------------------------------------------------------------------------------- */
+
+static bool stage_is_up;
+static int next_call;
+static int highest_task;
+
+/* Every program has a tmpfs of its own, with its file systems below /s/f and what its tasks see below /s/r. */
+static void raise_stage(void)
+{
+	if (stage_is_up)
+		return;
+	stage_is_up = true;
+	next_call = 0;
+	highest_task = 0;
+	setup_error[0] = '\0';
+	errno = 0;
+	if (mount("tmpfs", "/s", "tmpfs", 0, "mode=0755") != 0 || mkdir("/s/f", 0755) != 0 || mkdir("/s/r", 0755) != 0)
+		fail("stage");
+}
+
+static void clear_stage(void)
+{
+	for (int i = 1; i <= highest_task; i++)
+		if (shared->slot[i].pid > 0)
+			kill(shared->slot[i].pid, SIGKILL);
+	/* A child of a task becomes ours when the task dies. */
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	for (int i = 1; i <= highest_task; i++)
+		shared->slot[i].pid = 0;
+	if (stage_is_up && umount2("/s", MNT_DETACH) != 0)
+		fail("umount");
+	stage_is_up = false;
+}
+
+/* State of a process as ps shows it, 0 when there is none. */
+static char process_state(pid_t pid)
+{
+	char path[64], text[512];
+
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	int fd = open(path, O_RDONLY);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+	close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	const char *name_end = strrchr(text, ')');
+	return name_end != NULL ? name_end[2] : 0;
+}
+
+/* The kernel gave the turn back: the task is dead, or another program now. Waits until it has settled. */
+static enum outcome other_program(struct slot *slot)
+{
+	for (;;) {
+		char state = process_state(slot->pid);
+		if (state == 0 || state == 'Z' || state == 'X')
+			return DEAD;
+		if (state == 'S' || state == 'T')
+			return RUNS_OTHER;
+		sched_yield();
+	}
+}
+
+static long now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static enum outcome wait_for_turn(struct slot *slot)
+{
+	long deadline = now_ms() + BLOCKED_MS;
+
+	for (;;) {
+		uint32_t turn = slot->turn;
+		if (turn == 0)
+			return RETURNED;
+		if (turn & FUTEX_OWNER_DIED)
+			return other_program(slot);
+		static const struct timespec moment = { .tv_nsec = 20000000 };
+		futex(&slot->turn, FUTEX_WAIT, turn, &moment);
+		if (slot->turn == turn && now_ms() > deadline) {
+			char state = process_state(slot->pid);
+			if (state == 'S' || state == 'D')
+				return BLOCKED;
+		}
+	}
+}
+
+static void print_text(const char *bytes, size_t size)
+{
+	static const char digits[] = "0123456789ABCDEF";
+
+	putchar('"');
+	for (size_t i = 0; i < size; i++) {
+		unsigned char c = (unsigned char)bytes[i];
+		size_t same = 1;
+		while (i + same < size && (unsigned char)bytes[i + same] == c)
+			same++;
+		if (c <= ' ' || c >= 0x7f || c == '%' || c == '*') {
+			putchar('%');
+			putchar(digits[c >> 4]);
+			putchar(digits[c & 15]);
+		} else {
+			putchar(c);
+		}
+		if (same > 4) {
+			printf("*%zu;", same - 1);
+			i += same - 1;
+		}
+	}
+}
+
+/* One line about the call that a task has run, or is in. */
+static void answer(const struct slot *slot)
+{
+	switch (slot->state) {
+	case RUNS_OTHER: puts("X"); return;
+	case DEAD: puts("D"); return;
+	case BLOCKED: puts("B"); return;
+	default: break;
+	}
+	if (slot->signal != 0)
+		printf("!%d", slot->signal);
+	else if (slot->error != 0)
+		printf("-%d", slot->error);
+	else
+		printf("%ld", shared->ret[slot->call]);
+	if (slot->has_data) {
+		putchar(' ');
+		print_text(slot->data, slot->data_size);
+	}
+	for (int i = 0; slot->has_fields && i < FIELDS; i++)
+		printf(" %ld", shared->field[slot->call][i]);
+	putchar('\n');
+}
+
+static struct slot *task_named(const char *word)
+{
+	int number = word != NULL ? atoi(word) : 0;
+
+	if (number <= 0 || number >= MAX_TASKS || shared->slot[number].pid <= 0)
+		return NULL;
+	if (number > highest_task)
+		highest_task = number;
+	return &shared->slot[number];
+}
+
+static void make_call(char *rest)
+{
+	struct slot *slot = task_named(next_word(&rest));
+	int number = next_call++ % MAX_CALLS;
+
+	shared->ret[number] = -1;
+	memset(shared->field[number], 0, sizeof shared->field[number]);
+	if (slot == NULL || rest == NULL) {
+		puts("D");
+		return;
+	}
+	if (slot->state == RETURNED) {
+		if (strncmp(rest, "fork ", 5) == 0) {
+			int child = atoi(rest + 5);
+			if (child > highest_task && child < MAX_TASKS)
+				highest_task = child;
+			if (child > 0 && child < MAX_TASKS) {
+				shared->slot[child].turn = 0;
+				shared->slot[child].state = RETURNED;
+			}
+		}
+		strcpy(slot->line, rest);
+		slot->call = number;
+		slot->turn = (uint32_t)slot->pid | FUTEX_WAITERS;
+		futex(&slot->turn, FUTEX_WAKE, 1, NULL);
+		slot->state = wait_for_turn(slot);
+	}
+	answer(slot);
+}
+
+static void wait_for_call(char *rest)
+{
+	struct slot *slot = task_named(next_word(&rest));
+
+	if (slot == NULL) {
+		puts("D");
+		return;
+	}
+	if (slot->state == BLOCKED)
+		slot->state = wait_for_turn(slot);
+	answer(slot);
+}
+
+static void request(char *line)
+{
+	char *rest = line;
+	const char *what = next_word(&rest);
+
+	if (what == NULL)
+		return;
+	if (strcmp(what, "call") == 0) {
+		make_call(rest);
+		return;
+	}
+	if (strcmp(what, "wait") == 0) {
+		wait_for_call(rest);
+		return;
+	}
+	if (strcmp(what, "end") == 0) {
+		clear_stage();
+		puts(".");
+		return;
+	}
+	raise_stage();
+	errno = 0;
+	bool failed_before = setup_error[0] != '\0';
+	if (strcmp(what, "fs") == 0)
+		file_system_made(rest);
+	else if (strcmp(what, "fsro") == 0)
+		file_system_read_only(rest);
+	else if (strcmp(what, "at") == 0)
+		mount_at(rest);
+	else if (strcmp(what, "flag") == 0)
+		inode_flags(rest);
+	else if (strcmp(what, "task") == 0) {
+		int number = rest != NULL ? atoi(rest) : 0;
+		if (number > highest_task && number < MAX_TASKS)
+			highest_task = number;
+		start_task(rest);
+	} else
+		build(what, rest);
+	if (!failed_before && setup_error[0] != '\0')
+		printf("E %s\n", setup_error);
+}
+
+/* Reads requests until there are none; what is answered goes out before the agent waits for more. */
+static void serve_requests(void)
+{
+	static char buffer[4 * LINE_SIZE];
+	size_t used = 0;
+
+	for (;;) {
+		if (used == sizeof buffer)
+			return; /* a line that no caller of ours writes */
+		fflush(stdout);
+		ssize_t n = read(STDIN_FILENO, buffer + used, sizeof buffer - used);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return;
+		used += (size_t)n;
+		char *start = buffer, *end;
+		while ((end = memchr(start, '\n', used - (size_t)(start - buffer))) != NULL) {
+			*end = '\0';
+			if (end - start < LINE_SIZE)
+				request(start);
+			else
+				puts("E a request longer than a mebibyte");
+			start = end + 1;
+		}
+		used -= (size_t)(start - buffer);
+		memmove(buffer, start, used);
+	}
+}
+
+/* ---- the agent: its namespaces -------------------------------------------------------------------------------- */
+
+/* Ends with one line that says why nothing can be played here. */
+static void give_up(const char *what)
+{
+	printf("E %s: %s\n", what, strerror(errno));
+	fflush(stdout);
+	_exit(1);
+}
+
+static void write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		give_up(path);
+	close(fd);
+}
+
+/* Without root: one user namespace in which this user is root. */
+static void make_user_ns(void)
+{
+	char map[64];
+	unsigned uid = getuid(), gid = getgid();
+
+	if (unshare(CLONE_NEWUSER) != 0)
+		give_up("user namespaces are not allowed here");
+	in_user_ns = true;
+	write_text("/proc/self/setgroups", "deny");
+	snprintf(map, sizeof map, "0 %u 1", uid);
+	write_text("/proc/self/uid_map", map);
+	snprintf(map, sizeof map, "0 %u 1", gid);
+	write_text("/proc/self/gid_map", map);
+}
+
+/* A tmpfs as root, with nothing in it but /proc and the place of the stage; the old root is gone. */
+static void leave_host(void)
+{
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+		give_up("private mounts");
+	if (mount("tmpfs", "/tmp", "tmpfs", 0, "mode=0755") != 0)
+		give_up("a tmpfs on /tmp");
+	if (mkdir("/tmp/proc", 0755) != 0 || mkdir("/tmp/s", 0755) != 0)
+		give_up("directories");
+	if (mount("proc", "/tmp/proc", "proc", 0, NULL) != 0)
+		give_up("proc");
+	if (chdir("/tmp") != 0 || syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0 ||
+	    chdir("/") != 0)
+		give_up("pivot_root");
+}
+
+int main(int argc, char **argv)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGPIPE, SIG_IGN);
+	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null_fd < 0)
+		give_up("/dev/null");
+	if (geteuid() != 0 || (argc > 1 && strcmp(argv[1], "--user-ns") == 0))
+		make_user_ns();
+	if (unshare(CLONE_NEWNS | CLONE_NEWPID) != 0)
+		give_up("mount and process namespaces");
+	pid_t agent = fork();
+	if (agent < 0)
+		give_up("fork");
+	if (agent > 0) {
+		int status = 0;
+		close(STDIN_FILENO);
+		close(STDOUT_FILENO);
+		waitpid(agent, &status, 0);
+		return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	static const struct rlimit no_core = { 0, 0 };
+	setrlimit(RLIMIT_CORE, &no_core);
+	umask(0);
+	leave_host();
+	shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (shared == MAP_FAILED)
+		give_up("memory");
+	static char out[1 << 16];
+	setvbuf(stdout, out, _IOFBF, sizeof out);
+	printf("ready %s\n", in_user_ns ? "user-ns" : "root");
+	serve_requests();
+	clear_stage();
+	return 0;
+}

@@ -1,0 +1,161 @@
+/**
+ * Random plays on the model and on the kernel of this machine, compared call by call. A difference is shrunk
+ * to the fewest calls that show it.
+ */
+import { Agent, type AgentOptions } from './agent.js'
+import { compare, type Difference } from './compare.js'
+import { random_play } from './generate.js'
+import { play_on_model } from './model_runner.js'
+import { type Answer, type Play, SetupRefused } from './play.js'
+import { seeded } from './random.js'
+import { Reach } from './reach.js'
+import { shrink } from './shrink.js'
+
+export interface Disagreement {
+  /** Seed of the play that showed it. */
+  readonly seed: number
+  readonly play: Play
+  readonly model: readonly Answer[]
+  readonly kernel: readonly Answer[]
+  readonly difference: Difference
+}
+
+export interface ConformOptions extends AgentOptions {
+  /** How many plays. */
+  readonly count: number
+  readonly seed: number
+  /** About how many calls each. */
+  readonly calls?: number
+  /** After so many disagreements it stops; unless told, after one. */
+  readonly most?: number
+  readonly on_progress?: (progress: Progress) => void
+  readonly on_disagreement?: (found: Disagreement) => void
+  /** Stops where it is true. */
+  readonly interrupted?: () => boolean
+  /** The model's side; a test puts a broken model here. */
+  readonly model?: (play: Play) => Answer[]
+  /** Another source of plays than `random_play`. */
+  readonly generate?: (next: () => number, calls: number) => Play
+}
+
+export interface Progress {
+  readonly plays: number
+  readonly calls: number
+  readonly ms: number
+}
+
+export interface ConformResult extends Progress {
+  readonly disagreements: readonly Disagreement[]
+  readonly reach: Reach
+  /** The seed of the next play, to go on from. */
+  readonly next_seed: number
+}
+
+/** So many plays are on their way to the agent while the model plays. */
+const AHEAD = 32
+
+/** What both sides answer to a play; a refused set-up is an answer too. */
+export async function play_on_both(
+  agent: Agent,
+  play: Play,
+  model: (play: Play) => Answer[] = play_on_model,
+): Promise<{ model: Answer[]; kernel: Answer[] }> {
+  const kernel = agent.play(play)
+  // The kernel plays while the model does; should the model throw, nobody waits for the kernel.
+  kernel.catch(() => {})
+  const answers = model(play)
+  return { model: answers, kernel: await kernel }
+}
+
+/**
+ * Plays `count` random plays on both.
+ *
+ * @throws OracleError where this machine lacks something
+ */
+export async function conform(options: ConformOptions): Promise<ConformResult> {
+  const agent = await Agent.start(options)
+  try {
+    return await new Conform(agent, options).run()
+  } finally {
+    agent.close()
+  }
+}
+
+class Conform {
+  private readonly reach = new Reach()
+  private readonly disagreements: Disagreement[] = []
+  private plays = 0
+  private calls = 0
+  private readonly began = Date.now()
+  private readonly model: (play: Play) => Answer[]
+
+  constructor(
+    private readonly agent: Agent,
+    private readonly options: ConformOptions,
+  ) {
+    this.model = options.model ?? play_on_model
+  }
+
+  async run(): Promise<ConformResult> {
+    const { count, seed, most = 1, generate = random_play, calls = 12 } = this.options
+    const ahead: { seed: number; play: Play; kernel: Promise<Answer[]> }[] = []
+    let next = 0
+    while (this.plays < count && this.disagreements.length < most && !this.options.interrupted?.()) {
+      while (next < count && ahead.length < AHEAD) {
+        const play = generate(seeded(seed + next), calls)
+        const kernel = this.agent.play(play)
+        kernel.catch(() => {})
+        ahead.push({ seed: seed + next++, play, kernel })
+      }
+      const { kernel, ...now } = ahead.shift()!
+      await this.one(now.seed, now.play, kernel)
+    }
+    await Promise.allSettled(ahead.map((each) => each.kernel))
+    return {
+      ...this.progress(),
+      disagreements: this.disagreements,
+      reach: this.reach,
+      next_seed: seed + this.plays,
+    }
+  }
+
+  private progress(): Progress {
+    return { plays: this.plays, calls: this.calls, ms: Date.now() - this.began }
+  }
+
+  private async one(seed: number, play: Play, playing: Promise<Answer[]>): Promise<void> {
+    const model = this.model(play)
+    const kernel = await playing
+    this.plays++
+    this.calls += play.calls.length
+    this.reach.add(play, kernel)
+    const [first] = compare(play, model, kernel)
+    if (first !== undefined) {
+      const found = await this.shrunk(seed, play, first)
+      this.disagreements.push(found)
+      this.options.on_disagreement?.(found)
+    }
+    if (this.plays % 256 === 0) this.options.on_progress?.(this.progress())
+  }
+
+  private async shrunk(seed: number, play: Play, first: Difference): Promise<Disagreement> {
+    const call = play.calls[first.call]!.call
+    const small = await shrink(play, async (candidate) => {
+      const found = await this.differences(candidate)
+      return found.some((each) => candidate.calls[each.call]!.call === call && each.what === first.what)
+    })
+    const { model, kernel } = await play_on_both(this.agent, small, this.model)
+    const difference = compare(small, model, kernel)[0] ?? first
+    return { seed, play: small, model, kernel, difference }
+  }
+
+  private async differences(play: Play): Promise<readonly Difference[]> {
+    try {
+      const { model, kernel } = await play_on_both(this.agent, play, this.model)
+      return compare(play, model, kernel)
+    } catch (error) {
+      if (error instanceof SetupRefused || (error as Error).name === 'ScenarioError') return []
+      throw error
+    }
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * Plays on the model what the agent plays on the kernel: calls run one after another, each from beginning to
+ * end, and answer in the same form.
+ */
+import { errno_name, signal_of } from '../kernel/errno.js'
+import { FastStore } from '../kernel/fast_store.js'
+import { attempt, type Fn, fn } from '../kernel/fn.js'
+import { ASLEEP, ended, type Kernel, start, step } from '../kernel/machine.js'
+import type { Value } from '../kernel/schema.js'
+import { decode_arguments, type Parameter, type Syscall, syscall_named } from '../kernel/syscall.js'
+import { make_kernel } from '../model.js'
+import type { ArgumentForm, ResultRef, SetupForm } from '../scenario/form.js'
+import { boot_setup, type Environment, make_modules, make_task, parse_profile } from '../scenario/setup.js'
+import { inode } from '../vfs/inode.js'
+import { task_struct, user_buffer } from '../vfs/task.js'
+import type { Answer, Play, PlayCall, PlayTask } from './play.js'
+
+/** The call that is being made, and what it gave: outside the state, since calls do not overlap. */
+const running: { fn: Fn; locals: object; ret: Value } = { fn: undefined as never, locals: {}, ret: 0 }
+
+const play_call = fn('play_call', { source: 'a program outside the kernel' }, [
+  attempt(
+    () => running.fn,
+    () => running.locals,
+    (_k, _f, ret: Value) => {
+      running.ret = ret
+    },
+    'syscall',
+  ),
+])
+
+/** A machine that is told its calls one by one. */
+export class ModelMachine {
+  readonly k: Kernel
+  private readonly env: Environment
+  private readonly results = new Map<string, { readonly ret: number; readonly fields?: Answer['fields'] }>()
+  /** Tasks of the model by their number here; they differ for children. */
+  private readonly numbers = new Map<number, number>()
+  /** Tasks that run another program. */
+  private readonly replaced = new Set<number>()
+
+  /** @throws ScenarioError where the set-up is refused */
+  constructor(setup: SetupForm, release = setup.profile ?? '6.18') {
+    const modules = make_modules(setup.lsm ?? {}, new Map(), 'setup.lsm')
+    this.k = make_kernel(new FastStore(), parse_profile(release, 'setup.profile'), modules)
+    this.env = boot_setup(this.k, setup, 'setup')
+  }
+
+  add_task(number: number, task: PlayTask): void {
+    this.numbers.set(number, number)
+    make_task(this.k, number, task, this.env, `tasks[${number - 1}]`)
+  }
+
+  /** Makes one call and answers what it gave. */
+  call(form: PlayCall): Answer {
+    const task = this.numbers.get(form.task)
+    if (task === undefined || task_struct(this.k, task).exit_code !== 0)
+      return this.keep(form, { dead: true })
+    if (this.replaced.has(task)) return this.keep(form, { exec: true })
+    const syscall = syscall_named(form.call)
+    if (syscall === undefined) throw new Error(`there is no system call ${form.call}`)
+    const buffer = user_buffer(this.k, task)
+    buffer.data = ''
+    buffer.from = []
+    running.fn = syscall.fn
+    running.locals = decode_arguments(syscall, this.arguments_of(syscall, form.args ?? []))
+    start(this.k, task, play_call, {})
+    while (!ended(this.k, task)) {
+      if (step(this.k, task) === ASLEEP) return this.keep(form, { blocked: true })
+    }
+    this.k.store.commit()
+    return this.keep(form, this.answer(form, syscall, task, running.ret))
+  }
+
+  private keep(form: PlayCall, answer: Answer): Answer {
+    if (form.as !== undefined) this.results.set(form.as, { ret: answer.ret ?? -1, fields: answer.fields })
+    return answer
+  }
+
+  private answer(form: PlayCall, { name, returns }: Syscall, task: number, ret: Value): Answer {
+    if (typeof ret === 'number' && ret < 0) {
+      if (signal_of(ret) === 0) return { errno: errno_name(ret) }
+      if (name.startsWith('execve')) return { dead: true }
+      return { signal: errno_name(ret) }
+    }
+    if (name === 'exit' || name === 'exit_group') return { dead: true }
+    if (name.startsWith('execve') && !asks_only(this.k, form)) {
+      this.replaced.add(task)
+      return { exec: true }
+    }
+    if (returns === 'task') {
+      this.numbers.set(form.child ?? 0, ret as number)
+      return { ret: form.child ?? 0 }
+    }
+    if (typeof returns === 'object') {
+      const values = ret as readonly number[]
+      return { ret: 0, fields: Object.fromEntries(returns.struct.map((field, i) => [field, values[i]!])) }
+    }
+    if (returns === 'bytes') return { ret: ret as number, data: user_buffer(this.k, task).data }
+    return { ret: ret as number }
+  }
+
+  private arguments_of(syscall: Syscall, args: readonly ArgumentForm[]): unknown[] {
+    return args.map((arg, i) => (is_ref(arg) ? this.value_of(arg, syscall.params[i]) : arg))
+  }
+
+  private value_of(ref: ResultRef, param: Parameter | undefined): unknown {
+    const [name, field] = ref.$.split('.')
+    const result = this.results.get(name!)
+    if (result === undefined) throw new Error(`no earlier call is named ${name}`)
+    if (param !== undefined && param.kind !== 'int') throw new Error(`${param.name} cannot be a result`)
+    return field === undefined ? result.ret : (result.fields?.[field] ?? 0)
+  }
+}
+
+const is_ref = (arg: unknown): arg is ResultRef => typeof arg === 'object' && arg !== null && '$' in arg
+
+const AT_EXECVE_CHECK = 0x10000
+
+/** Whether an execveat is a check. */
+function asks_only(k: Kernel, form: PlayCall): boolean {
+  const flags = form.call === 'execveat' ? form.args?.[4] : 0
+  const asks =
+    typeof flags === 'string' ? flags.includes('AT_EXECVE_CHECK') : (Number(flags) & AT_EXECVE_CHECK) !== 0
+  return asks && k.has('at_execve_check')
+}
+
+/**
+ * Plays on the model. Inode numbers of the model are given again when an inode has gone; in the answers each
+ * inode has a number of its own, as on a kernel.
+ *
+ * @throws ScenarioError where the set-up is refused
+ */
+export function play_on_model(play: Play, release?: string): Answer[] {
+  const machine = new ModelMachine(play.setup, release)
+  for (const [i, task] of play.tasks.entries()) machine.add_task(i + 1, task)
+  const numbers = new Map<number, number>()
+  let inodes = 0
+  return play.calls.map((call) => {
+    const answer = machine.call(call)
+    for (const ino of [...numbers.keys()]) if (!inode.has(machine.k, ino)) numbers.delete(ino)
+    const ino = answer.fields?.st_ino
+    if (ino === undefined) return answer
+    if (!numbers.has(ino)) numbers.set(ino, ++inodes)
+    return { ...answer, fields: { ...answer.fields, st_ino: numbers.get(ino)! } }
+  })
+}
