@@ -105,14 +105,28 @@ function define_frame_accessors(fn: Fn): void {
   }
 }
 
+let tables_known = 0
+let functions_known = 0
+
+/** Defines what is missing: a model may define tables and functions after the first store was made. */
+function define_accessors(): void {
+  const tables = all_tables()
+  while (tables_known < tables.length) define_row_accessors(tables[tables_known++]!)
+  const functions = all_functions()
+  while (functions_known < functions.length) define_frame_accessors(functions[functions_known++]!)
+}
+
 const initial = new Map<Shape, Value[]>()
 
 /** The values of a new row: defaults, but for those given. */
 function initial_values(shape: Shape, given: Record<string, Value | undefined>): Value[] {
   let defaults = initial.get(shape)
   if (defaults === undefined) {
-    // The string at the end makes V8 keep the arrays of all shapes in one form; nobody reads it.
-    defaults = [...shape.columns.map((column) => column.initial), '']
+    // Pushed one by one, and with a string at the end that nobody reads: so V8 keeps the arrays of all shapes in
+    // one form (packed), and code that was compiled for one of them is not thrown away at the next.
+    defaults = []
+    for (const column of shape.columns) defaults.push(column.initial)
+    defaults.push('')
     initial.set(shape, defaults)
   }
   const v = defaults.slice()
@@ -199,17 +213,8 @@ export class FastStore implements Store {
   private readonly marks: number[] = []
   private marked = 0
 
-  /** How many of all functions have accessors for their frames. */
-  private functions = 0
-
   constructor() {
-    this.add_tables(all_tables().length - 1)
-    this.learn_functions()
-  }
-
-  private learn_functions(): void {
-    const functions = all_functions()
-    while (this.functions < functions.length) define_frame_accessors(functions[this.functions++]!)
+    define_accessors()
   }
 
   private rows_of(table: TableInfo): Rows {
@@ -217,13 +222,10 @@ export class FastStore implements Store {
     return this.tables[table.index]!
   }
 
-  /** Makes room for all tables up to this; some may have been defined after the store was made. */
+  /** Makes room for all tables up to this. */
   private add_tables(last: number): void {
-    for (let i = this.tables.length; i <= last; i++) {
-      const table = all_tables()[i]!
-      define_row_accessors(table)
-      this.tables.push(new Rows(table))
-    }
+    define_accessors()
+    for (let i = this.tables.length; i <= last; i++) this.tables.push(new Rows(all_tables()[i]!))
   }
 
   // --- hashing -------------------------------------------------------------------------------------
@@ -243,7 +245,10 @@ export class FastStore implements Store {
     this.hash_lo ^= row.salt_lo
     this.hash_hi ^= row.salt_hi
     const { columns } = shape
-    for (let i = 0; i < columns.length; i++) this.toggle_field(row, columns[i]!, row.v[i]!)
+    const { v } = row
+    for (let i = 0; i < columns.length; i++) {
+      if (v[i] !== columns[i]!.initial) this.toggle_field(row, columns[i]!, v[i]!)
+    }
   }
 
   private salt_row(row: FastRow, table: TableInfo): void {
@@ -407,7 +412,7 @@ export class FastStore implements Store {
   push(task: number, fn: Fn, values: object): Frame {
     const stack = this.stack(task)
     const v = initial_values(fn.shape, values as Record<string, Value>)
-    if (fn.index >= this.functions) this.learn_functions()
+    if (fn.index >= functions_known) define_accessors()
     const frame = new FastFrame(this, fn, task, stack.length, v)
     hash_number(fn.shape.salt_lo, fn.shape.salt_hi, (task << 10) | stack.length)
     frame.salt_lo = out.lo
