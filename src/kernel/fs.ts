@@ -29,6 +29,8 @@ export interface FileSystemOperations {
   d_real?(k: Kernel, dentry: number, type: DRealType): number
   /** The inode whose size and attributes `stat` reports; itself unless stacked. */
   getattr_inode?(k: Kernel, inode: number): number
+  /** The inode whose number `stat` reports; itself unless stacked. */
+  stat_ino?(k: Kernel, inode: number): number
   /** The inode that `read`, `lseek(SEEK_END)` and the like of this open file reach now; its own unless stacked. */
   file_data_inode?(k: Kernel, file: number): number
   /** The open file that a new mapping of this file pins and maps; itself unless stacked. */

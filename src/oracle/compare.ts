@@ -68,7 +68,7 @@ function compare_fields(model: Answer, kernel: Answer, same: Identities): string
     if (a[name] !== b[name] && !may_differ(name, b)) return name
   }
   if (may_differ('st_nlink', b)) return undefined
-  const agree = same.agree(`${a.st_ino}`, `${b.st_dev}:${b.st_ino}`)
+  const agree = same.agree(`${a.st_dev}:${a.st_ino}`, `${b.st_dev}:${b.st_ino}`)
   return agree ? undefined : 'st_ino'
 }
 

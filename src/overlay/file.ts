@@ -195,6 +195,7 @@ export const ovl_write_iter = fn(
   },
   [
     stage('inode_lock', (k, f) => {
+      if (f.data === '') return done(f, 0)
       const { f_inode, f_pos, realfile } = file(k, f.file)
       const asleep = inode_lock(k, f, f_inode)
       if (asleep) return asleep

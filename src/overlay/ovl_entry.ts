@@ -5,7 +5,7 @@
 import type { Kernel } from '../kernel/machine.js'
 import { int, list, ref, table } from '../kernel/schema.js'
 import { dentry } from '../vfs/dentry.js'
-import { inode } from '../vfs/inode.js'
+import { inode, is_dir } from '../vfs/inode.js'
 import { mount } from '../vfs/mount.js'
 
 /** struct ovl_fs; its number is the superblock's. Layers are private mounts, so that they cannot be covered. */
@@ -68,6 +68,18 @@ export const ovl_inode_realdata = ovl_inode_real
 /** The inode whose attributes stat reports: the real one, down to a file system that is no overlay. */
 export function bottom_real(k: Kernel, ino: number): number {
   return ovl_inode.has(k, ino) ? bottom_real(k, ovl_inode_real(k, ino)) : ino
+}
+
+/**
+ * The inode whose number stat reports: for a file the lower one, also after its copy-up, so that the number
+ * stays; but names of one lower inode become different files when they are copied up, and then have the
+ * upper one's (fs/overlayfs/inode.c: ovl_getattr, ovl_map_dev_ino). A directory has a number of its own.
+ */
+export function ovl_stat_ino(k: Kernel, ino: number): number {
+  if (!ovl_inode.has(k, ino) || is_dir(inode(k, ino).i_mode)) return ino
+  const { lower, upper } = ovl_inode(k, ino)
+  const broken = upper !== 0 && lower !== 0 && inode(k, lower).i_nlink > 1
+  return ovl_stat_ino(k, lower === 0 || broken ? upper : lower)
 }
 
 /** The inode that holds the data, down to a file system that is no overlay. */

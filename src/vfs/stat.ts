@@ -31,7 +31,7 @@ export const stat_fields = [
 export type Stat = Readonly<Record<(typeof stat_fields)[number], number>>
 
 /**
- * The attributes of an inode. A stacked file system answers with its own number and the real inode's rest.
+ * The attributes of an inode. A stacked file system answers with its own device and the real inode's rest.
  * One step, although the kernel copies field by field without a lock: no rule modelled here tells them apart.
  */
 function vfs_getattr(k: Kernel, at: number): readonly number[] | number {
@@ -40,7 +40,18 @@ function vfs_getattr(k: Kernel, at: number): readonly number[] | number {
   const { d_inode, d_sb } = dentry(k, at)
   const real = inode_ops(k, d_inode).getattr_inode?.(k, d_inode) ?? d_inode
   const { i_mode, i_uid, i_gid, i_size } = inode(k, real)
-  return [d_sb, d_inode, i_mode, links(k, d_inode, real), i_uid, i_gid, inode(k, d_inode).i_rdev, i_size, PAGE_SIZE]
+  const ino = inode_ops(k, d_inode).stat_ino?.(k, d_inode) ?? d_inode
+  return [
+    d_sb,
+    ino,
+    i_mode,
+    links(k, d_inode, real),
+    i_uid,
+    i_gid,
+    inode(k, d_inode).i_rdev,
+    i_size,
+    PAGE_SIZE,
+  ]
 }
 
 /** A merged directory of an overlay counts as one link, whatever its real one counts (fs/overlayfs/inode.c: ovl_getattr). */
