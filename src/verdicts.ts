@@ -3,6 +3,7 @@
  * without the calls that do not matter, what caused it, and by what a `safe` is witnessed.
  */
 import { type Cause, cause_of } from './causes.js'
+import type { Decided } from './decided.js'
 import type { Counterexample } from './explore/counterexample.js'
 import { count_preemptions, ReplayError, replay } from './explore/replay.js'
 import type { Bound, Move, Report, Schedule } from './explore/system.js'
@@ -19,6 +20,8 @@ import { type CaseSystem, case_system } from './scenario/system.js'
 export interface ExploreOptions extends VerdictOptions {
   /** Off: the counterexample keeps calls that do not matter. */
   readonly remove_calls?: boolean
+  /** Verdicts of cases explored before with the same bounds: a case that no search could tell from one of them has its verdict. */
+  readonly decided?: Decided
 }
 
 export interface CaseReport {
@@ -60,7 +63,8 @@ export interface CaseReport {
  */
 export function explore_case(of: Case, options: ExploreOptions = {}, path = ''): CaseReport {
   const system = case_system(of, path)
-  const found = decide(system, options)
+  const search = () => decide(system, options)
+  const found = options.decided?.of(of, system, search) ?? search()
   const { report } = found
   const unreached = found.verdict === 'safe' ? system.unreached(new Set(report.witnesses)) : []
   const shown = minimise(of, system, found.counterexample, found.property, options)
@@ -99,7 +103,8 @@ function is_expected(expected: ExpectationForm | null, verdict: Verdict, propert
 
 // --- without the calls that do not matter --------------------------------------------------------------------
 
-interface Shown {
+/** A case without the calls that do not matter, and the counterexample as a schedule of it. */
+export interface Shown {
   readonly system: CaseSystem
   readonly counterexample: Counterexample | null
   readonly removed: readonly Removal[]
@@ -109,12 +114,12 @@ interface Shown {
  * Takes calls out one after another, as long as the same schedule without their stages still violates the same
  * property with the same bytes, as many preemptions and the same cause.
  */
-function minimise(
+export function minimise(
   of: Case,
   system: CaseSystem,
   found: Counterexample | null,
   property: string | null,
-  options: ExploreOptions,
+  options: ExploreOptions = {},
 ): Shown {
   const whole: Shown = { system, counterexample: found, removed: [] }
   if (found === null || property === null || options.remove_calls === false) return whole

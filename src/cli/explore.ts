@@ -1,16 +1,18 @@
 /** `toctoscope explore`: every interleaving of every case, a verdict for each, and the shortest counterexample. */
+
+import { Decided } from '../decided.js'
 import { FastStore } from '../kernel/fast_store.js'
-import { case_hash } from '../trace/token.js'
-import { type Execution, trace_execution, token_of } from '../trace/execution.js'
+import { type Execution, token_of, trace_execution } from '../trace/execution.js'
 import { count, theme, wrap } from '../trace/layout.js'
 import { to_text } from '../trace/text.js'
 import { tidy } from '../trace/tidy.js'
+import { case_hash } from '../trace/token.js'
 import { type CaseReport, explore_case } from '../verdicts.js'
 import { VERSION } from '../version.js'
 import { type BoundOptions, bounds_of } from './bounds.js'
 import { choose_cases, pattern_of } from './cases.js'
 import { exit } from './errors.js'
-import type { Loaded } from './load.js'
+import { about, type Loaded } from './load.js'
 import { ProgressLine, thousands } from './progress.js'
 import { verdict_list, verdict_table } from './table.js'
 import type { Terminal } from './terminal.js'
@@ -34,7 +36,11 @@ export interface Explored {
 }
 
 /** Searches the chosen cases of some scenarios, and reports. @returns the exit code */
-export async function explore(scenarios: readonly Loaded[], options: ExploreCommandOptions, terminal: Terminal): Promise<number> {
+export async function explore(
+  scenarios: readonly Loaded[],
+  options: ExploreCommandOptions,
+  terminal: Terminal,
+): Promise<number> {
   const began = terminal.now()
   const explored = scenarios.flatMap((loaded) => search(loaded, options, terminal))
   const doubts = options.paranoid === true ? await ask_judge(explored, terminal) : []
@@ -56,12 +62,16 @@ export function search(loaded: Loaded, options: ExploreCommandOptions, terminal:
   const chosen = choose_cases(loaded, options.case ?? [])
   const bounds = bounds_of(options, terminal.now)
   const line = new ProgressLine(terminal, bounds, chosen.length)
+  const decided = new Decided()
   try {
     return chosen.map((index, at) => {
       const began = terminal.now()
       const name = `${loaded.name} ${pattern_of(loaded, index)}`
-      const progress = terminal.interactive ? (seen: Parameters<ProgressLine['show']>[2]) => line.show(at, name, seen) : undefined
-      const report = explore_case(loaded.cases[index]!, { ...bounds, progress, remove_calls }, `cases[${index}]`)
+      const progress = terminal.interactive
+        ? (seen: Parameters<ProgressLine['show']>[2]) => line.show(at, name, seen)
+        : undefined
+      const limits = { ...bounds, progress, remove_calls, decided }
+      const report = about(loaded, () => explore_case(loaded.cases[index]!, limits, `cases[${index}]`))
       line.case_done()
       return { loaded, index, report, ms: terminal.now() - began }
     })
@@ -74,9 +84,13 @@ export function search(loaded: Loaded, options: ExploreCommandOptions, terminal:
  * The counterexample of a case, as it is shown: without calls that do not matter, and switches between calls.
  * It was searched without taking calls out where only the verdict was wanted.
  */
-export function shown_execution({ loaded, index, report }: Explored, options: ExploreCommandOptions): Execution {
+export function shown_execution(
+  { loaded, index, report }: Explored,
+  options: ExploreCommandOptions,
+): Execution {
   const bounds = bounds_of(options, () => 0)
-  const found = report.removed.length > 0 ? report : explore_case(loaded.cases[index]!, bounds, `cases[${index}]`)
+  const found =
+    report.removed.length > 0 ? report : explore_case(loaded.cases[index]!, bounds, `cases[${index}]`)
   const { system, removed, counterexample } = found.counterexample === null ? report : found
   return { scenario: loaded, index, removed, schedule: tidy(system, counterexample!.schedule) }
 }
@@ -84,7 +98,9 @@ export function shown_execution({ loaded, index, report }: Explored, options: Ex
 /** 1 if a verdict was not expected, or a safe is not witnessed; else 4 if a search was not complete; else 0. */
 function exit_code(explored: readonly Explored[]): number {
   const wrong = ({ report }: Explored) =>
-    report.verdict === 'safe' ? !report.as_expected || report.unwitnessed !== null : report.verdict !== 'incomplete' && !report.as_expected
+    report.verdict === 'safe'
+      ? !report.as_expected || report.unwitnessed !== null
+      : report.verdict !== 'incomplete' && !report.as_expected
   if (explored.some(wrong)) return exit.unexpected
   return explored.some(({ report }) => report.verdict === 'incomplete') ? exit.incomplete : exit.ok
 }
@@ -113,14 +129,24 @@ function document(explored: readonly Explored[], { timing }: ExploreCommandOptio
   return { tool: 'toctoscope', version: VERSION, cases }
 }
 
-function token(loaded: Loaded, index: number, { system, removed, counterexample }: CaseReport): string | null {
+function token(
+  loaded: Loaded,
+  index: number,
+  { system, removed, counterexample }: CaseReport,
+): string | null {
   if (counterexample === null) return null
   return token_of({ scenario: loaded, index, removed, schedule: tidy(system, counterexample.schedule) })
 }
 
 // --- for people ----------------------------------------------------------------------------------------------
 
-function report(loaded: Loaded, explored: readonly Explored[], options: ExploreCommandOptions, terminal: Terminal, ms: number): string {
+function report(
+  loaded: Loaded,
+  explored: readonly Explored[],
+  options: ExploreCommandOptions,
+  terminal: Terminal,
+  ms: number,
+): string {
   const { width } = terminal
   const colors = theme(terminal.color)
   const reports = explored.map((each) => each.report)
@@ -150,9 +176,13 @@ function totals(explored: readonly Explored[], ms: number | null, width: number)
     const n = reports.filter((each) => each.verdict === verdict).length
     return n === 0 ? [] : [`${n} ${verdict}`]
   })
-  const sum = (field: 'states' | 'transitions') => thousands(reports.reduce((total, each) => total + each[field], 0))
+  const sum = (field: 'states' | 'transitions') =>
+    thousands(reports.reduce((total, each) => total + each[field], 0))
   const time = ms === null ? '' : `, in ${(ms / 1000).toFixed(1)} s`
-  return wrap(`${count(reports.length, 'case')}: ${kinds.join(', ')}. ${sum('states')} states, ${sum('transitions')} transitions${time}.`, width)
+  return wrap(
+    `${count(reports.length, 'case')}: ${kinds.join(', ')}. ${sum('states')} states, ${sum('transitions')} transitions${time}.`,
+    width,
+  )
 }
 
 /** Verdicts that were not expected. */
@@ -161,7 +191,11 @@ function surprises(explored: readonly Explored[], width: number): string[] {
     .filter(({ report }) => !report.as_expected)
     .flatMap(({ report: { case: name, verdict, property, expected } }) => {
       const wanted = `${expected!.verdict}${expected!.property === undefined ? '' : ` of ${expected!.property}`}`
-      return wrap(`! not expected: ${name || 'the case'} is ${verdict}${property === null ? '' : ` of ${property}`}, expected ${wanted}`, width, 2)
+      return wrap(
+        `! not expected: ${name || 'the case'} is ${verdict}${property === null ? '' : ` of ${property}`}, expected ${wanted}`,
+        width,
+        2,
+      )
     })
 }
 
@@ -171,19 +205,31 @@ function witnesses(reports: readonly CaseReport[], width: number): string[] {
   if (safe.length === 0) return []
   const missing = safe.filter((each) => each.unwitnessed !== null)
   if (missing.length > 0) {
-    return missing.flatMap((each) => wrap(`? not witnessed: ${each.case || 'the case'} is safe, but there is ${each.unwitnessed}`, width, 2))
+    return missing.flatMap((each) =>
+      wrap(`? not witnessed: ${each.case || 'the case'} is safe, but there is ${each.unwitnessed}`, width, 2),
+    )
   }
   const labels = [...new Set(safe.flatMap((each) => each.witnesses))].filter((label) => label !== 'approved')
   if (labels.length === 0) return []
-  const checked = safe.some((each) => each.witnesses.includes('approved')) ? 'the check said yes in some run, and the attacker ' : 'the attacker '
-  const attacks = labels.map((label) => label.replace(/^changed by (.*)/, 'changed the file ($1)').replace(/^refused (\S+) in (.*)/, 'was refused ($2: $1)'))
+  const checked = safe.some((each) => each.witnesses.includes('approved'))
+    ? 'the check said yes in some run, and the attacker '
+    : 'the attacker '
+  const attacks = labels.map((label) =>
+    label
+      .replace(/^changed by (.*)/, 'changed the file ($1)')
+      .replace(/^refused (\S+) in (.*)/, 'was refused ($2: $1)'),
+  )
   return wrap(`Every safe is witnessed: ${checked}${attacks.join(', or ')}.`, width)
 }
 
 function incomplete(reports: readonly CaseReport[], width: number): string[] {
   const bounds = [...new Set(reports.flatMap((each) => each.bounds))]
   if (bounds.length === 0) return []
-  return wrap(`Bound hit: ${bounds.join(', ')}. What is incomplete is not safe: raise the bound (--max-states, --max-time, …).`, width, 2)
+  return wrap(
+    `Bound hit: ${bounds.join(', ')}. What is incomplete is not safe: raise the bound (--max-states, --max-time, …).`,
+    width,
+    2,
+  )
 }
 
 // --- which counterexample ------------------------------------------------------------------------------------
@@ -199,7 +245,8 @@ export function to_be_shown(explored: readonly Explored[]): Explored | undefined
     rank[report.verdict],
     report.preemptions ?? 0,
     report.steps ?? 0,
-    -index,
+    -release_number(report.profile),
+    index,
   ]
   return explored
     .filter(({ report }) => report.counterexample !== null)
@@ -208,6 +255,12 @@ export function to_be_shown(explored: readonly Explored[]): Explored | undefined
       const at = x.findIndex((each, i) => each !== y[i])
       return at < 0 ? 0 : x[at]! - y[at]!
     })[0]
+}
+
+/** `6.18` as 6018, so that releases compare as numbers. */
+function release_number(profile: string): number {
+  const [major = 0, minor = 0] = profile.split('+')[0]!.split('.').map(Number)
+  return major * 1000 + minor
 }
 
 function other_counterexamples(explored: readonly Explored[], shown: Explored): string[] {
@@ -234,16 +287,28 @@ function next_without(explored: readonly Explored[]): string[] {
 
 /** Asks the judge, the unreduced search, about every case that was searched completely. @returns disagreements */
 async function ask_judge(explored: readonly Explored[], terminal: Terminal): Promise<string[]> {
-  const [{ judge }, { case_system }] = await Promise.all([import('../explore/judge.js'), import('../scenario/system.js')])
+  const [{ judge }, { case_system }] = await Promise.all([
+    import('../explore/judge.js'),
+    import('../scenario/system.js'),
+  ])
   const doubts: string[] = []
   for (const { loaded, index, report } of explored) {
     if (!report.search.complete) continue
     const system = case_system(loaded.cases[index]!, `cases[${index}]`)
     const judged = judge(system, new FastStore())
-    const violated = (found: { violations: readonly { property: string }[] }) => found.violations.map((each) => each.property).sort().join()
-    const same = violated(judged) === violated(report.search) && judged.outcomes.join('\n') === report.search.outcomes.join('\n')
+    const violated = (found: { violations: readonly { property: string }[] }) =>
+      found.violations
+        .map((each) => each.property)
+        .sort()
+        .join()
+    const same =
+      violated(judged) === violated(report.search) &&
+      judged.outcomes.join('\n') === report.search.outcomes.join('\n')
     const name = `${loaded.name} ${report.case}`
-    if (!same) doubts.push(`this is a bug in toctoscope: search and judge disagree about ${name} (${case_hash(loaded.cases[index]!.form)})`)
+    if (!same)
+      doubts.push(
+        `this is a bug in toctoscope: search and judge disagree about ${name} (${case_hash(loaded.cases[index]!.form)})`,
+      )
     else terminal.err(`judge agrees: ${name}: ${thousands(judged.states)} states without reduction\n`)
   }
   return doubts

@@ -36,6 +36,8 @@ export interface Config {
   readonly modules: readonly SecurityModule[]
   /** Told of what properties speak about, inside the stage in which it happens. */
   readonly monitor?: Monitor
+  /** Where it is noted which features somebody has asked for. */
+  readonly asked?: Set<Feature>
 }
 
 /** A deterministic observer: what it must remember it keeps in tables of its own. */
@@ -68,7 +70,9 @@ export class Kernel {
 
   /** Whether the kernel that is modelled behaves in this way. */
   has(feature: Feature): boolean {
-    return this.config.profile.features.has(feature)
+    const { profile, asked } = this.config
+    asked?.add(feature)
+    return profile.features.has(feature)
   }
 
   /** Tells the reader of the trace; `text` is a function where making it costs something. */

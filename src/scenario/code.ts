@@ -3,6 +3,7 @@
  * what their calls gave.
  */
 import type { Config, Kernel } from '../kernel/machine.js'
+import type { Feature } from '../kernel/profile.js'
 import { int, list, str, table } from '../kernel/schema.js'
 import type { Syscall } from '../kernel/syscall.js'
 import type { ArgumentForm, ResultRef } from './form.js'
@@ -95,6 +96,8 @@ export interface CaseConfig extends Config {
   readonly code: Code
   /** Names of the properties that are watched while tasks run. */
   readonly watched: ReadonlySet<string>
+  /** Features that any run of this case has asked for so far. */
+  readonly asked: Set<Feature>
 }
 
 /** The instructions of the case that this kernel runs. */

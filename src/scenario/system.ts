@@ -49,6 +49,7 @@ export function case_system(of: Case, path = ''): CaseSystem {
     monitor: { approval: (k, data_inode, _file, is_check) => on_approval(k, data_inode, is_check) },
     code,
     watched: properties.watched,
+    asked: new Set(),
   }
   const wanted = wanted_witnesses(code)
   const system: CaseSystem = {
