@@ -8,10 +8,12 @@ import {
   call,
   done,
   type Fn,
+  type Frame,
   fn,
   hold,
   jump,
   local,
+  type Outcome,
   stage,
   take,
 } from '../../src/kernel/fn.js'
@@ -144,7 +146,7 @@ const failing = fn('toy_failing', { source: 'toy', locals: { cell: int() } }, [
   stage('fail', () => -5),
 ])
 
-const remember = (k: Kernel, seen: number) => {
+const remember = (k: Kernel, seen: number): undefined => {
   const mine = memo(k, k.task)
   mine.seen = [...mine.seen, seen]
 }
@@ -221,6 +223,62 @@ export function toy_of(programs: readonly (readonly Op[])[]): System {
       interpreter,
       { ops: ops.flatMap((op) => [op_kinds.indexOf(op.kind), op.cell, op.number]) },
     ]),
+    violations: (k) => (memo.rows(k).some((row) => row.seen.includes(3)) ? ['three'] : []),
+  })
+}
+
+/** What an operation does in one stage; undefined for those that only the interpreter knows. */
+const in_one_stage: Partial<
+  Record<Op['kind'], (k: Kernel, id: number, number: number) => number | undefined>
+> = {
+  read: (k, id) => remember(k, cell(k, id).value),
+  write: (k, id, number) => {
+    cell(k, id).value = number
+    return undefined
+  },
+  lock: (k, id) => {
+    if (cell(k, id).holder !== 0) return BLOCKED
+    cell(k, id).holder = k.task
+    return undefined
+  },
+  unlock: (k, id) => {
+    if (cell(k, id).holder === k.task) cell(k, id).holder = 0
+    return undefined
+  },
+  choose: (k, id) => {
+    cell(k, id).value = choose(k, 2) * 3
+    return undefined
+  },
+}
+export const lean_kinds = [...(Object.keys(in_one_stage) as Op['kind'][]), 'think' as const]
+
+/** Like the interpreter, but with one stage for an operation: for programs of which all runs are enumerated. */
+const lean = fn('toy_lean', { source: 'toy', locals: { ops: list(), at: int() } }, [
+  stage('act', (k, f) => {
+    const [kind, id, number] = f.ops.slice(f.at, f.at + 3)
+    if (in_one_stage[op_kinds[kind!]!]!(k, id!, number!) === BLOCKED) return BLOCKED
+    return lean_next(f)
+  }),
+  local('think', (k, f) => {
+    remember(k, f.ops[f.at + 2]!)
+    return lean_next(f)
+  }),
+])
+
+function lean_next(f: Frame<{ ops: readonly number[]; at: number }>): Outcome {
+  f.at += 3
+  if (f.at >= f.ops.length) return done(f)
+  return jump(f, op_kinds[f.ops[f.at]!] === 'think' ? 'think' : 'act')
+}
+
+/** A system of programs of lean operations, the first of each in a stage of its own kind. */
+export function lean_toy_of(programs: readonly (readonly Op[])[]): System {
+  return toy({
+    cells: 2,
+    programs: programs.map((ops) => {
+      const numbers = ops.flatMap((op) => [op_kinds.indexOf(op.kind), op.cell, op.number])
+      return [lean, { ops: numbers, stage: ops[0]!.kind === 'think' ? 1 : 0 }]
+    }),
     violations: (k) => (memo.rows(k).some((row) => row.seen.includes(3)) ? ['three'] : []),
   })
 }
