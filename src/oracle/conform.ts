@@ -32,10 +32,8 @@ export interface ConformOptions extends AgentOptions {
   readonly on_disagreement?: (found: Disagreement) => void
   /** Stops where it is true. */
   readonly interrupted?: () => boolean
-  /** The model's side; a test puts a broken model here. */
-  readonly model?: (play: Play) => Answer[]
   /** Another source of plays than `random_play`. */
-  readonly generate?: (next: () => number, calls: number) => Play
+  readonly generate?: typeof random_play
 }
 
 export interface Progress {
@@ -55,15 +53,11 @@ export interface ConformResult extends Progress {
 const AHEAD = 32
 
 /** What both sides answer to a play; a refused set-up is an answer too. */
-export async function play_on_both(
-  agent: Agent,
-  play: Play,
-  model: (play: Play) => Answer[] = play_on_model,
-): Promise<{ model: Answer[]; kernel: Answer[] }> {
+export async function play_on_both(agent: Agent, play: Play): Promise<{ model: Answer[]; kernel: Answer[] }> {
   const kernel = agent.play(play)
   // The kernel plays while the model does; should the model throw, nobody waits for the kernel.
   kernel.catch(() => {})
-  const answers = model(play)
+  const answers = play_on_model(play)
   return { model: answers, kernel: await kernel }
 }
 
@@ -81,34 +75,38 @@ export async function conform(options: ConformOptions): Promise<ConformResult> {
   }
 }
 
+/** A play that is on its way. */
+interface Ahead {
+  readonly seed: number
+  readonly play: Play
+  readonly model: readonly Answer[]
+  readonly kernel: Promise<Answer[]>
+}
+
 class Conform {
   private readonly reach = new Reach()
   private readonly disagreements: Disagreement[] = []
   private plays = 0
   private calls = 0
   private readonly began = Date.now()
-  private readonly model: (play: Play) => Answer[]
 
   constructor(
     private readonly agent: Agent,
     private readonly options: ConformOptions,
-  ) {
-    this.model = options.model ?? play_on_model
-  }
+  ) {}
 
   async run(): Promise<ConformResult> {
     const { count, seed, most = 1, generate = random_play, calls = 12 } = this.options
-    const ahead: { seed: number; play: Play; kernel: Promise<Answer[]> }[] = []
+    const ahead: Ahead[] = []
     let next = 0
     while (this.plays < count && this.disagreements.length < most && !this.options.interrupted?.()) {
       while (next < count && ahead.length < AHEAD) {
-        const play = generate(seeded(seed + next), calls)
-        const kernel = this.agent.play(play)
+        const made = generate(seeded(seed + next), calls)
+        const kernel = this.agent.play(made.play)
         kernel.catch(() => {})
-        ahead.push({ seed: seed + next++, play, kernel })
+        ahead.push({ ...made, seed: seed + next++, kernel })
       }
-      const { kernel, ...now } = ahead.shift()!
-      await this.one(now.seed, now.play, kernel)
+      await this.one(ahead.shift()!)
     }
     await Promise.allSettled(ahead.map((each) => each.kernel))
     return {
@@ -123,8 +121,7 @@ class Conform {
     return { plays: this.plays, calls: this.calls, ms: Date.now() - this.began }
   }
 
-  private async one(seed: number, play: Play, playing: Promise<Answer[]>): Promise<void> {
-    const model = this.model(play)
+  private async one({ seed, play, model, kernel: playing }: Ahead): Promise<void> {
     const kernel = await playing
     this.plays++
     this.calls += play.calls.length
@@ -144,14 +141,14 @@ class Conform {
       const found = await this.differences(candidate)
       return found.some((each) => candidate.calls[each.call]!.call === call && each.what === first.what)
     })
-    const { model, kernel } = await play_on_both(this.agent, small, this.model)
+    const { model, kernel } = await play_on_both(this.agent, small)
     const difference = compare(small, model, kernel)[0] ?? first
     return { seed, play: small, model, kernel, difference }
   }
 
   private async differences(play: Play): Promise<readonly Difference[]> {
     try {
-      const { model, kernel } = await play_on_both(this.agent, play, this.model)
+      const { model, kernel } = await play_on_both(this.agent, play)
       return compare(play, model, kernel)
     } catch (error) {
       if (error instanceof SetupRefused || (error as Error).name === 'ScenarioError') return []

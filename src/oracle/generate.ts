@@ -8,7 +8,8 @@
  */
 import * as fc from 'fast-check'
 import type { MountForm, NodeForm, TreeForm } from '../scenario/form.js'
-import type { Play, PlayCall, PlayTask } from './play.js'
+import { ModelPlay } from './model_runner.js'
+import type { Answer, Play, PlayCall, PlayTask } from './play.js'
 import { Random } from './random.js'
 
 // --- files -----------------------------------------------------------------------------------------------------
@@ -128,6 +129,28 @@ function overlay_world(r: Random): World {
   }
 }
 
+/** Paths of files of the set-up, where they are first seen. */
+function known_paths({ setup }: World): string[] {
+  const trees = (name: string): TreeForm => setup.filesystems?.[name]?.tree ?? {}
+  return (setup.mounts ?? []).flatMap((mount): string[] => {
+    if ('bind' in mount) return []
+    if ('overlay' in mount) {
+      const { u } = trees('up')
+      const upper = typeof u === 'object' && 'dir' in u ? paths_of(u.dir, mount.at) : []
+      return [...upper, ...mount.overlay.lower.flatMap((name) => paths_of(trees(name), mount.at))]
+    }
+    return mount.filesystem === 'up' ? [] : paths_of(trees(mount.filesystem), mount.at)
+  })
+}
+
+function paths_of(tree: TreeForm, at: string): string[] {
+  return Object.entries(tree).flatMap(([name, node]) => {
+    const path = `${at}/${name}`
+    if (typeof node === 'object' && 'device' in node && node.device === 'fifo') return []
+    return typeof node === 'object' && 'dir' in node ? [path, ...paths_of(node.dir, path)] : [path]
+  })
+}
+
 // --- tasks -----------------------------------------------------------------------------------------------------
 
 const capability_sets = [
@@ -152,15 +175,14 @@ function random_task(r: Random, name: string, world: World): PlayTask {
 
 // --- calls -----------------------------------------------------------------------------------------------------
 
-/** What a task is thought to have: good enough to ask for what is there more often than not. */
-interface Guess {
+/** What a task has by now, as the model says: calls that have nothing to work on are asked for less often. */
+interface Holdings {
   readonly number: number
-  /** Descriptors it may have, with 0 for reading only, 1 and 2 for writing. */
   readonly fds: number[]
   /** Those of them that are files of a layer. */
   readonly layer_fds: Set<number>
-  /** Addresses of its mappings. */
-  readonly maps: number[]
+  /** Addresses of its pages. */
+  readonly pages: number[]
 }
 
 /** Where mappings are placed: addresses that no program has by itself. */
@@ -168,35 +190,48 @@ const map_places = [0x20000000, 0x20010000]
 const PAGE = 4096
 
 class Calls {
-  private readonly tasks: Guess[]
+  private readonly tasks: Holdings[]
   readonly made: PlayCall[] = []
-  private guess: Guess
+  /** The highest number of a task. */
+  private forked: number
+  /** The task that makes the next call. */
+  private task: Holdings
+  /** Paths of files that the set-up has. */
+  private readonly known: readonly string[]
 
   constructor(
     private readonly r: Random,
     private readonly world: World,
+    private readonly model: ModelPlay,
     tasks: number,
   ) {
     this.tasks = Array.from({ length: tasks }, (_, i) => ({
       number: i + 1,
       fds: [],
-      layer_fds: new Set(),
-      maps: [],
+      layer_fds: new Set<number>(),
+      pages: [],
     }))
-    this.guess = this.tasks[0]!
+    this.task = this.tasks[0]!
+    this.forked = tasks
+    this.known = known_paths(world)
   }
 
   /** Makes `count` calls, or a few more. */
   make(count: number): PlayCall[] {
     while (this.made.length < count) {
-      this.guess = this.r.pick(this.tasks)
+      this.task = this.r.pick(this.tasks)
       this.r.weighted(this.kinds)
     }
     return this.made
   }
 
-  private add(call: string, ...args: NonNullable<PlayCall['args']>): void {
-    this.made.push({ task: this.guess.number, call, args })
+  private add(call: string, ...args: NonNullable<PlayCall['args']>): Answer {
+    return this.play({ task: this.task.number, call, args })
+  }
+
+  private play(call: PlayCall): Answer {
+    this.made.push(call)
+    return this.model.call(call)
   }
 
   // Paths and descriptors.
@@ -205,13 +240,15 @@ class Calls {
   private below(places: readonly string[]): string {
     const { r } = this
     const place = r.pick(places)
+    const there = this.known.filter((path) => path.startsWith(`${place}/`))
+    if (there.length > 0 && r.chance(0.6)) return r.pick(there)
     const name = r.weighted([
-      [20, () => r.pick(['f', 'f', 'g', 'h'])],
+      [12, () => r.pick(['f', 'f', 'g', 'h'])],
       [6, () => r.pick(['d/f', 'd/g'])],
       [5, () => 's'],
       [4, () => 'd'],
-      [4, () => r.pick(['n', 'd/n'])],
-      [1, () => r.pick(['f/', 's/', 'd/', '.', '..', 'f/g', 'd/../f', 's/f', 'd/s', 'c'])],
+      [6, () => r.pick(['n', 'n', 'd/n'])],
+      [2, () => r.pick(['f/', 's/', 'd/', '.', '..', 'f/g', 'd/../f', 's/f', 'd/s', 'c'])],
     ])
     const relative = place === this.world.free[0] && r.chance(0.1)
     return relative ? name : `${place}/${name}`
@@ -232,37 +269,32 @@ class Calls {
     return `${this.r.pick(this.world.layers)}/${this.r.pick(['f', 'f', 'g', 'h', 'd/f', 'd'])}`
   }
 
+  /** A descriptor that is open; where there is none, mostly one is opened first. */
   private fd(): number {
-    const { fds } = this.guess
-    if (fds.length === 0 || this.r.chance(0.03)) return this.r.pick([3, 4, 99, -1])
-    return this.r.pick(fds)
+    const { r, task } = this
+    if (r.chance(0.02)) return r.pick([3, 4, 99, -1])
+    for (let tries = 0; task.fds.length === 0 && tries < 3 && r.chance(0.9); tries++) this.open()
+    return task.fds.length === 0 ? 3 : r.pick(task.fds)
   }
 
   /** A descriptor of a file whose attributes may be changed: not in a layer, which an overlay knows by heart. */
   private free_fd(): number {
     const fd = this.fd()
-    return this.guess.layer_fds.has(fd) ? 99 : fd
+    return this.task.layer_fds.has(fd) ? 99 : fd
   }
 
-  private opened(in_layer = false): void {
-    const { fds, layer_fds } = this.guess
-    let fd = 3
-    while (fds.includes(fd)) fd++
-    fds.push(fd)
-    // If the guess is wrong, so may be all those after it.
-    if (in_layer) for (const each of [fd, ...fds]) layer_fds.add(each)
-    else if (layer_fds.size > 0) layer_fds.add(fd)
+  private opened({ ret }: Answer, in_layer = false): void {
+    if (ret === undefined) return
+    if (!this.task.fds.includes(ret)) this.task.fds.push(ret)
+    if (in_layer) this.task.layer_fds.add(ret)
+    else this.task.layer_fds.delete(ret)
   }
 
-  private closed(fd: number): void {
-    const at = this.guess.fds.indexOf(fd)
-    if (at >= 0) this.guess.fds.splice(at, 1)
-  }
-
+  /** The address of a page that is mapped; where there is none, mostly one is mapped first. */
   private address(): number {
-    const { maps } = this.guess
-    const place = maps.length > 0 && this.r.chance(0.95) ? this.r.pick(maps) : map_places[0]!
-    return place + (this.r.chance(0.25) ? PAGE : 0)
+    const { pages } = this.task
+    for (let tries = 0; pages.length === 0 && tries < 3 && this.r.chance(0.9); tries++) this.map()
+    return pages.length > 0 && this.r.chance(0.97) ? this.r.pick(pages) : map_places[0]!
   }
 
   // Calls, by what they are good for.
@@ -272,8 +304,7 @@ class Calls {
     const mode = r.pick(['O_RDONLY', 'O_RDONLY', 'O_RDWR', 'O_WRONLY'])
     if (this.world.layers.length > 0 && r.chance(0.2)) {
       const more = r.chance(0.15) ? '|O_TRUNC' : ''
-      this.add('open', this.layer_path(), `${mode}${more}`)
-      this.opened(true)
+      this.opened(this.add('open', this.layer_path(), `${mode}${more}`), true)
       return
     }
     const more = r.pick([
@@ -292,21 +323,22 @@ class Calls {
       ? r.pick(['|O_NOFOLLOW', '|O_DIRECTORY', '|O_PATH', '|O_CLOEXEC', '|O_NONBLOCK'])
       : ''
     const flags = `${mode}${more}${rare}|O_NONBLOCK`
-    if (more.includes('CREAT')) this.add('open', this.path(), flags, r.pick([0o644, 0o755, 0o666, 0o444]))
-    else this.add('open', this.path(), flags)
-    this.opened()
+    const permissions = more.includes('CREAT') ? [r.pick([0o644, 0o755, 0o666, 0o444])] : []
+    this.opened(this.add('open', this.path(), flags, ...permissions))
   }
 
   private openat(): void {
     const { r } = this
-    this.add(
-      'openat',
-      this.fd(),
-      r.pick(['f', 'g', 'd/f', '', '.', 's', '/t/f']),
-      r.pick(['O_RDONLY', 'O_RDWR|O_CREAT', 'O_PATH']),
-      0o644,
-    )
-    this.opened()
+    const dir = r.chance(0.7) ? this.opened_directory() : this.fd()
+    const name = r.pick(['f', 'g', 'd/f', '', '.', '..', 's', '/t/f'])
+    this.opened(this.add('openat', dir, name, r.pick(['O_RDONLY', 'O_RDWR|O_CREAT', 'O_PATH']), 0o644), true)
+  }
+
+  private opened_directory(): number {
+    const place = this.r.pick(this.world.free)
+    const answer = this.add('open', this.r.chance(0.5) ? place : `${place}/d`, 'O_RDONLY|O_DIRECTORY')
+    this.opened(answer)
+    return answer.ret ?? -1
   }
 
   private check(): void {
@@ -334,22 +366,29 @@ class Calls {
     const prot = r.pick([1, 1, 1, 3, 3, 2, 5, 0])
     const shared = r.pick([1, 1, 2])
     const offset = r.chance(0.1) ? PAGE : 0
-    this.add('mmap', at, r.pick([PAGE, 2 * PAGE]), prot, shared | 0x10, this.fd(), offset)
-    if (!this.guess.maps.includes(at)) this.guess.maps.push(at)
+    const length = r.pick([PAGE, 2 * PAGE])
+    const { ret } = this.add('mmap', at, length, prot, shared | 0x10, this.fd(), offset)
+    if (ret === undefined) return
+    const { pages } = this.task
+    for (let page = at; page < at + length; page += PAGE) if (!pages.includes(page)) pages.push(page)
   }
 
   private protect(): void {
-    this.add('mprotect', this.address(), this.r.pick([PAGE, 2 * PAGE]), this.r.pick([0, 1, 3, 5, 7]))
+    this.add('mprotect', this.address(), this.r.pick([PAGE, PAGE, 2 * PAGE]), this.r.pick([0, 1, 3, 5, 7]))
   }
 
   private unmap(): void {
-    this.add('munmap', this.address(), this.r.pick([PAGE, 2 * PAGE]))
+    const at = this.address()
+    this.add('munmap', at, PAGE)
+    const index = this.task.pages.indexOf(at)
+    if (index >= 0 && this.r.chance(0.8)) this.task.pages.splice(index, 1)
   }
 
   private close(): void {
     const fd = this.fd()
     this.add('close', fd)
-    this.closed(fd)
+    const index = this.task.fds.indexOf(fd)
+    if (index >= 0) this.task.fds.splice(index, 1)
   }
 
   private attributes(): void {
@@ -394,16 +433,13 @@ class Calls {
 
   private descriptors(): void {
     const { r } = this
+    const [from, to] = [this.fd(), r.pick([3, 4, 5])]
+    const in_layer = this.task.layer_fds.has(from)
     r.weighted([
-      [3, () => this.dup()],
-      [1, () => this.add('dup2', this.fd(), this.fd())],
-      [1, () => this.add('dup3', this.fd(), r.pick([3, 4, 5]), r.pick(['O_CLOEXEC', 0]))],
+      [3, () => this.opened(this.add('dup', from), in_layer)],
+      [1, () => this.opened(this.add('dup2', from, to), in_layer)],
+      [1, () => this.opened(this.add('dup3', from, to, r.pick(['O_CLOEXEC', 0])), in_layer)],
     ])
-  }
-
-  private dup(): void {
-    this.add('dup', this.fd())
-    this.opened()
   }
 
   private self(): void {
@@ -414,20 +450,24 @@ class Calls {
       [2, () => this.add('chdir', this.path())],
       [1, () => this.add('fchdir', this.fd())],
       [1, () => this.add('umask', r.pick([0, 0o022, 0o077]))],
-      [1, () => this.add('exit')],
+      [1, () => this.exit()],
     ])
   }
 
+  /** The last task stays. */
+  private exit(): void {
+    if (this.tasks.length < 2) return
+    this.add('exit')
+    this.tasks.splice(this.tasks.indexOf(this.task), 1)
+  }
+
   private fork(): void {
-    if (this.tasks.length >= 4) return
-    const child = this.tasks.length + 1
-    this.made.push({ task: this.guess.number, call: 'fork', args: [], child })
-    this.tasks.push({
-      number: child,
-      fds: [...this.guess.fds],
-      layer_fds: new Set(this.guess.layer_fds),
-      maps: [...this.guess.maps],
-    })
+    if (this.forked >= 4) return
+    const child = this.forked + 1
+    const { number, fds, layer_fds, pages } = this.task
+    if (this.play({ task: number, call: 'fork', args: [], child }).ret === undefined) return
+    this.forked = child
+    this.tasks.push({ number: child, fds: [...fds], layer_fds: new Set(layer_fds), pages: [...pages] })
   }
 
   private readonly kinds: readonly (readonly [number, () => void])[] = [
@@ -457,18 +497,20 @@ class Calls {
 }
 
 /**
- * A random play.
+ * A random play, and what the model answers to it: it is made along the model.
  *
  * @param next a source of random 32-bit numbers
  * @param calls about how many calls
  */
-export function random_play(next: () => number, calls = 12): Play {
+export function random_play(next: () => number, calls = 12): { play: Play; model: Answer[] } {
   const r = new Random(next)
   const world = r.chance(0.35) ? plain_world(r) : overlay_world(r)
   const tasks = Array.from({ length: r.pick([1, 1, 2, 2, 3]) }, (_, i) =>
     random_task(r, `task${i + 1}`, world),
   )
-  return { setup: world.setup, tasks, calls: new Calls(r, world, tasks.length).make(calls) }
+  const model = new ModelPlay(world.setup, tasks)
+  const made = new Calls(r, world, model, tasks.length).make(calls)
+  return { play: { setup: world.setup, tasks, calls: made }, model: model.answers }
 }
 
 /** Plays without one stretch of calls, the longest stretch first. */
@@ -485,10 +527,7 @@ class PlayArbitrary extends fc.Arbitrary<Play> {
     super()
   }
   override generate(mrng: fc.Random): fc.Value<Play> {
-    return new fc.Value(
-      random_play(() => mrng.nextInt(), this.length),
-      undefined,
-    )
+    return new fc.Value(random_play(() => mrng.nextInt(), this.length).play, undefined)
   }
   override canShrinkWithoutContext(value: unknown): value is Play {
     return typeof value === 'object' && value !== null && 'calls' in value

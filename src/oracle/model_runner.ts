@@ -126,22 +126,39 @@ function asks_only(k: Kernel, form: PlayCall): boolean {
 }
 
 /**
- * Plays on the model. Inode numbers of the model are given again when an inode has gone; in the answers each
- * inode has a number of its own, as on a kernel.
- *
- * @throws ScenarioError where the set-up is refused
+ * A play on the model, call by call. Inode numbers of the model are given again when an inode has gone; in
+ * these answers each inode has a number of its own, as on a kernel.
  */
-export function play_on_model(play: Play, release?: string): Answer[] {
-  const machine = new ModelMachine(play.setup, release)
-  for (const [i, task] of play.tasks.entries()) machine.add_task(i + 1, task)
-  const numbers = new Map<number, number>()
-  let inodes = 0
-  return play.calls.map((call) => {
-    const answer = machine.call(call)
-    for (const ino of [...numbers.keys()]) if (!inode.has(machine.k, ino)) numbers.delete(ino)
+export class ModelPlay {
+  readonly answers: Answer[] = []
+  private readonly machine: ModelMachine
+  private readonly numbers = new Map<number, number>()
+  private inodes = 0
+
+  /** @throws ScenarioError where the set-up or a task is refused */
+  constructor(setup: SetupForm, tasks: readonly PlayTask[], release?: string) {
+    this.machine = new ModelMachine(setup, release)
+    for (const [i, task] of tasks.entries()) this.machine.add_task(i + 1, task)
+  }
+
+  call(form: PlayCall): Answer {
+    const answer = this.renumbered(this.machine.call(form))
+    this.answers.push(answer)
+    return answer
+  }
+
+  private renumbered(answer: Answer): Answer {
+    const { numbers } = this
+    for (const ino of numbers.keys()) if (!inode.has(this.machine.k, ino)) numbers.delete(ino)
     const ino = answer.fields?.st_ino
     if (ino === undefined) return answer
-    if (!numbers.has(ino)) numbers.set(ino, ++inodes)
+    if (!numbers.has(ino)) numbers.set(ino, ++this.inodes)
     return { ...answer, fields: { ...answer.fields, st_ino: numbers.get(ino)! } }
-  })
+  }
+}
+
+/** Plays on the model. @throws ScenarioError where the set-up is refused */
+export function play_on_model(play: Play, release?: string): Answer[] {
+  const model = new ModelPlay(play.setup, play.tasks, release)
+  return play.calls.map((call) => model.call(call))
 }

@@ -60,9 +60,11 @@ import {
   S_APPEND,
   S_IFBLK,
   S_IFCHR,
+  S_IFIFO,
   S_IFMT,
   S_IFREG,
   S_ISGID,
+  S_ISVTX,
 } from './inode.js'
 import { inode_lock, inode_rwsem } from './lock.js'
 import { lookup_mnt, MNT_NODEV, MNT_NOEXEC, mnt_is_readonly, mount } from './mount.js'
@@ -351,12 +353,31 @@ function before_may_open(k: Kernel, f: DoOpen): number {
   if ((f.flags & O_CREAT) !== 0 && f.created === 0) {
     if ((f.flags & O_EXCL) !== 0) return k.refuse(-EEXIST, 'the name exists')
     if (is_dir(i_mode)) return -EISDIR
+    const sticky = may_create_in_sticky(k, f)
+    if (sticky !== 0) return sticky
   }
   if ((f.flags & O_DIRECTORY) !== 0 && !is_dir(i_mode)) return k.refuse(-ENOTDIR, 'not a directory')
   f.special = is_special(i_mode) ? 1 : 0
   f.will_truncate = (f.flags & O_TRUNC) !== 0 && f.created === 0 && is_reg(i_mode) ? 1 : 0
   return f.will_truncate === 1 ? mnt_want_write(k, f.mnt) : 0
 }
+
+/**
+ * O_CREAT does not open what somebody else has put into a sticky directory that everybody may write: somebody
+ * who is neither the task nor the directory's owner. Regular files and fifos are exempt while
+ * fs.protected_regular and fs.protected_fifos are 0, as they are here.
+ */
+function may_create_in_sticky(k: Kernel, f: DoOpen): number {
+  const { d_inode, d_parent } = dentry(k, f.dentry)
+  const { i_mode, i_uid } = inode(k, d_inode)
+  const dir = inode(k, dentry(k, d_parent).d_inode)
+  const type = i_mode & S_IFMT
+  if ((dir.i_mode & S_ISVTX) === 0 || type === S_IFREG || type === S_IFIFO) return 0
+  if (i_uid === dir.i_uid || i_uid === current(k).euid || (dir.i_mode & S_IWOTH) === 0) return 0
+  return k.refuse(-EACCES, 'somebody else has put it into a sticky directory')
+}
+
+const S_IWOTH = 0o002
 
 /**
  * Whether this inode may be opened so (fs/namei.c: may_open).

@@ -108,10 +108,10 @@ with_kernel('the agent', () => {
   it('leaves no mount and no process, also when it is killed in the middle', async () => {
     const before = readFileSync('/proc/self/mountinfo', 'utf8')
     const agent = await Agent.start()
-    const endless = agent.play({
-      ...base,
-      calls: Array(50).fill({ task: 1, call: 'access', args: ['/m/f', 0] }),
-    })
+    const sleeping = overlay_play({ p: { device: 'fifo' } })
+    const tasks = [{ name: 'a' }, { name: 'b' }, { name: 'c' }]
+    const calls = tasks.map((_, i) => ({ task: i + 1, call: 'open', args: ['/m/p', 'O_RDONLY'] }))
+    const endless = agent.play({ ...sleeping, tasks, calls })
     const session = readdirSync(`/proc/${agent.pid}/task`).flatMap((id) =>
       readFileSync(`/proc/${agent.pid}/task/${id}/children`, 'utf8').trim().split(' '),
     )
