@@ -28,12 +28,14 @@ class Compiler {
   readonly programs: Program[] = []
   private slots: string[] = []
   private slot_calls = new Map<number, CallInstruction[]>()
+  private call_slots = new Map<CallForm, number>()
   private uses = 0
   private readonly children: { ops: readonly OpForm[]; path: string; call: { child: number } }[] = []
 
   program(form: TaskForm, path: string): void {
     this.slots = []
     this.slot_calls = new Map()
+    this.call_slots = new Map()
     this.uses = 0
     const entry = this.here()
     this.ops(form.program, `${path}.program`)
@@ -102,8 +104,7 @@ class Compiler {
     const args = form.args ?? []
     for (const [i, arg] of args.entries()) this.check_ref(arg, `${path}.args[${i}]`)
     const fixed = check_arguments(syscall, args, path)
-    const name = form.as ?? this.free_name(form.call)
-    const slot = this.slot(name)
+    const slot = this.slot_of(form)
     const call: CallInstruction = {
       op: 'call',
       syscall,
@@ -118,8 +119,19 @@ class Compiler {
       path,
     }
     this.emit(call)
-    this.slot_calls.set(slot, [...(this.slot_calls.get(slot) ?? []), call])
+    const before = this.slot_calls.get(slot)
+    if (before === undefined) this.slot_calls.set(slot, [call])
+    else before.push(call)
     if (form.child !== undefined) this.children.push({ ops: form.child, path: `${path}.child`, call })
+  }
+
+  /** A call in a loop has one result, that of the last time. */
+  private slot_of(form: CallForm): number {
+    const known = this.call_slots.get(form)
+    if (known !== undefined) return known
+    const slot = this.slot(form.as ?? this.free_name(form.call))
+    this.call_slots.set(form, slot)
+    return slot
   }
 
   private free_name(call: string): string {

@@ -36,7 +36,7 @@ function distance(a: string, b: string): number {
   return last[b.length]!
 }
 
-/** The known word that is nearest to `word`, if one is near enough to have been meant. */
+/** The known word that is nearest to `word`, or holds it, if one is near enough to have been meant. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   let best: string | undefined
   let least = Math.max(2, Math.floor(word.length / 3)) + 1
@@ -47,7 +47,8 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
       best = each
     }
   }
-  return best
+  if (best !== undefined || word.length < 3) return best
+  return [...known].find((each) => each.toLowerCase().includes(word.toLowerCase()))
 }
 
 /** `; did you mean openat?`, or what there is to choose from where nothing is near and the choice is small. */

@@ -210,6 +210,8 @@ export interface CaseForm {
 }
 
 export interface ScenarioForm {
+  /** Where the JSON Schema is, for editors. */
+  readonly $schema?: string
   readonly toctoscope: 1
   readonly name: string
   readonly summary: string

@@ -48,7 +48,7 @@ function compile_outcome(outcome: OutcomeForm, code: Code, path: string): Wanted
       const names = code.programs.map((program) => program.name)
       throw new ScenarioError(
         field,
-        `expected task.result; no task is named ${JSON.stringify(name.slice(0, Math.max(dot, 0)))}${suggestion(name, names)}`,
+        `expected task.result; no task is named ${JSON.stringify(name.slice(0, Math.max(dot, 0)))}${suggestion(name.slice(0, Math.max(dot, 0)), names)}`,
       )
     }
     const { slots } = code.programs[task]!
@@ -83,7 +83,7 @@ export function compile_properties(of: Case, code: Code, path: string): Properti
   const reaches: Outcome[] = []
   const by_code: CodeProperty[] = []
   forms.forEach((form, i) => {
-    const at = `${path}.properties[${i}]`
+    const at = `${path}[${i}]`
     if (typeof form === 'string') watched.add(form)
     else if ('never' in form)
       never.push(outcome_of(form.never, form.name ?? outcome_name('never', form.never), code, `${at}.never`))
@@ -93,7 +93,7 @@ export function compile_properties(of: Case, code: Code, path: string): Properti
       )
     else by_code.push(code_property(of, form, at))
   })
-  if (watched.has('parity')) throw new ScenarioError(`${path}.properties`, 'parity is not modelled yet')
+  if (watched.has('parity')) throw new ScenarioError(path, 'parity is not modelled yet')
   const names = [...watched, ...[...never, ...reaches, ...by_code].map((each) => each.name)]
   return { watched, never, reaches, code: by_code, names }
 }

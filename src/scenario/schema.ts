@@ -163,6 +163,7 @@ const one_case = z.strictObject({
 
 /** The whole document. */
 export const scenario_schema = z.strictObject({
+  $schema: z.string().optional().describe('for editors'),
   toctoscope: z.literal(1).describe('version of this form'),
   name,
   summary: z.string(),

@@ -38,7 +38,7 @@ export function case_system(of: Case, path = ''): CaseSystem {
   const at = (field: string) => (path === '' ? field : `${path}.${field}`)
   const code = compile(form.tasks, at('tasks'))
   check_names(form, at('tasks'))
-  const properties = compile_properties(of, code, path)
+  const properties = compile_properties(of, code, at('properties'))
   const setup = form.setup ?? {}
   const config: CaseConfig = {
     profile: parse_profile(

@@ -1,0 +1,338 @@
+import { describe, expect, test } from 'vitest'
+import { EACCES, EBADF, ENOENT } from '../../src/kernel/errno.js'
+import type { CaseBuilder } from '../../src/scenario/builder.js'
+import { MAX_INSTRUCTIONS } from '../../src/scenario/code.js'
+import type { OpForm } from '../../src/scenario/form.js'
+import { approval, used, violation } from '../../src/scenario/monitor.js'
+import { case_system } from '../../src/scenario/system.js'
+import { case_of, message_of, run } from './support.js'
+
+function files(s: CaseBuilder): void {
+  const tree = { script: { file: 'content', mode: 0o755 }, secret: { file: 'x', mode: 0o600 } }
+  s.mount('/', s.filesystem('root', { type: 'tmpfs', tree }))
+}
+
+describe('programs', () => {
+  test('results go into later arguments: descriptors, fields, bytes', () => {
+    const ran = run(
+      case_of((s) => {
+        files(s)
+        const t = s.task('t')
+        const from = t.open('/script', 'O_RDONLY').as('from')
+        const st = t.fstat(from)
+        const bytes = t.read(from, st.st_size)
+        const to = t.open('/copy', 'O_RDWR|O_CREAT', 0o644)
+        t.write(to, bytes)
+        t.pread(to, 100, 0).as('again')
+      }),
+    )
+    expect(ran.ret('t', 'from')).toBe(3)
+    expect(ran.ret('t', 'bytes')).toBe(7)
+    expect(ran.data('t', 'again')).toBe('content')
+  })
+
+  test('a failing call ends the program, unless it may fail', () => {
+    const ran = run(
+      case_of((s) => {
+        files(s)
+        const t = s.task('t')
+        t.open('/missing', 'O_RDONLY').as('first').may_fail()
+        t.open('/missing/x', 'O_RDONLY').as('second')
+        t.open('/script', 'O_RDONLY').as('third')
+      }),
+    )
+    expect(ran.ret('t', 'first')).toBe(-ENOENT)
+    expect(ran.ret('t', 'second')).toBe(-ENOENT)
+    expect(ran.ret('t', 'third')).toBeUndefined()
+  })
+
+  test('the descriptor of a failed open is -1, as in C', () => {
+    const ran = run(
+      case_of((s) => {
+        files(s)
+        const t = s.task('t')
+        const fd = t.open('/missing', 'O_RDONLY').may_fail()
+        t.read(fd, 1)
+      }),
+    )
+    expect(ran.ret('t', 'bytes')).toBe(-EBADF)
+  })
+
+  test('branches on success, failure, an errno, a value', () => {
+    const ran = run(
+      case_of((s) => {
+        files(s)
+        const t = s.task('t', { uid: 1 })
+        const bad = t.open('/secret', 'O_RDONLY').may_fail()
+        const good = t.open('/script', 'O_RDONLY')
+        t.if(
+          bad.ok(),
+          () => t.stat('/a').as('wrong1'),
+          () => t.stat('/').as('right1'),
+        )
+        t.if(good.ok(), () => t.stat('/').as('right2'))
+        t.if(bad.failed(), () => t.stat('/').as('right3'))
+        t.if(bad.failed_with('ENOENT'), () => t.stat('/').as('wrong2'))
+        t.if(bad.failed_with('EACCES'), () => t.stat('/').as('right4'))
+        t.if(good.equals(3), () => t.stat('/').as('right5'))
+        t.if(good.equals(4), () => t.stat('/').as('wrong3'))
+        t.stat('/').as('last')
+      }),
+    )
+    expect(
+      ['right1', 'right2', 'right3', 'right4', 'right5', 'last'].map((name) => ran.ret('t', name)),
+    ).toEqual([0, 0, 0, 0, 0, 0])
+    expect(['wrong1', 'wrong2', 'wrong3'].map((name) => ran.ret('t', name))).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ])
+  })
+
+  test('loops run their body as often as they say, and stop ends a program', () => {
+    const ran = run(
+      case_of((s) => {
+        files(s)
+        const t = s.task('t')
+        const fd = t.open('/log', 'O_RDWR|O_CREAT|O_APPEND', 0o644)
+        t.repeat(3, () => t.write(fd, 'ab'))
+        t.pread(fd, 100, 0).as('all')
+        t.stop()
+        t.stat('/').as('never')
+      }),
+    )
+    expect(ran.data('t', 'all')).toBe('ababab')
+    expect(ran.ret('t', 'never')).toBeUndefined()
+  })
+
+  test('a child has what its parent knew, and sees 0 for the fork', () => {
+    const of = case_of((s) => {
+      files(s)
+      const t = s.task('t')
+      const fd = t.open('/script', 'O_RDONLY')
+      const child = t.fork((c) => {
+        c.read(fd, 3).as('in_child')
+      })
+      t.if(child.equals(0), () => t.stat('/').as('wrong'))
+    })
+    const ran = run(of)
+    const child = ran.ret('t', 'child')!
+    expect(child).toBeGreaterThan(1)
+    const results = JSON.parse(`[${ran.system.outcome(ran.k).replaceAll('\n', ',')}]`) as [
+      number,
+      number,
+      number,
+      string,
+    ][]
+    const slots = ran.system.code.programs[0]!.slots
+    const of_child = Object.fromEntries(
+      results.filter(([task]) => task === child).map(([, slot, ret, data]) => [slots[slot], data || ret]),
+    )
+    expect(of_child).toMatchObject({ fd: 3, child: 0, in_child: 'con' })
+    expect(of_child).not.toHaveProperty('wrong')
+  })
+
+  test('a real exec and an exit end the program', () => {
+    const ran = run(
+      case_of((s) => {
+        files(s)
+        const t = s.task('t')
+        t.exit(0)
+        t.stat('/').as('after')
+      }),
+    )
+    expect(ran.ret('t', 'after')).toBeUndefined()
+  })
+})
+
+describe('mistakes in programs', () => {
+  const bad = (program: OpForm[]) =>
+    message_of(() =>
+      case_system({
+        form: { tasks: [{ name: 't', program }] },
+        code: { modules: new Map(), properties: new Map() },
+      }),
+    )
+
+  test.each<[string, OpForm[], string]>([
+    [
+      'a call',
+      [{ call: 'opena' }],
+      'tasks[0].program[0].call: there is no system call "opena"; did you mean openat?',
+    ],
+    [
+      'a result',
+      [{ call: 'close', args: [{ $: 'fd' }] }],
+      'tasks[0].program[0].args[0]: no earlier call of this task is named "fd"',
+    ],
+    [
+      'a result that is nearly there',
+      [
+        { call: 'open', args: ['/', 0], as: 'dir' },
+        { call: 'close', args: [{ $: 'dri' }] },
+      ],
+      'tasks[0].program[1].args[0]: no earlier call of this task is named "dri"; did you mean dir?',
+    ],
+    [
+      'a field',
+      [
+        { call: 'stat', args: ['/'], as: 'st' },
+        { call: 'truncate', args: ['/', { $: 'st.size' }] },
+      ],
+      'tasks[0].program[1].args[1]: st has no field "size"; did you mean st_size?',
+    ],
+    [
+      'a flag',
+      [{ call: 'open', args: ['/', 'O_RDONL'] }],
+      'tasks[0].program[0].args[1]: open: flags: "O_RDONL" is not a constant that flags knows',
+    ],
+    [
+      'a missing argument',
+      [{ call: 'open', args: ['/'] }],
+      'tasks[0].program[0].args: open: flags is missing',
+    ],
+    [
+      'too many',
+      [{ call: 'close', args: [1, 2] }],
+      'tasks[0].program[0].args: close: close takes 1 arguments, not 2',
+    ],
+    [
+      'a use',
+      [{ call: 'stat', args: ['/'], as: 'st' }, { use: 'st' }],
+      'tasks[0].program[1].use: st is a stat, which gives no bytes',
+    ],
+    [
+      'no test',
+      [
+        { call: 'stat', args: ['/'], as: 'st' },
+        // biome-ignore lint/suspicious/noThenProperty: data
+        { if: { result: 'st' }, then: [] },
+      ],
+      'tasks[0].program[1].if: expected exactly one of ok, failed, errno, equals',
+    ],
+    [
+      'an errno',
+      [
+        { call: 'stat', args: ['/'], as: 'st' },
+        // biome-ignore lint/suspicious/noThenProperty: data
+        { if: { result: 'st', errno: 'EWHAT' }, then: [] },
+      ],
+      'tasks[0].program[1].if.errno: there is no errno "EWHAT"',
+    ],
+    ['a loop', [{ repeat: 1.5, body: [] }], 'tasks[0].program[0].repeat: expected how often, a whole number'],
+  ])('%s', (_, program, expected) => {
+    expect(bad(program)).toBe(expected)
+  })
+
+  test('programs are bounded', () => {
+    const body: OpForm[] = [{ repeat: 1000, body: [{ call: 'stat', args: ['/'] }] }]
+    expect(bad([{ repeat: 1000, body }])).toContain(`longer than ${MAX_INSTRUCTIONS}`)
+  })
+
+  test('a name that two results have', () => {
+    expect(
+      message_of(() =>
+        case_of((s) => {
+          const t = s.task('t')
+          t.stat('/').as('x')
+          t.stat('/').as('x')
+        }),
+      ),
+    ).toBe('task t: two results are named "x"')
+  })
+})
+
+describe('approval and use', () => {
+  test('a check that is relied on records the bytes that it judged; another does not', () => {
+    const ran = run(
+      case_of((s) => {
+        files(s)
+        const t = s.victim('t')
+        const fd = t.open('/script', 'O_RDONLY')
+        t.execveat(fd, '', null, null, 'AT_EMPTY_PATH|AT_EXECVE_CHECK').as('unused')
+        const check = t.execveat(fd, '', null, null, 'AT_EMPTY_PATH|AT_EXECVE_CHECK')
+        t.use(t.read(fd, 100), { relies: check })
+      }),
+    )
+    expect(approval.rows(ran.k).map((row) => row.bytes)).toEqual(['content'])
+    expect(used.rows(ran.k).map((row) => row.bytes)).toEqual(['content'])
+    expect(ran.system.violations(ran.k)).toEqual([])
+  })
+
+  test.each<[string, (t: ReturnType<CaseBuilder['task']>) => void, string | undefined]>([
+    ['the whole file in pieces', (t) => pieces(t, [4, 0], [100, 4]), undefined],
+    ['a beginning', (t) => pieces(t, [4, 0]), 'prefix'],
+    ['an end', (t) => pieces(t, [100, 4]), 'bytes'],
+    ['pieces with a gap', (t) => pieces(t, [3, 0], [100, 4]), 'bytes'],
+    ['nothing', (t) => pieces(t, [0, 0]), 'prefix'],
+  ])('%s', (_, program, kind) => {
+    const ran = run(case_of((s) => (files(s), program(s.victim('t')))))
+    expect(violation.rows(ran.k).map((row) => row.kind)).toEqual(kind === undefined ? [] : [kind])
+  })
+
+  function pieces(t: ReturnType<CaseBuilder['task']>, ...parts: [number, number][]): void {
+    const fd = t.open('/script', 'O_RDONLY')
+    const relies = t.execveat(fd, '', null, null, 'AT_EMPTY_PATH|AT_EXECVE_CHECK')
+    t.use(
+      parts.map(([count, offset]) => t.pread(fd, count, offset)),
+      { relies },
+    )
+  }
+
+  test('part of a file may be used as a part', () => {
+    const ran = run(
+      case_of((s) => {
+        files(s)
+        const t = s.victim('t')
+        const fd = t.open('/script', 'O_RDONLY')
+        const relies = t.execveat(fd, '', null, null, 'AT_EMPTY_PATH|AT_EXECVE_CHECK')
+        t.use(t.pread(fd, 3, 2), { relies, part: true })
+      }),
+    )
+    expect(violation.rows(ran.k)).toEqual([])
+  })
+
+  test('reads one after the other stand one behind the other', () => {
+    const ran = run(
+      case_of((s) => {
+        files(s)
+        const t = s.victim('t')
+        const fd = t.open('/script', 'O_RDONLY')
+        const relies = t.execveat(fd, '', null, null, 'AT_EMPTY_PATH|AT_EXECVE_CHECK')
+        const first = t.read(fd, 4)
+        t.use([first, t.read(fd, 100)], { relies })
+      }),
+    )
+    expect(violation.rows(ran.k)).toEqual([])
+  })
+
+  test('using bytes after a check that failed is a violation', () => {
+    const ran = run(
+      case_of((s) => {
+        files(s)
+        const t = s.victim('t')
+        const fd = t.open('/secret', 'O_RDONLY')
+        const relies = t.execveat(fd, '', null, null, 'AT_EMPTY_PATH|AT_EXECVE_CHECK').as('check').may_fail()
+        t.use(t.read(fd, 100), { relies })
+      }),
+    )
+    expect(ran.ret('t', 'check')).toBe(-EACCES)
+    expect(violation.rows(ran.k).map((row) => row.kind)).toEqual(['no approval'])
+  })
+
+  test('a fault in place of bytes that were approved is a use of less', () => {
+    const of = case_of((s) => {
+      files(s)
+      const t = s.victim('t')
+      const fd = t.open('/script', 'O_RDWR')
+      const ro = t.open('/script', 'O_RDONLY')
+      t.close(fd)
+      const relies = t.execveat(ro, '', null, null, 'AT_EMPTY_PATH|AT_EXECVE_CHECK')
+      const map = t.mmap(0, 8192, 'PROT_READ', 'MAP_PRIVATE', ro)
+      t.use(t.peek(map, 8192), { relies })
+    })
+    expect(violation.rows(run(of).k).map((row) => [row.property, row.kind])).toEqual([
+      ['check-use', 'SIGBUS'],
+    ])
+  })
+})

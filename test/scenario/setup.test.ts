@@ -1,0 +1,316 @@
+import { describe, expect, test } from 'vitest'
+import { FastStore } from '../../src/kernel/fast_store.js'
+import { ImmerStore } from '../../src/kernel/immer_store.js'
+import { scenario_from_form } from '../../src/scenario/builder.js'
+import { define_module } from '../../src/scenario/code_module.js'
+import type { CaseForm, SetupForm, TaskForm } from '../../src/scenario/form.js'
+import { case_system } from '../../src/scenario/system.js'
+import { CAP_FULL_SET, task_struct } from '../../src/vfs/task.js'
+import { case_of, message_of, one_case, run } from './support.js'
+
+const no_code = { modules: new Map(), properties: new Map() }
+
+function boot(setup: SetupForm, task: Partial<TaskForm> = {}, rest: Partial<CaseForm> = {}) {
+  const form: CaseForm = {
+    setup,
+    tasks: [{ name: 't', program: [{ call: 'stat', args: ['/'] }], ...task }],
+    ...rest,
+  }
+  return case_system({ form, code: no_code }).boot(new FastStore())
+}
+
+describe('a set-up', () => {
+  test('without mounts is an empty tmpfs; tasks have 0, 1 and 2 open and start at /', () => {
+    const ran = run(
+      case_of((s) => {
+        const t = s.task('t')
+        t.open('/f', 'O_RDWR|O_CREAT').as('fd')
+        t.write(1, 'to the null device').as('to_null')
+        t.read(0, 10).as('from_null')
+        t.stat('.').as('here')
+      }),
+    )
+    expect(['fd', 'to_null', 'from_null', 'here'].map((name) => ran.ret('t', name))).toEqual([3, 18, 0, 0])
+  })
+
+  test('mounts with their options, binds, and a mount point that is made', () => {
+    const ran = run(
+      case_of((s) => {
+        const data = s.filesystem('data', {
+          type: 'ext4',
+          tree: { 'a/b/f': 'x', x: { file: '', mode: 0o755 } },
+        })
+        s.mount('/', s.filesystem('root', { type: 'tmpfs' }))
+        s.mount('/deep/mnt', data)
+        s.mount('/part', data.at('/a'), ['ro'])
+        s.bind('/deep/mnt/a/b', '/bind', ['noexec'])
+        const t = s.task('t')
+        t.open('/deep/mnt/a/b/f', 'O_RDWR').as('rw')
+        t.open('/part/b/f', 'O_RDWR').as('ro').may_fail()
+        t.open('/bind/f', 'O_RDONLY').as('bound')
+        t.execveat('AT_FDCWD', '/deep/mnt/x', null, null, 'AT_EXECVE_CHECK').as('may_run')
+      }),
+    )
+    expect(['rw', 'ro', 'bound', 'may_run'].map((name) => ran.ret('t', name))).toEqual([3, -30, 4, 0])
+  })
+
+  test('every kind of file', () => {
+    const ran = run(
+      case_of((s) => {
+        s.mount(
+          '/',
+          s.filesystem('root', {
+            type: 'ext4',
+            tree: {
+              text: 'ä',
+              binary: { file: { base64: '/wD+' }, mode: '0600', uid: 5, gid: 6 },
+              dir: { dir: { inner: 'i' }, mode: 0o700 },
+              link: { symlink: 'dir/inner' },
+              again: { link: 'dir/inner' },
+              fifo: { device: 'fifo' },
+              fixed: { file: 'v', immutable: true },
+              sealed: { file: 'v', verity: { signed: true } },
+            },
+          }),
+        )
+        const t = s.task('t')
+        t.read(t.open('/text', 'O_RDONLY'), 10).as('text')
+        t.read(t.open('/binary', 'O_RDONLY'), 10).as('binary')
+        t.read(t.open('/link', 'O_RDONLY'), 10).as('link')
+        t.read(t.open('/again', 'O_RDONLY'), 10).as('again')
+        t.open('/fixed', 'O_WRONLY').as('fixed').may_fail()
+        t.open('/sealed', 'O_WRONLY').as('sealed').may_fail()
+      }),
+    )
+    expect(['text', 'binary', 'link', 'again'].map((name) => ran.data('t', name))).toEqual([
+      'Ã¤',
+      'ÿ\0þ',
+      'i',
+      'i',
+    ])
+    expect(['fixed', 'sealed'].map((name) => ran.ret('t', name))).toEqual([-1, -1])
+  })
+
+  test('whiteouts and opaque directories of an upper layer', () => {
+    const ran = run(
+      case_of((s) => {
+        const lower = s.filesystem('lower', {
+          type: 'erofs',
+          tree: { gone: 'x', 'dir/hidden': 'x', 'both/below': 'x' },
+        })
+        const tree = {
+          upper: {
+            dir: { gone: { whiteout: true }, dir: { dir: { shown: 'y' }, opaque: true }, both: { dir: {} } },
+          },
+          work: { dir: {} },
+        } as const
+        const rw = s.filesystem('rw', { type: 'tmpfs', tree })
+        s.mount('/', s.filesystem('root', { type: 'tmpfs' }))
+        s.overlay('/m', { lower: [lower], upper: rw.at('/upper'), work: rw.at('/work') })
+        const t = s.task('t')
+        for (const name of ['gone', 'dir/hidden', 'dir/shown', 'both/below'])
+          t.stat(`/m/${name}`).as(name.replace('/', '_')).may_fail()
+      }),
+    )
+    expect(['gone', 'dir_hidden', 'dir_shown', 'both_below'].map((name) => ran.ret('t', name))).toEqual([
+      -2, -2, 0, 0,
+    ])
+  })
+
+  test('credentials of tasks', () => {
+    const k = boot(
+      {},
+      {
+        uid: 7,
+        gid: 8,
+        groups: [9],
+        capabilities: ['CAP_DAC_OVERRIDE', 'CAP_CHECKPOINT_RESTORE'],
+        umask: 0o77,
+        securebits: 'SECBIT_EXEC_RESTRICT_FILE',
+      },
+    )
+    expect(task_struct(k, 1)).toMatchObject({
+      uid: 7,
+      euid: 7,
+      gid: 8,
+      groups: [9],
+      cap_effective: 2 + 2 ** 40,
+      umask: 0o77,
+      securebits: 0x100,
+      comm: 't',
+    })
+    expect(task_struct(boot({}), 1).cap_effective).toBe(CAP_FULL_SET)
+    expect(task_struct(boot({}, { uid: 1 }), 1).cap_effective).toBe(0)
+    expect(task_struct(boot({}, { uid: 1, capabilities: 'all' }), 1).cap_effective).toBe(CAP_FULL_SET)
+  })
+
+  test('boots to the same state on both stores', () => {
+    const of = case_of((s) => {
+      s.mount('/', s.filesystem('root', { type: 'ext4', tree: { a: 'b' } }))
+      s.task('t', { uid: 3 }).stat('/a')
+    })
+    const fast = case_system(of).boot(new FastStore()).store
+    const immer = case_system(of).boot(new ImmerStore()).store
+    expect(immer.snapshot()).toEqual(fast.snapshot())
+    expect([immer.hash_lo, immer.hash_hi]).toEqual([fast.hash_lo, fast.hash_hi])
+  })
+
+  test('profiles with features', () => {
+    expect(boot({ profile: '6.18' }).has('ipe_execve_check')).toBe(false)
+    expect(boot({ profile: '6.18+ipe_execve_check' }).has('ipe_execve_check')).toBe(true)
+    expect(boot({ profile: '7.2+-ipe_execve_check' }).has('ipe_execve_check')).toBe(false)
+    expect(boot({}, {}, { profile: '6.14' }).config.profile.name).toBe('6.14')
+    expect(boot({}).config.profile.name).toBe('7.2')
+  })
+})
+
+describe('mistakes in set-ups', () => {
+  const policy = 'policy_name=p policy_version=1.0.0\nDEFAULT action=ALLOW\nop=EXECUT action=DENY\n'
+  const fs = { filesystems: { root: { type: 'tmpfs' as const } } }
+
+  test.each<[string, SetupForm, string]>([
+    [
+      'a release',
+      { profile: '6.20' },
+      'setup.profile: there is no kernel profile "6.20"; expected one of 6.11, 6.12, 6.14, 6.18, 6.19, 7.2, 7.3',
+    ],
+    [
+      'a feature',
+      { profile: '6.18+o_deny_writ' },
+      'setup.profile: there is no feature "o_deny_writ"; did you mean o_deny_write?',
+    ],
+    [
+      'a file system',
+      { ...fs, mounts: [{ at: '/', filesystem: 'rot' }] },
+      'setup.mounts[0].filesystem: there is no file system "rot"; did you mean root?',
+    ],
+    [
+      'the first mount',
+      { ...fs, mounts: [{ at: '/m', filesystem: 'root' }] },
+      'setup.mounts[0].at: the first mount is at /, not /m',
+    ],
+    [
+      'a bind',
+      {
+        ...fs,
+        mounts: [
+          { at: '/', filesystem: 'root' },
+          { at: '/b', bind: '/nothing' },
+        ],
+      },
+      'setup.mounts[1].bind: there is no /nothing (symbolic links are not followed here)',
+    ],
+    [
+      'an overlay that the kernel refuses',
+      {
+        ...fs,
+        mounts: [
+          { at: '/', filesystem: 'root' },
+          { at: '/m', overlay: { lower: ['root'] } },
+        ],
+      },
+      'setup.mounts[1].overlay: EINVAL: without upperdir there must be two lowerdirs at least',
+    ],
+    [
+      'a name twice',
+      { filesystems: { r: { type: 'tmpfs', tree: { a: '', '/a': '' } } } },
+      'setup.filesystems.r.tree["/a"]: the name is there already',
+    ],
+    [
+      'a file as a directory',
+      { filesystems: { r: { type: 'tmpfs', tree: { a: '', 'a/b': '' } } } },
+      'setup.filesystems.r.tree["a/b"]: a is not a directory',
+    ],
+    [
+      'a dot',
+      { filesystems: { r: { type: 'tmpfs', tree: { '../x': '' } } } },
+      'setup.filesystems.r.tree["../x"]: expected the name of a file',
+    ],
+    [
+      'a hard link',
+      { filesystems: { r: { type: 'tmpfs', tree: { a: { link: 'b' } } } } },
+      'setup.filesystems.r.tree["a"]: there is no file b in the tree before this',
+    ],
+    [
+      'base64',
+      { filesystems: { r: { type: 'tmpfs', tree: { a: { file: { base64: '?' } } } } } },
+      'setup.filesystems.r.tree["a"].file: expected base64',
+    ],
+    ['a policy', { lsm: { ipe: { policy } } }, 'setup.lsm.ipe.policy: line 3, column 1: EBADMSG'],
+    [
+      'a rule',
+      { lsm: { rules: [{ name: 'r', rules: [{ hook: 'file_opened', answer: 'EACCES' }] }] } },
+      'setup.lsm.rules[0].rules[0].hook: "file_opened" is no hook',
+    ],
+    [
+      'code',
+      { lsm: { modules: [{ code: 'mine', source: '00' }] } },
+      'setup.lsm.modules[0]: the module "mine" is code, which a scenario that is data does not carry',
+    ],
+    ['an order', { lsm: { ipe: {}, order: ['ima'] } }, 'setup.lsm.order: there is no module "ima"'],
+    [
+      'an order that forgets',
+      { lsm: { ipe: {}, order: [] } },
+      'setup.lsm.order: ipe is missing; the order names every module',
+    ],
+  ])('%s', (_, setup, expected) => {
+    expect(message_of(() => boot(setup))).toContain(expected)
+  })
+
+  test.each<[string, Partial<TaskForm>, string]>([
+    [
+      'a capability',
+      { capabilities: ['CAP_DAC_OVERIDE'] },
+      'tasks[0].capabilities: there is no capability "CAP_DAC_OVERIDE"; did you mean CAP_DAC_OVERRIDE?',
+    ],
+    [
+      'a securebit',
+      { securebits: 'SECBIT_NOROT' },
+      'tasks[0].securebits: there is no securebit "SECBIT_NOROT"; did you mean SECBIT_NOROOT?',
+    ],
+    ['a directory', { cwd: '/nowhere' }, 'tasks[0].cwd: there is no /nowhere'],
+  ])('%s', (_, task, expected) => {
+    expect(message_of(() => boot({}, task))).toContain(expected)
+  })
+
+  test('two tasks of one name', () => {
+    const tasks = [
+      { name: 't', program: [] },
+      { name: 't', program: [] },
+    ]
+    expect(message_of(() => case_system({ form: { tasks }, code: no_code }, 'cases[3]'))).toBe(
+      'cases[3].tasks[1].name: two tasks are named "t"',
+    )
+  })
+})
+
+describe('code in scenarios', () => {
+  const module = define_module({ name: 'nobody-opens', hooks: { file_open: () => 'EACCES' } })
+  const scenario = one_case((s) => {
+    s.module(module)
+    s.property({ name: 'none', violated: () => false })
+    s.task('t').open('/', 'O_RDONLY').as('fd')
+  })
+
+  test('runs', () => {
+    expect(run(scenario.cases[0]!).ret('t', 'fd')).toBe(-13)
+  })
+
+  test('is named in the form by name and source, and refused where only data can go', () => {
+    const [form] = scenario.form.cases
+    expect(form!.setup!.lsm!.modules).toEqual([
+      { code: 'nobody-opens', source: expect.stringMatching(/^[0-9a-f]{16}$/) },
+    ])
+    expect(form!.properties).toEqual([{ code: 'none', source: expect.stringMatching(/^[0-9a-f]{16}$/) }])
+    expect(message_of(() => case_system(scenario_from_form(scenario.form).cases[0]!))).toBe(
+      'properties[0]: the property "none" is code, which a scenario that is data does not carry',
+    )
+  })
+
+  test('another source is another hash', () => {
+    const other = define_module({ name: 'nobody-opens', hooks: { file_open: () => 'EPERM' } })
+    const hash = (m: typeof module) =>
+      one_case((s) => (s.module(m), s.task('t'))).form.cases[0]!.setup!.lsm!.modules![0]!.source
+    expect(hash(other)).not.toBe(hash(module))
+  })
+})

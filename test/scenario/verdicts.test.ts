@@ -1,0 +1,141 @@
+import { describe, expect, test } from 'vitest'
+import type { CaseBuilder } from '../../src/scenario/builder.js'
+import { explore_case } from '../../src/verdicts.js'
+import { inode } from '../../src/vfs/inode.js'
+import { case_of, message_of } from './support.js'
+
+function two(s: CaseBuilder) {
+  s.mount('/', s.filesystem('root', { type: 'tmpfs', tree: { f: { file: 'x', mode: 0o777 } } }))
+  const reader = s.victim('reader')
+  const writer = s.attacker('writer')
+  return { reader, writer }
+}
+
+describe('outcomes', () => {
+  test('never: a run that has it is a violation', () => {
+    const report = explore_case(
+      case_of((s) => {
+        const { reader, writer } = two(s)
+        reader.execveat('AT_FDCWD', '/f', null, null, 'AT_EXECVE_CHECK').as('check')
+        writer.open('/f', 'O_WRONLY').as('open')
+        s.never({ 'reader.check': 'ETXTBSY' })
+      }),
+    )
+    expect(report).toMatchObject({
+      verdict: 'hole',
+      property: 'never reader.check=ETXTBSY',
+      preemptions: 0,
+      cause: null,
+    })
+  })
+
+  test('never: a race where tasks must interleave', () => {
+    const report = explore_case(
+      case_of((s) => {
+        const { reader, writer } = two(s)
+        reader.execveat('AT_FDCWD', '/f', null, null, 'AT_EXECVE_CHECK').as('check')
+        writer.open('/f', 'O_WRONLY').as('open')
+        s.never({ 'writer.open': 'ETXTBSY' }, 'denied')
+      }),
+    )
+    expect(report).toMatchObject({ verdict: 'race', property: 'denied', preemptions: 1 })
+  })
+
+  test('reaches: what no run shows is a hole without a counterexample', () => {
+    const report = explore_case(
+      case_of((s) => {
+        const { reader, writer } = two(s)
+        reader.stat('/f').as('st')
+        writer.open('/f', 'O_WRONLY|O_TRUNC').as('open')
+        s.reaches({ 'reader.st': 'ENOENT' }, 'the file goes')
+        s.reaches({ 'reader.st': 0, 'writer.open': 3 }, 'both')
+      }),
+    )
+    expect(report).toMatchObject({
+      verdict: 'hole',
+      property: 'the file goes',
+      counterexample: null,
+      steps: null,
+    })
+  })
+
+  test.each<[string, Record<string, string>, string]>([
+    [
+      'a task',
+      { 'redaer.st': 'ok' },
+      'properties[0].never."redaer.st": expected task.result; no task is named "redaer"; did you mean reader?',
+    ],
+    [
+      'a result',
+      { 'reader.sta': 'ok' },
+      'properties[0].never."reader.sta": reader has no result "sta"; did you mean st?',
+    ],
+    [
+      'a value',
+      { 'reader.st': 'okay' },
+      'properties[0].never."reader.st": expected ok, failed, the name of an errno or signal, or a number, not "okay"',
+    ],
+  ])('a mistake in %s', (_, outcome, expected) => {
+    const of = case_of((s) => {
+      two(s).reader.stat('/f').as('st')
+      s.never(outcome)
+    })
+    expect(message_of(() => explore_case(of))).toBe(expected)
+  })
+})
+
+describe('witnesses', () => {
+  test('safe for want of an attack is said', () => {
+    const report = explore_case(
+      case_of((s) => {
+        const { reader, writer } = two(s)
+        const fd = reader.open('/f', 'O_RDONLY')
+        reader.use(reader.read(fd, 9), {
+          relies: reader.execveat(fd, '', null, null, 'AT_EMPTY_PATH|AT_EXECVE_CHECK'),
+        })
+        writer.stat('/f')
+      }),
+    )
+    expect(report).toMatchObject({
+      verdict: 'safe',
+      unwitnessed: 'no run in which the attacker changed the file or was refused',
+    })
+  })
+
+  test('safe for want of a check that says yes is said', () => {
+    const report = explore_case(
+      case_of((s) => {
+        s.mount('/', s.filesystem('root', { type: 'tmpfs', tree: { f: 'not executable' } }))
+        const reader = s.victim('reader')
+        const fd = reader.open('/f', 'O_RDONLY')
+        reader.use(reader.read(fd, 9), {
+          relies: reader.execveat(fd, '', null, null, 'AT_EMPTY_PATH|AT_EXECVE_CHECK'),
+        })
+        s.attacker('writer').chmod('/f', 0)
+      }),
+    )
+    expect(report).toMatchObject({ verdict: 'safe', unwitnessed: 'no run in which the check said yes' })
+  })
+
+  test('bounds are never safe', () => {
+    const of = case_of((s) => {
+      const { reader, writer } = two(s)
+      reader.stat('/f')
+      writer.stat('/f')
+    })
+    expect(explore_case(of, { max_states: 3 })).toMatchObject({ verdict: 'incomplete', bounds: ['states'] })
+  })
+})
+
+describe('a property that is code', () => {
+  test('is looked at in every state', () => {
+    const report = explore_case(
+      case_of((s) => {
+        const { writer } = two(s)
+        writer.open('/f', 'O_WRONLY')
+        s.property({ name: 'no writers', violated: (k) => inode.rows(k).some((row) => row.i_writecount > 0) })
+      }),
+    )
+    expect(report).toMatchObject({ verdict: 'hole', property: 'no writers' })
+  })
+})
