@@ -34,8 +34,10 @@ export function bounds_of(options: BoundOptions, now: () => number): Bounds {
 /** `12`, `10k`, `2M`. */
 export function parse_count(text: string): number {
   const parsed = /^(\d+(?:\.\d+)?)([kKmMgG]?)$/.exec(text)
-  const value = parsed === null ? Number.NaN : Number(parsed[1]) * 1000 ** ' kmg'.indexOf(parsed[2]!.toLowerCase() || ' ')
-  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError('Expected a whole number, such as 5000, 10k or 2M.')
+  const value =
+    parsed === null ? Number.NaN : Number(parsed[1]) * 1000 ** ' kmg'.indexOf(parsed[2]!.toLowerCase() || ' ')
+  if (!Number.isSafeInteger(value))
+    throw new InvalidArgumentError('Expected a whole number, such as 5000, 10k or 2M.')
   return value
 }
 

@@ -1,6 +1,7 @@
 /** `--case PATTERN`: which cases of a scenario are meant. */
-import { case_name } from '../scenario/form.js'
+
 import { nearest } from '../scenario/error.js'
+import { case_name } from '../scenario/form.js'
 import { UsageError } from './errors.js'
 import type { Loaded } from './load.js'
 
@@ -8,7 +9,10 @@ export const CASE_HELP = 'only cases that match, e.g. access=read,profile=7.* (s
 
 /** A glob: `*` is anything, `?` one character. */
 function matcher(pattern: string): RegExp {
-  const escaped = pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&').replace(/\*/g, '.*').replace(/\?/g, '.')
+  const escaped = pattern
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replace(/\*/g, '.*')
+    .replace(/\?/g, '.')
   return new RegExp(`^${escaped}$`)
 }
 
@@ -32,9 +36,13 @@ function matches(pattern: string, params: Readonly<Record<string, unknown>>): bo
 export function choose_cases(loaded: Loaded, patterns: readonly string[]): number[] {
   const all = loaded.cases.map((_, index) => index)
   if (patterns.length === 0) return all
-  const chosen = all.filter((index) => patterns.some((each) => matches(each, loaded.cases[index]!.form.params ?? {})))
+  const chosen = all.filter((index) =>
+    patterns.some((each) => matches(each, loaded.cases[index]!.form.params ?? {})),
+  )
   if (chosen.length > 0) return chosen
-  throw new UsageError(`no case of ${loaded.name} matches ${patterns.map((each) => JSON.stringify(each)).join(' or ')}${choice(loaded, patterns)}`)
+  throw new UsageError(
+    `no case of ${loaded.name} matches ${patterns.map((each) => JSON.stringify(each)).join(' or ')}${choice(loaded, patterns)}`,
+  )
 }
 
 /** What could have been meant: the nearest parameter or value, or all that there are. */

@@ -24,14 +24,19 @@ export class LoadError extends Error {
 }
 
 /** What to tell a user about an error, without a stack trace, and what to exit with. */
-export function tell_error(error: unknown, user_files: readonly string[] = []): { text: string; code: number } {
-  if (error instanceof UsageError || error instanceof LoadError) return { text: error.message, code: error.exit_code }
-  if (error instanceof ScenarioError) return { text: `the scenario: ${error.message}`, code: exit.cannot_load }
+export function tell_error(
+  error: unknown,
+  user_files: readonly string[] = [],
+): { text: string; code: number } {
+  if (error instanceof UsageError || error instanceof LoadError)
+    return { text: error.message, code: error.exit_code }
+  if (error instanceof ScenarioError) return { text: error.message, code: exit.cannot_load }
   if (error instanceof TokenError) return { text: error.message, code: exit.cannot_load }
   if (error instanceof ReplayError)
     return { text: `the schedule does not fit this scenario: ${error.message}`, code: exit.cannot_load }
   const place = user_files.map((file) => place_in(error, file)).find((each) => each !== null)
-  if (place !== undefined) return { text: `${place}: the scenario's code throws ${first_line(error)}`, code: exit.cannot_load }
+  if (place !== undefined)
+    return { text: `${place}: the scenario's code throws ${first_line(error)}`, code: exit.cannot_load }
   return { text: `this is a bug in toctoscope: ${first_line(error)}`, code: exit.bug }
 }
 

@@ -22,7 +22,9 @@ export async function list(options: { json?: boolean }, terminal: Terminal): Pro
     const lines = [
       strong(each.name) + dim(`  ${count(each.cases.length, 'case')}`),
       ...wrap(`  ${each.summary}`, terminal.width),
-      ...[...parameters(each)].flatMap(([name, values]) => wrap(`    ${name}: ${values.join(', ')}`, terminal.width, 2).map(dim)),
+      ...[...parameters(each)].flatMap(([name, values]) =>
+        wrap(`    ${name}: ${values.join(', ')}`, terminal.width, 2).map(dim),
+      ),
     ]
     terminal.out(`${lines.join('\n')}\n\n`)
   }

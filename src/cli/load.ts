@@ -1,7 +1,7 @@
 /** Finds scenarios by name or file, and says what is wrong with those that cannot be loaded. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { pathToFileURL } from 'node:url'
 import type { Case, Scenario } from '../scenario/builder.js'
 import { nearest, ScenarioError } from '../scenario/error.js'
 import { first_line, LoadError, place_in } from './errors.js'
@@ -96,9 +96,10 @@ export function read_json(given: string): unknown {
 
 function json_problem(text: string, error: SyntaxError): string {
   if (text.trim() === '') return 'the file is empty'
-  const lines = text.split('\n').length
-  if (/end of JSON|Unterminated/i.test(error.message)) return `the file is cut short: it ends in line ${lines} in the middle of a value`
   const position = /position (\d+)/.exec(error.message)?.[1]
+  const whole = text.trimEnd()
+  if (/end of JSON|Unterminated/i.test(error.message) || Number(position) >= whole.length)
+    return `the file is cut short: it ends in line ${whole.split('\n').length}, in the middle of a value`
   if (position === undefined) return `not JSON: ${error.message}`
   const before = text.slice(0, Number(position)).split('\n')
   const what = error.message.replace(/ in JSON at position.*/, '').replace(/,? "?.*" is not valid JSON.*/, '')
@@ -108,7 +109,9 @@ function json_problem(text: string, error: SyntaxError): string {
 async function load_json(given: string, file: string): Promise<Loaded> {
   const document = read_json(given)
   if (typeof document === 'object' && document !== null && 'toctoscope_trace' in document) {
-    throw new LoadError(`${given}: this is a trace, not a scenario: "toctoscope show" and "toctoscope replay" take it`)
+    throw new LoadError(
+      `${given}: this is a trace, not a scenario: "toctoscope show" and "toctoscope replay" take it`,
+    )
   }
   return from_form(document, given, file)
 }
@@ -149,16 +152,23 @@ async function load_code(given: string, file: string): Promise<Loaded> {
 /** The default export; of a CommonJS module that was compiled from ES modules, that of its exports. */
 function unwrapped(module: Record<string, unknown>): unknown {
   const first = module.default
-  if (typeof first === 'object' && first !== null && '__esModule' in first) return (first as { default?: unknown }).default
+  if (typeof first === 'object' && first !== null && '__esModule' in first)
+    return (first as { default?: unknown }).default
   return first
 }
 
 /** By its shape: the file may have got `toctoscope` from another place than this program. */
 function is_scenario(value: unknown): value is Scenario {
-  return typeof value === 'object' && value !== null && 'form' in Object.getPrototypeOf(value ?? {}) && 'toJSON' in value
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'form' in Object.getPrototypeOf(value ?? {}) &&
+    'toJSON' in value
+  )
 }
 
-const is_form = (value: unknown): boolean => typeof value === 'object' && value !== null && 'toctoscope' in value
+const is_form = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && 'toctoscope' in value
 
 function wrong_export(given: string, module: Record<string, unknown>, exported: unknown): string {
   const expected = 'expected "export default scenario(import.meta, { … })"'
@@ -166,7 +176,14 @@ function wrong_export(given: string, module: Record<string, unknown>, exported: 
     const names = Object.keys(module).filter((name) => name !== 'module.exports')
     return `${given}: it exports ${names.length === 0 ? 'nothing' : names.join(', ')}, but no default; ${expected}`
   }
-  const what = typeof exported === 'object' ? (exported === null ? 'null' : Array.isArray(exported) ? 'a list' : 'an object') : `a ${typeof exported}`
+  const what =
+    typeof exported === 'object'
+      ? exported === null
+        ? 'null'
+        : Array.isArray(exported)
+          ? 'a list'
+          : 'an object'
+      : `a ${typeof exported}`
   return `${given}: its default export is ${what}, not a scenario; ${expected}`
 }
 
@@ -175,10 +192,17 @@ function wrong_export(given: string, module: Record<string, unknown>, exported: 
 function import_problem(error: unknown, given: string, file: string): string {
   if (error instanceof Error && error.name === 'ScenarioError') return `${given}: ${error.message}`
   const text = error instanceof Error ? error.message : String(error)
-  const compile = /^(?:Transform failed[^\n]*\n)?(?:file:\/\/)?([^\n]*?):(\d+):(\d+): ERROR: ([^\n]*)/m.exec(text)
-  if (compile !== null) return `${given} does not compile: line ${compile[2]}, column ${compile[3]}: ${compile[4]}`
+  const compile = /^(?:Transform failed[^\n]*\n)?(?:file:\/\/)?([^\n]*?):(\d+):(\d+): ERROR: ([^\n]*)/m.exec(
+    text,
+  )
+  if (compile !== null)
+    return `${given} does not compile: line ${compile[2]}, column ${compile[3]}: ${compile[4]}`
   const code = (error as NodeJS.ErrnoException | undefined)?.code
-  if (code === 'ERR_MODULE_NOT_FOUND' || code === 'ERR_PACKAGE_PATH_NOT_EXPORTED' || code === 'MODULE_NOT_FOUND') {
+  if (
+    code === 'ERR_MODULE_NOT_FOUND' ||
+    code === 'ERR_PACKAGE_PATH_NOT_EXPORTED' ||
+    code === 'MODULE_NOT_FOUND'
+  ) {
     return `${given} cannot be loaded: ${text.split('\n')[0]!.replace(file, given)}`
   }
   if (error instanceof SyntaxError) {
@@ -217,5 +241,12 @@ async function prepare_imports(file: string): Promise<void> {
   register('./resolve.js', import.meta.url, { data: { source } })
 }
 
-/** The path of a file of this program, for messages. */
-export const own_path = fileURLToPath(new URL('.', import.meta.url))
+/** Does something with a scenario; what is wrong in it is said with what the user typed for it. */
+export function about<T>({ called }: Loaded, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof ScenarioError) throw new LoadError(`${called}: ${error.message}`)
+    throw error
+  }
+}

@@ -38,7 +38,10 @@ type Finish = (code: number | Promise<number>) => Promise<void>
  * @param args without the program's name: `['explore', 'overlay-copy-up']`
  * @returns the exit code
  */
-export async function run_command_line(args: readonly string[], terminal: Terminal = process_terminal()): Promise<number> {
+export async function run_command_line(
+  args: readonly string[],
+  terminal: Terminal = process_terminal(),
+): Promise<number> {
   const files: Files = []
   let code: number = exit.ok
   const program = make_program(terminal, files, async (result) => {
@@ -79,11 +82,13 @@ function make_program(terminal: Terminal, files: Files, finish: Finish): Command
   return program
 }
 
-const stages_option = () => new Option('-v, --stages', 'every stage on a line of its own, with what it touches')
+const stages_option = () =>
+  new Option('-v, --stages', 'every stage on a line of its own, with what it touches')
 const width_option = () =>
   new Option('--width <columns>', 'columns of the report').argParser((text) => {
     const width = Number(text)
-    if (!Number.isInteger(width) || width < 60 || width > 1000) throw new InvalidArgumentError('Expected a number from 60 to 1000.')
+    if (!Number.isInteger(width) || width < 60 || width > 1000)
+      throw new InvalidArgumentError('Expected a number from 60 to 1000.')
     return width
   })
 
@@ -91,7 +96,8 @@ interface Width {
   width?: number
 }
 
-const with_width = (terminal: Terminal, { width }: Width): Terminal => (width === undefined ? terminal : { ...terminal, width })
+const with_width = (terminal: Terminal, { width }: Width): Terminal =>
+  width === undefined ? terminal : { ...terminal, width }
 
 async function load(called: string, files: Files): Promise<Loaded> {
   const { load_scenario } = await import('./load.js')
@@ -105,14 +111,18 @@ function add_list(program: Command, terminal: Terminal, finish: Finish): void {
     .command('list')
     .description('the shipped scenarios, and what each shows')
     .option('--json', 'as JSON')
-    .action(async (options: { json?: boolean }) => finish((await import('./list.js')).list(options, terminal)))
+    .action(async (options: { json?: boolean }) =>
+      finish((await import('./list.js')).list(options, terminal)),
+    )
 }
 
 function add_explore(program: Command, terminal: Terminal, files: Files, finish: Finish): void {
   const command = program
     .command('explore')
     .argument('<scenario...>', 'names (see list) or files (.ts, .js, .json)')
-    .description('search all interleavings of every case: a verdict per case, and the shortest counterexample')
+    .description(
+      'search all interleavings of every case: a verdict per case, and the shortest counterexample',
+    )
     .option('--case <pattern>', CASE_HELP, several)
     .option('--json', 'one JSON document')
   add_bounds(command)
@@ -135,7 +145,10 @@ function add_run(program: Command, terminal: Terminal, files: Files, finish: Fin
     .description('one schedule: in order, or as told; prints the trace')
     .option('--case <pattern>', CASE_HELP, several)
     .addOption(new Option('--seed <n>', 'a random schedule').argParser(parse_seed))
-    .option('--schedule <parts>', 'who runs until when: interpreter:check,attacker,interpreter (until a call returns, for so many stages, or to the end)')
+    .option(
+      '--schedule <parts>',
+      'who runs until when: interpreter:check,attacker,interpreter (until a call returns, for so many stages, or to the end)',
+    )
     .addOption(stages_option())
     .addOption(width_option())
     .action(async (called: string, options: RunOptions & Width) => {
@@ -190,7 +203,11 @@ function add_show(program: Command, terminal: Terminal, files: Files, finish: Fi
  * @param args options of `explore`, e.g. `--json`
  * @returns the exit code
  */
-export async function explore_itself(scenario: Scenario, args: readonly string[], terminal: Terminal = process_terminal()): Promise<number> {
+export async function explore_itself(
+  scenario: Scenario,
+  args: readonly string[],
+  terminal: Terminal = process_terminal(),
+): Promise<number> {
   const files: Files = process.argv[1] === undefined ? [] : [process.argv[1]]
   let code: number = exit.ok
   const program = new Command(scenario.name).exitOverride().showSuggestionAfterError()
@@ -199,7 +216,10 @@ export async function explore_itself(scenario: Scenario, args: readonly string[]
     writeErr: (text) => terminal.err(text),
     outputError: (text, write) => write(text.replace(/^error: /, 'toctoscope: ')),
   })
-  program.description(scenario.summary).option('--case <pattern>', CASE_HELP, several).option('--json', 'one JSON document')
+  program
+    .description(scenario.summary)
+    .option('--case <pattern>', CASE_HELP, several)
+    .option('--json', 'one JSON document')
   add_bounds(program)
     .option('--no-timing', 'leave out times')
     .option('--paranoid', 'ask the unreduced search too, and compare (slow)')
@@ -209,7 +229,11 @@ export async function explore_itself(scenario: Scenario, args: readonly string[]
       const { explore } = await import('./explore.js')
       const { name, summary, teaches, cases } = scenario
       const file = files[0] ?? null
-      code = await explore([{ name, summary, teaches, cases, called: file ?? name, file }], options, with_width(terminal, options))
+      code = await explore(
+        [{ name, summary, teaches, cases, called: file ?? name, file }],
+        options,
+        with_width(terminal, options),
+      )
     })
   try {
     await program.parseAsync([...args], { from: 'user' })

@@ -7,7 +7,7 @@ import { to_text } from '../trace/text.js'
 import { decode_token, find_case, looks_like_token } from '../trace/token.js'
 import type { Trace } from '../trace/trace.js'
 import { exit, LoadError, UsageError } from './errors.js'
-import { load_scenario, shipped_names } from './load.js'
+import { about, load_scenario, shipped_names } from './load.js'
 import type { Terminal } from './terminal.js'
 
 export interface ReplayOptions {
@@ -16,19 +16,29 @@ export interface ReplayOptions {
 }
 
 /** @param what a token, or a trace file, which holds one */
-export async function replay(what: string, file: string | undefined, options: ReplayOptions, terminal: Terminal): Promise<number> {
+export async function replay(
+  what: string,
+  file: string | undefined,
+  options: ReplayOptions,
+  terminal: Terminal,
+): Promise<number> {
   const token = looks_like_token(what) || !existsSync(what) ? what : await token_in(what)
   const trace = await trace_of_token(token, file)
   if (options.step === true) return step_through(trace, terminal)
   terminal.out(to_text(trace, { width: terminal.width, color: terminal.color, stages: options.stages }))
-  if (terminal.interactive) terminal.err('Every stage, one by one: add --step. As a diagram: toctoscope show TOKEN --format mermaid\n')
+  if (terminal.interactive)
+    terminal.err(
+      'Every stage, one by one: add --step. As a diagram: toctoscope show TOKEN --format mermaid\n',
+    )
   return exit.ok
 }
 
 async function token_in(given: string): Promise<string> {
-  if (!given.endsWith('.json')) throw new UsageError(`${given}: expected a token, or a trace in JSON (toctoscope show … --format json)`)
+  if (!given.endsWith('.json'))
+    throw new UsageError(`${given}: expected a token, or a trace in JSON (toctoscope show … --format json)`)
   const { is_trace_file, load_trace } = await import('./show.js')
-  if (!is_trace_file(given)) throw new LoadError(`${given}: this is not a trace; "toctoscope explore" takes scenarios`)
+  if (!is_trace_file(given))
+    throw new LoadError(`${given}: this is not a trace; "toctoscope explore" takes scenarios`)
   const { token } = await load_trace(given)
   if (token === null) throw new LoadError(`${given}: this trace holds no token, so it cannot be replayed`)
   return token
@@ -43,11 +53,14 @@ async function token_in(given: string): Promise<string> {
 export async function trace_of_token(word: string, file: string | undefined): Promise<Trace> {
   const token = decode_token(word)
   if (file === undefined && !shipped_names().includes(token.scenario)) {
-    throw new LoadError(`the token is of the scenario ${token.scenario}, which is not among the shipped ones: give its file too, toctoscope replay TOKEN FILE`)
+    throw new LoadError(
+      `the token is of the scenario ${token.scenario}, which is not among the shipped ones: give its file too, toctoscope replay TOKEN FILE`,
+    )
   }
   const loaded = await load_scenario(file ?? token.scenario)
   const index = find_case(token, { toctoscope: 1, ...loaded, cases: loaded.cases.map(({ form }) => form) })
-  return trace_execution({ scenario: loaded, index, removed: token.removed, schedule: token.schedule })
+  const { removed, schedule } = token
+  return about(loaded, () => trace_execution({ scenario: loaded, index, removed, schedule }))
 }
 
 /** Stage after stage; Enter goes on, q ends. */
@@ -64,6 +77,8 @@ async function step_through(trace: Trace, terminal: Terminal): Promise<number> {
     const typed = await terminal.line()
     if (typed === null || typed.trim() === 'q') return exit.ok
   }
-  terminal.out(`\n${to_text(trace, { width: terminal.width, color: terminal.color }).split('\n\n').slice(-4).join('\n\n')}`)
+  terminal.out(
+    `\n${to_text(trace, { width: terminal.width, color: terminal.color }).split('\n\n').slice(-4).join('\n\n')}`,
+  )
   return exit.ok
 }

@@ -4,6 +4,7 @@
  */
 interface Resolved {
   readonly url: string
+  readonly format?: string | null
   readonly shortCircuit?: boolean
 }
 type Next = (specifier: string, context: object) => Promise<Resolved>
@@ -18,5 +19,8 @@ export function initialize(data: { readonly source: string }): void {
 export async function resolve(specifier: string, context: object, next: Next): Promise<Resolved> {
   if (specifier === 'toctoscope') return { url: `${source}index.js`, shortCircuit: true }
   if (specifier === 'toctoscope/fast-check') return { url: `${source}fast-check.js`, shortCircuit: true }
-  return next(specifier, context)
+  const resolved = await next(specifier, context)
+  // Without a package.json that says so, TypeScript counts as CommonJS. Scenarios are modules (`import.meta`).
+  const is_typescript = /^file:.*\.ts(\?|$)/.test(resolved.url) && !resolved.url.includes('/node_modules/')
+  return is_typescript ? { ...resolved, format: 'module' } : resolved
 }

@@ -1,16 +1,16 @@
 /** `toctoscope run`: one schedule of one case, and its trace. */
 import { Random, random_run } from '../explore/random.js'
-import { replay, run_in_order } from '../explore/replay.js'
+import { run_in_order } from '../explore/replay.js'
 import type { Move, Schedule } from '../explore/system.js'
 import { FastStore } from '../kernel/fast_store.js'
 import { type Kernel, STEPPED, step } from '../kernel/machine.js'
 import { nearest } from '../scenario/error.js'
 import type { CaseSystem } from '../scenario/system.js'
-import { trace_execution, system_of } from '../trace/execution.js'
+import { system_of, trace_execution } from '../trace/execution.js'
 import { to_text } from '../trace/text.js'
 import { choose_cases, pattern_of } from './cases.js'
 import { UsageError } from './errors.js'
-import type { Loaded } from './load.js'
+import { about, type Loaded } from './load.js'
 import type { Terminal } from './terminal.js'
 
 export interface RunOptions {
@@ -28,7 +28,7 @@ export function run(loaded: Loaded, options: RunOptions, terminal: Terminal): nu
     throw new UsageError('--seed and --schedule exclude each other')
   }
   const index = one_case(loaded, options.case ?? [], terminal)
-  const system = system_of({ scenario: loaded, index, removed: [] })
+  const system = about(loaded, () => system_of({ scenario: loaded, index, removed: [] }))
   const schedule = schedule_of(system, options)
   const trace = trace_execution({ scenario: loaded, index, removed: [], schedule })
   terminal.out(to_text(trace, { width: terminal.width, color: terminal.color, stages: options.stages }))
@@ -39,7 +39,9 @@ export function run(loaded: Loaded, options: RunOptions, terminal: Terminal): nu
 export function one_case(loaded: Loaded, patterns: readonly string[], terminal: Terminal): number {
   const chosen = choose_cases(loaded, patterns)
   if (chosen.length > 1) {
-    terminal.err(`toctoscope: this is the first of ${chosen.length} cases; choose one with --case, e.g. --case ${pattern_of(loaded, chosen[chosen.length - 1]!)}\n`)
+    terminal.err(
+      `toctoscope: this is the first of ${chosen.length} cases; choose one with --case, e.g. --case ${pattern_of(loaded, chosen[chosen.length - 1]!)}\n`,
+    )
   }
   return chosen[0]!
 }
@@ -109,10 +111,7 @@ function must_name_call(system: CaseSystem, task: number, until: string): void {
   const { calls, slots, name } = system.code.programs[task - 1]!
   const known = [...new Set([...slots, ...calls.map((call) => call.syscall.name)])]
   if (known.includes(until)) return
-  throw new UsageError(`--schedule: ${name} has no call ${JSON.stringify(until)}; there are ${known.join(', ')}`)
-}
-
-/** Makes sure that a schedule fits, for messages that say where it does not. @throws ReplayError */
-export function check_schedule(system: CaseSystem, schedule: Schedule): void {
-  replay(system, new FastStore(), schedule)
+  throw new UsageError(
+    `--schedule: ${name} has no call ${JSON.stringify(until)}; there are ${known.join(', ')}`,
+  )
 }

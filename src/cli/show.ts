@@ -1,6 +1,7 @@
 /** `toctoscope show`: a trace in one of its forms. */
-import { to_json } from '../trace/json.js'
+
 import { trace_execution } from '../trace/execution.js'
+import { to_json } from '../trace/json.js'
 import { to_mermaid } from '../trace/mermaid.js'
 import { to_text } from '../trace/text.js'
 import { looks_like_token } from '../trace/token.js'
@@ -24,7 +25,12 @@ export interface ShowOptions extends BoundOptions {
 }
 
 /** @param what a trace file, a token, or a scenario whose shortest counterexample is to be shown */
-export async function show(what: string, file: string | undefined, options: ShowOptions, terminal: Terminal): Promise<number> {
+export async function show(
+  what: string,
+  file: string | undefined,
+  options: ShowOptions,
+  terminal: Terminal,
+): Promise<number> {
   if (looks_like_token(what)) return draw(await trace_of_token(what, file), options, terminal)
   if (file !== undefined) throw new UsageError('only a token is followed by a file: show TOKEN FILE')
   if (is_trace_file(what)) return draw(await load_trace(what), options, terminal)
@@ -44,8 +50,11 @@ async function show_scenario(called: string, options: ShowOptions, terminal: Ter
   const found = to_be_shown(explored)
   if (found === undefined) {
     const all = explored.length === 1 ? `it is ${explored[0]!.report.verdict}` : 'no case has one'
-    terminal.err(`toctoscope: there is no counterexample: ${all}. This is a run in which one task follows the other.\n`)
-    if (options.format !== 'text') throw new UsageError(`there is no counterexample to be drawn as ${options.format}`)
+    terminal.err(
+      `toctoscope: there is no counterexample: ${all}. This is a run in which one task follows the other.\n`,
+    )
+    if (options.format !== 'text')
+      throw new UsageError(`there is no counterexample to be drawn as ${options.format}`)
     return run(loaded, { case: [pattern_of(loaded, explored[0]!.index)], stages: options.stages }, terminal)
   }
   return draw(trace_execution(shown_execution(found, options)), options, terminal)
@@ -63,6 +72,7 @@ export async function load_trace(given: string): Promise<Trace> {
   const document = read_json(given)
   const { validate_trace } = await import('../trace/schema.js')
   const checked = validate_trace(document)
-  if ('problem' in checked) throw new LoadError(`${given}: not a trace that this version can read: ${checked.problem}`)
+  if ('problem' in checked)
+    throw new LoadError(`${given}: not a trace that this version can read: ${checked.problem}`)
   return checked.trace
 }

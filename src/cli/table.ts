@@ -3,7 +3,10 @@ import { cut, pad, type Style, type Theme, width_of } from '../trace/layout.js'
 import type { CaseReport } from '../verdicts.js'
 
 /** What of a report the table shows. */
-export type Row = Pick<CaseReport, 'params' | 'verdict' | 'as_expected' | 'unwitnessed' | 'property' | 'states'>
+export type Row = Pick<
+  CaseReport,
+  'params' | 'verdict' | 'as_expected' | 'unwitnessed' | 'property' | 'states'
+>
 
 interface TableLine {
   readonly labels: readonly string[]
@@ -33,7 +36,9 @@ export function verdict_table(rows: readonly Row[], width: number, theme: Theme)
   const lines = join_rows(rows, down, values.slice(1), across!, values[0]!)
   const head = [...down, ...values[0]!]
   const widths = head.map((title, i) => {
-    const texts = lines.map(({ labels, cells }) => (i < down.length ? labels[i]! : cell_text(cells[i - down.length])))
+    const texts = lines.map(({ labels, cells }) =>
+      i < down.length ? labels[i]! : cell_text(cells[i - down.length]),
+    )
     return Math.max(width_of(title), ...texts.map(width_of))
   })
   const total = widths.reduce((sum, each) => sum + each + GAP, -GAP)
@@ -41,7 +46,12 @@ export function verdict_table(rows: readonly Row[], width: number, theme: Theme)
   const gap = ' '.repeat(GAP)
   return [
     theme.dim(`${' '.repeat(sum_to(widths, down.length))}${across}`),
-    theme.dim(head.map((title, i) => pad(title, widths[i]!)).join(gap).trimEnd()),
+    theme.dim(
+      head
+        .map((title, i) => pad(title, widths[i]!))
+        .join(gap)
+        .trimEnd(),
+    ),
     theme.dim(widths.map((each) => '─'.repeat(each)).join(gap)),
     ...without_repeats(lines).map(({ labels, cells }) =>
       [
@@ -70,7 +80,9 @@ function join_rows(
 ): TableLine[] {
   const [name, ...rest] = down
   if (name === undefined) {
-    return [{ labels: [], cells: columns.map((value) => rows.find((row) => String(row.params[across]) === value)) }]
+    return [
+      { labels: [], cells: columns.map((value) => rows.find((row) => String(row.params[across]) === value)) },
+    ]
   }
   const groups: { labels: string[]; key: string; lines: TableLine[] }[] = []
   for (const value of values[0]!) {
@@ -99,7 +111,11 @@ function without_repeats(lines: readonly TableLine[]): TableLine[] {
 }
 
 /** One line per case, for scenarios with fewer than two parameters and for tables that are too wide. */
-export function verdict_list(rows: readonly (Row & { case: string })[], width: number, theme: Theme): string[] {
+export function verdict_list(
+  rows: readonly (Row & { case: string })[],
+  width: number,
+  theme: Theme,
+): string[] {
   const names = rows.map((row) => row.case || '(one case)')
   const longest = Math.min(Math.max(...names.map(width_of)), width - 34)
   return rows.map((row, i) => {

@@ -9,7 +9,9 @@ const MOST_LINES = 8
 
 /** The approval that a use relies on: the last of that name before it. */
 export function relied_on(trace: Trace, use: Use): Approval | undefined {
-  return trace.approvals.filter((each) => each.task === use.task && each.check === use.relies && each.step <= use.step).at(-1)
+  return trace.approvals
+    .filter((each) => each.task === use.task && each.check === use.relies && each.step <= use.step)
+    .at(-1)
 }
 
 /** Both sides of the last use that relies on an approval; nothing where there is none. */
@@ -28,7 +30,17 @@ export function side_by_side(trace: Trace, width: number, theme: Theme): string[
   const shown = Math.min(Math.max(left.length, right.length), MOST_LINES)
   for (let i = 0; i < shown; i++) {
     const same = left[i] === right[i]
-    lines.push(row(column, left[i] ?? '', right[i] ?? '', theme.good, same ? theme.good : theme.bad, theme, same ? '=' : '≠'))
+    lines.push(
+      row(
+        column,
+        left[i] ?? '',
+        right[i] ?? '',
+        theme.good,
+        same ? theme.good : theme.bad,
+        theme,
+        same ? '=' : '≠',
+      ),
+    )
   }
   if (Math.max(left.length, right.length) > shown) lines.push(theme.dim('  …'))
   lines.push(`  ${verdict(judged, used, theme)}`)
@@ -49,7 +61,9 @@ function row(
 }
 
 function approved_title(approval: Approval | undefined): string {
-  return approval === undefined ? 'nothing was approved' : `approved by ${approval.check} in step ${approval.step}`
+  return approval === undefined
+    ? 'nothing was approved'
+    : `approved by ${approval.check} in step ${approval.step}`
 }
 
 function used_title(use: Use): string {
@@ -62,7 +76,9 @@ function approved_source(approval: Approval | undefined): string {
 
 function used_source(use: Use): string {
   if (use.from.length === 0) return how_many(use.bytes)
-  return use.from.map(({ object, bytes }) => `${how_many(bytes)} of ${object}`).join(', ')
+  return use.from
+    .map(({ object, bytes, approved }) => `${how_many(bytes)} of ${object}${approved ? '' : ' (✗ policy)'}`)
+    .join(', ')
 }
 
 /** Bytes as C strings, a line of the file each, broken where they are too long. */
@@ -84,8 +100,10 @@ function pieces(bytes: string, width: number): string[] {
 function verdict(judged: string, used: string, theme: Theme): string {
   if (judged === used) return theme.good('the same bytes')
   if (used === '') return theme.bad('nothing is left of what was approved')
-  if (judged.startsWith(used)) return theme.bad(`only the first ${how_many(used.length)} of what was approved`)
-  if (used.startsWith(judged)) return theme.bad(`${how_many(used.length - judged.length)} more than what was approved`)
+  if (judged.startsWith(used))
+    return theme.bad(`only the first ${how_many(used.length)} of what was approved`)
+  if (used.startsWith(judged))
+    return theme.bad(`${how_many(used.length - judged.length)} more than what was approved`)
   let at = 0
   while (judged[at] === used[at]) at++
   return theme.bad(`the bytes differ from byte ${at} on`)

@@ -1,5 +1,13 @@
 /** The middle of the text trace: one column per task, the kernel's calls indented, switches marked. */
-import { has_kernel_news, how_many, news, page_difference, quote_to_fit, say_change, say_violation } from './effects.js'
+import {
+  has_kernel_news,
+  how_many,
+  news,
+  page_difference,
+  quote_to_fit,
+  say_change,
+  say_violation,
+} from './effects.js'
 import { cut, pad, type Style, type Theme, width_of, wrap } from './layout.js'
 import { type CallResult, from_bytes_form, type StackFrame, type Trace, type TraceStep } from './trace.js'
 
@@ -94,7 +102,7 @@ class Columns {
     })
     this.out.push(`${dim(pad('  step', GUTTER))}${cells.join(dim(BETWEEN))}`.trimEnd())
     const rules = this.lanes.map(() => '─'.repeat(this.lane_width))
-    this.out.push(dim('─'.repeat(GUTTER - 1) + '─' + rules.join('─┼─')))
+    this.out.push(dim(`${'─'.repeat(GUTTER)}${rules.join('─┼─')}`))
   }
 
   private put(line: Line): void {
@@ -137,7 +145,9 @@ class Columns {
 
   private place_of(last: TraceStep): string {
     if (last.result !== null) return 'between two calls'
-    const call = this.trace.steps.filter((step) => step.task === last.task && step.n <= last.n && step.call !== null)
+    const call = this.trace.steps.filter(
+      (step) => step.task === last.task && step.n <= last.n && step.call !== null,
+    )
     const name = call.at(-1)?.call?.split('(')[0] ?? 'a call'
     return `inside ${name}, after ${last.stage || last.stack.at(-1)?.fn || 'its start'}`
   }
@@ -263,8 +273,11 @@ class Columns {
 
   private touched(step: TraceStep, indent: number): void {
     const { dim } = this.options.theme
-    for (const { write, name, table, group } of step.touched) {
-      this.say(step.task, indent, `${write ? 'writes' : 'reads '} ${name} ${table}.${group}`, dim, '', 4)
+    for (const write of [false, true]) {
+      const touched = step.touched.filter((each) => each.write === write && each.group !== 'members')
+      const names = new Set(touched.map(({ name, table, group }) => `${name} ${table}.${group}`))
+      if (names.size > 0)
+        this.say(step.task, indent, `${write ? 'writes' : 'reads'} ${[...names].join(', ')}`, dim, '', 2)
     }
   }
 
@@ -275,7 +288,14 @@ class Columns {
     this.approvals(step, indent)
     const { cause } = this.trace
     if (cause !== null && cause.step === step.n) {
-      this.say(step.task, Math.min(indent, 4), `◀── cause: ${said_cause[cause.kind] ?? cause.kind}`, this.options.theme.bad, '', 4)
+      this.say(
+        step.task,
+        Math.min(indent, 4),
+        `◀── cause: ${said_cause[cause.kind] ?? cause.kind}`,
+        this.options.theme.bad,
+        '',
+        4,
+      )
     }
   }
 
@@ -283,7 +303,7 @@ class Columns {
     const { theme, stages } = this.options
     for (const change of stages ? step.changes : news(step)) {
       const words = say_change(change)
-      const name = change.name.replace(/^open file /, '')
+      const name = change.field === '' ? change.name : change.name.replace(/^open file /, '')
       if (words !== '' && width_of(`${name}: ${words}`) <= this.lane_width - indent) {
         this.say(step.task, indent, `${name}: ${words}`, theme.plain)
         continue
@@ -304,6 +324,7 @@ class Columns {
     const result = this.trace.results.find((each) => each.task === step.task && each.step >= step.n)
     for (const { kind, text } of step.events) {
       if (said_elsewhere.has(kind)) continue
+      if (kind === 'denied' && step.events.some((each) => each.kind === 'refused')) continue
       if (kind === 'refused') {
         const errno = result?.failed === true ? `${result.text.replace('-1 ', '')}: ` : ''
         this.say(step.task, indent, `✗ ${errno}${text}`, theme.bad, '', 2)
@@ -313,11 +334,18 @@ class Columns {
   }
 
   private approvals(step: TraceStep, indent: number): void {
-    for (const { step: n, object, bytes } of this.trace.approvals) {
+    for (const { step: n, object, bytes, approved } of this.trace.approvals) {
       if (n !== step.n) continue
-      const { good } = this.options.theme
-      this.say(step.task, indent, `✓ approved: ${how_many(bytes)} of ${object}`, good)
-      this.say(step.task, indent + 2, quote_to_fit(from_bytes_form(bytes), this.lane_width - indent - 2), good)
+      const { good, note } = this.options.theme
+      const style = approved ? good : note
+      this.say(step.task, indent, `✓ approved: ${how_many(bytes)} of ${object}`, style)
+      this.say(
+        step.task,
+        indent + 2,
+        quote_to_fit(from_bytes_form(bytes), this.lane_width - indent - 2),
+        style,
+      )
+      if (!approved) this.say(step.task, indent + 2, '(which no policy was asked about)', style)
     }
   }
 

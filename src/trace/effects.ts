@@ -1,7 +1,7 @@
 /** Which changes a reader wants to see, and how they are said. */
 import type { BytesForm } from '../scenario/form.js'
 import { quote } from './strace.js'
-import { from_bytes_form, type Change, type Trace, type TraceStep } from './trace.js'
+import { type Change, from_bytes_form, type Trace, type TraceStep } from './trace.js'
 
 /** Book-keeping: true, but no news. `table.field`, or `table.` for a row that comes or goes. */
 const book_keeping = new Set([
@@ -45,7 +45,8 @@ export function news(step: TraceStep): Change[] {
 
 /** Whether a stage gets lines of its own where boring ones are folded. */
 export function has_kernel_news(trace: Trace, step: TraceStep): boolean {
-  if (step.events.some(({ kind }) => kind !== 'violation' && kind !== 'published') || news(step).length > 0) return true
+  if (step.events.some(({ kind }) => kind !== 'violation' && kind !== 'published') || news(step).length > 0)
+    return true
   if (trace.cause !== null && trace.cause.step === step.n) return true
   return trace.approvals.some((each) => each.step === step.n)
 }
@@ -56,9 +57,12 @@ export function say_change(change: Change): string {
   if (table === 'page' || table === 'anon_page') return ''
   if (table === 'dentry' && kind === 'made') return 'the name is made'
   if (table === 'dentry' && kind === 'removed') return 'the name is gone'
+  if (table === 'dentry' && field === 'd_name')
+    return to.includes('/') ? 'the name leads there no more' : `was ${from}`
   if (table === 'ovl_inode' && field === 'upper') return `now stands for ${to}`
   if (table === 'file' && field === 'realfile') return `real file: ${to.replace(/^open file /, '')}`
-  if (table === 'file' && field === 'upperfile') return `real file from now on: ${to.replace(/^open file /, '')}`
+  if (table === 'file' && field === 'upperfile')
+    return `real file from now on: ${to.replace(/^open file /, '')}`
   if (kind !== 'set') return kind
   return `${field} ${from === '' ? '""' : from} → ${to === '' ? '""' : to}`
 }

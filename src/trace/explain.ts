@@ -45,11 +45,6 @@ function call_around(trace: Trace, step: { n: number; task: number }) {
   return { text: first.call!, name: first.call!.split('(')[0]!, from: first.n, to: last?.n ?? step.n }
 }
 
-/** `in step 7`, `in steps 7 to 12`. */
-function during(from: number, to: number): string {
-  return from === to ? `in step ${from}` : `in steps ${from} to ${to}`
-}
-
 /** The path that a task means: the string argument of its first call that has one. */
 function path_meant(trace: Trace, task: number): string {
   for (const step of trace.steps) {
@@ -82,7 +77,9 @@ function asked({ trace, approval, use }: Story): string {
   }
   const who = name_of(trace, approval.task)
   const call = call_around(trace, { n: approval.step, task: approval.task })
-  const what = /AT_EXECVE_CHECK/.test(call?.text ?? '') ? 'execveat(AT_EXECVE_CHECK)' : (call?.name ?? 'A check')
+  const what = /AT_EXECVE_CHECK/.test(call?.text ?? '')
+    ? 'execveat(AT_EXECVE_CHECK)'
+    : (call?.name ?? 'A check')
   return `${who} asks whether ${path_meant(trace, approval.task)} may be executed, and ${what} says yes. What the kernel judges for that, in step ${approval.step}, are the ${how_many(approval.bytes)} of ${approval.object}.`
 }
 
@@ -137,7 +134,10 @@ function later_write({ trace, blamed, use }: Story): string {
   const content = new Set(['page', 'anon_page'])
   const write = trace.steps.find(
     (step) =>
-      step.n > blamed!.n && step.n < until && step.task === blamed!.task && news(step).some(({ table }) => content.has(table)),
+      step.n > blamed!.n &&
+      step.n < until &&
+      step.task === blamed!.task &&
+      news(step).some(({ table }) => content.has(table)),
   )
   const call = write === undefined ? undefined : call_around(trace, write)
   return write === undefined ? '' : `; ${call?.name ?? 'a write'} changes that in step ${write.n}`
@@ -154,6 +154,13 @@ function used_after_all(story: Story): string {
   if (trace.cause?.kind === 'copy-up' && (blamed?.n ?? 0) > approval.step) {
     return `${who} calls ${reader(story)} on the descriptor that was checked, but on an overlay that goes to the inode that is the real one now. So it ${used.slice(who.length + 1)}, which nobody has judged. The check did not help: its answer was about ${approval.object}${denial}.`
   }
+  if (trace.cause?.kind === 'rename over' || trace.cause?.kind === 'path switch') {
+    return `${used}: another file than the one that was judged. The check did not help: its answer was about the file that the path led to at that moment.`
+  }
+  const [judged, taken] = [from_bytes_form(approval.bytes), from_bytes_form(use.bytes)]
+  if (object === approval.object && (judged.startsWith(taken) || taken.startsWith(judged))) {
+    return `${who} uses ${how_many(use.bytes)} of ${object}, of which ${judged.length} were judged: the bytes are the approved ones, their number is not. The check did not help: its answer binds nobody afterwards${denial}.`
+  }
   if (object === approval.object) {
     return `${used}: the inode that was judged, with other content. The check did not help: its answer was about the bytes of that moment${denial}.`
   }
@@ -164,7 +171,8 @@ function used_after_all(story: Story): string {
 function fault({ trace, approval }: Story): string {
   const died = trace.results.find((each) => /^SIG/.test(each.text))
   if (died === undefined) return ''
-  const judged = approval === undefined ? '' : `, although it had been told yes about ${how_many(approval.bytes)}`
+  const judged =
+    approval === undefined ? '' : `, although it had been told yes about ${how_many(approval.bytes)}`
   return `${name_of(trace, died.task)} is killed by ${died.text} in step ${died.step}, in ${died.call}${judged}.`
 }
 
@@ -181,7 +189,9 @@ function denied({ trace, approval }: Story): string {
     step.changes.some((change) => change.field === 'i_writecount' && Number(change[negative]) < 0)
   const from = trace.steps.filter((step) => step.n <= (approval?.step ?? 0) && counts(step, 'to')).at(-1)
   const to = trace.steps.find((step) => step.n > (approval?.step ?? 0) && counts(step, 'from'))
-  return from === undefined || to === undefined ? '' : `, and writers were kept out only from step ${from.n} to step ${to.n}`
+  return from === undefined || to === undefined
+    ? ''
+    : `, and writers were kept out only from step ${from.n} to step ${to.n}`
 }
 
 // --- other stories ---------------------------------------------------------------------------------------
@@ -191,13 +201,19 @@ function policy_story(story: Story): string[] {
   const bad = use?.from.find((each) => !each.approved)
   const who = use === undefined ? 'A task' : name_of(trace, use.task)
   const last = `${who} uses ${how_many(use?.bytes ?? 0)} of ${bad?.object ?? sources(use)}, of which the policy does not approve.`
-  const attacker = trace.steps.find((step) => step.task !== use?.task && news(step).some(({ table }) => table === 'page'))
-  const call = attacker === undefined ? undefined : call_around(trace, attacker)
-  const first =
-    attacker === undefined
-      ? ''
-      : `${name_of(trace, attacker.task)} puts its own bytes there with ${call?.name ?? 'a call'}, in step ${attacker.n}.`
-  return [first, unasked(story), last]
+  return [brought_in(story), unasked(story), last]
+}
+
+/** Who put bytes there of which no policy approves: the last write by another task before the check. */
+function brought_in({ trace, use, approval }: Story): string {
+  const until = approval?.step ?? use?.step ?? 0
+  const content = (step: TraceStep) => news(step).filter(({ table }) => table === 'page')
+  const write = trace.steps
+    .filter((step) => step.task !== use?.task && step.n < until && content(step).length > 0)
+    .at(-1)
+  if (write === undefined) return ''
+  const call = call_around(trace, write)
+  return `${name_of(trace, write.task)} puts its own bytes into ${content(write)[0]!.name} with ${call?.name ?? 'a call'} (${function_of(write)}, step ${write.n}), before anybody checks.`
 }
 
 /** Why a check said yes to an object of which the policy does not approve. */
@@ -209,13 +225,16 @@ function unasked({ trace, approval }: Story): string {
   const hook = /^6\.1[0-8]\b/.test(trace.profile)
     ? `on ${trace.profile} IPE has no hook for AT_EXECVE_CHECK (it has one since 6.19), so its policy was never asked`
     : 'no module that knows the policy was asked'
-  const order = trace.preemptions === 0 ? ' It takes no race: the tasks may run one after the other.' : ''
-  return `${name_of(trace, approval.task)} asks whether that may be executed, and in step ${approval.step} the check says yes: ${hook}.${order}`
+  const order = trace.preemptions === 0 ? ' It takes no race: the tasks run one after the other.' : ''
+  return `${name_of(trace, approval.task)} asks whether ${path_meant(trace, approval.task)} may be executed, and in step ${approval.step} the kernel says yes about ${approval.object}: ${hook}.${order}`
 }
 
 function other_story({ trace }: Story): string[] {
   const results = trace.results.filter((each) => trace.property!.includes(each.name))
-  const said = results.map((each) => `${name_of(trace, each.task)}'s ${each.call.split('(')[0]} returned ${each.text} in step ${each.step}`)
+  const said = results.map(
+    (each) =>
+      `${name_of(trace, each.task)}'s ${each.call.split('(')[0]} returned ${each.text} in step ${each.step}`,
+  )
   const how = trace.preemptions === 0 ? 'when the tasks run one after the other' : 'in this interleaving'
   return [`${trace.property} does not hold ${how}.`, ...(said.length === 0 ? [] : [`${said.join('; ')}.`])]
 }
@@ -224,19 +243,40 @@ function deadlock(trace: Trace): string[] {
   const waiting = trace.tasks
     .map(({ task, name }) => ({ name, last: trace.steps.filter((step) => step.task === task).at(-1) }))
     .filter(({ last }) => last !== undefined && !last.ended)
-  const told = waiting.map(({ name, last }) => `${name} sleeps in ${last!.stack.at(-1)?.fn ?? 'its program'} after step ${last!.n}`)
-  return [`No task can go on, and ${told.length === 1 ? 'one has' : 'these have'} not ended: ${told.join('; ')}.`]
+  const told = waiting.map(
+    ({ name, last }) => `${name} sleeps in ${last!.stack.at(-1)?.fn ?? 'its program'} after step ${last!.n}`,
+  )
+  return [
+    `No task can go on, and ${told.length === 1 ? 'one has' : 'these have'} not ended: ${told.join('; ')}.`,
+  ]
 }
 
 function nothing_wrong(trace: Trace): string[] {
   const ended = trace.tasks.filter(({ task }) => trace.steps.some((step) => step.task === task && step.ended))
   const all = ended.length === trace.tasks.length ? 'Every task ran to its end' : 'The run stops here'
-  const relied = trace.uses.filter((use) => use.relies !== null).at(-1)
-  const approval = relied === undefined ? undefined : relied_on(trace, relied)
-  if (relied !== undefined && approval !== undefined) {
-    return [`${all}, and no property was violated: what ${name_of(trace, relied.task)} used is what the check had judged.`]
-  }
-  return [`${all}, and no property was violated.`, ...refusals(trace)]
+  const use = trace.uses.filter((each) => each.relies !== null).at(-1)
+  const approval = use === undefined ? undefined : relied_on(trace, use)
+  const same =
+    approval === undefined ? '' : `: what ${name_of(trace, use!.task)} used is what the check had judged`
+  return [
+    `${all}, and no property was violated${same}.`,
+    stayed(trace, use, approval),
+    ...refusals(trace),
+  ].filter((paragraph) => paragraph !== '')
+}
+
+/** A copy-up came between check and use, and the use did not follow it. */
+function stayed(trace: Trace, use: Use | undefined, approval: Approval | undefined): string {
+  if (use === undefined || approval === undefined || sources(use) !== approval.object) return ''
+  const copied = trace.steps.find(
+    (step) => step.n > approval.step && step.n < use.step && step.task !== use.task && publication(step),
+  )
+  if (copied === undefined) return ''
+  const mapped = trace.results.some((each) => each.task === use.task && each.call.startsWith('mmap('))
+  const why = mapped
+    ? ': a mapping stays with the real file that was recorded when the descriptor was opened'
+    : ''
+  return `${name_of(trace, copied.task)} had ${overlay_name(copied)} copied up in step ${copied.n}, but ${name_of(trace, use.task)}'s bytes still come from ${approval.object}${why}.`
 }
 
 /** Why calls failed, where no use came about. */
@@ -246,7 +286,9 @@ function refusals(trace: Trace): string[] {
     .slice(0, 3)
     .map((each) => {
       const why = trace.steps.flatMap((step) =>
-        step.task === each.task && step.n <= each.step ? step.events.filter(({ kind }) => kind === 'refused') : [],
+        step.task === each.task && step.n <= each.step
+          ? step.events.filter(({ kind }) => kind === 'refused')
+          : [],
       )
       const said = why.at(-1)?.text
       return `${name_of(trace, each.task)}'s ${each.call.split('(')[0]} failed with ${each.text.replace('-1 ', '')}${said === undefined ? '' : ` (${said})`}.`

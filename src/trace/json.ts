@@ -9,7 +9,7 @@
  *                     "touched": [ { "write", "table", "row", "name", "group" } ],
  *                     "changes": [ { "table", "row", "name", "field", "kind", "from", "to" } ],
  *                     "events":  [ { "kind", "text" } ], "result", "ended" } ],
- *       "approvals": [ { "step", "task", "check", "object", "bytes", "approved" } ],
+ *       "approvals": [ { "step", "task", "check", "object", "inode", "bytes", "approved" } ],
  *       "uses":      [ { "step", "task", "calls", "relies", "at", "bytes", "from" } ],
  *       "results":   [ { "task", "step", "name", "call", "text", "failed", "data", "fields" } ] }
  *

@@ -78,7 +78,9 @@ function break_at(text: string, room: number, indent: number): number {
   const head = text.slice(0, fits + 1)
   const blank = head.lastIndexOf(' ')
   if (blank > indent + (fits - indent) / 3) return blank
-  const mark = Math.max(...[',', '/', '|', ':', '=', '('].map((each) => text.slice(0, fits).lastIndexOf(each)))
+  const mark = Math.max(
+    ...[',', '/', '|', ':', '=', '('].map((each) => text.slice(0, fits).lastIndexOf(each)),
+  )
   return mark > indent + (fits - indent) / 3 ? mark + 1 : Math.max(fits, 1)
 }
 

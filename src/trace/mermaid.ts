@@ -1,6 +1,7 @@
 /** The trace as a sequence diagram of Mermaid: one lifeline per task, and one for the files. */
+
+import { has_kernel_news, how_many, news, say_change, say_violation } from './effects.js'
 import { explain } from './explain.js'
-import { has_kernel_news, how_many, news, say_change } from './effects.js'
 import { quote } from './strace.js'
 import { from_bytes_form, type Trace, type TraceStep } from './trace.js'
 
@@ -32,14 +33,16 @@ function messages(trace: Trace, step: TraceStep): string[] {
   if (step.call !== null) lines.push(`${who}->>${KERNEL}: ${plain(step.call)}`)
   if (has_kernel_news(trace, step)) {
     const said = effects(trace, step)
-    if (said.length > 0) lines.push(`Note over ${KERNEL}: ${[`${step.n} ${step.stage}`, ...said].map(plain).join('<br/>')}`)
+    if (said.length > 0)
+      lines.push(`Note over ${KERNEL}: ${[`${step.n} ${step.stage}`, ...said].map(plain).join('<br/>')}`)
   }
   const { result } = step
   if (result !== null) {
     const data = result.data === null ? '' : ` ${quote(from_bytes_form(result.data), SHOWN)}`
     lines.push(`${KERNEL}-${result.failed ? '-x' : '->>'}${who}: ${plain(`= ${result.text}${data}`)}`)
   }
-  for (const { kind, text } of step.events) if (kind === 'violation') lines.push(`Note over ${who}: violated: ${plain(text)}`)
+  for (const { kind, text } of step.events)
+    if (kind === 'violation') lines.push(`Note over ${who}: ${plain(say_violation(text))}`)
   return lines
 }
 
@@ -49,14 +52,18 @@ function effects(trace: Trace, step: TraceStep): string[] {
     return `${change.name}: ${words === '' ? `${quote(change.to, SHOWN)}` : words}`
   })
   for (const { kind, text } of step.events) if (kind === 'refused' || kind === 'denied') said.push(text)
-  for (const each of trace.approvals) if (each.step === step.n) said.push(`approved: ${how_many(each.bytes)} of ${each.object}`)
+  for (const each of trace.approvals)
+    if (each.step === step.n) said.push(`approved: ${how_many(each.bytes)} of ${each.object}`)
   if (trace.cause?.step === step.n) said.push(`cause: ${trace.cause.kind}`)
   return said
 }
 
 /** Text without what Mermaid takes for syntax. */
 function plain(text: string): string {
-  return text.replace(/#/g, '#35;').replace(/;/g, (char, at: number, all: string) => (/#\d+$/.test(all.slice(0, at)) ? char : '#59;')).replace(/\n/g, ' ')
+  return text
+    .replace(/#/g, '#35;')
+    .replace(/;/g, (char, at: number, all: string) => (/#\d+$/.test(all.slice(0, at)) ? char : '#59;'))
+    .replace(/\n/g, ' ')
 }
 
 /** Long notes in several lines. */

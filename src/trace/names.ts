@@ -32,7 +32,8 @@ export class Names {
     for (const [id, row] of Object.entries(this.rows('mount'))) {
       const visible = number_of(row, 'mnt_parent') !== 0 || number_of(row, 'mnt_mountpoint') === 0
       const sb = number_of(row, 'mnt_sb')
-      if (visible && !this.shown_at.has(sb)) this.shown_at.set(sb, { root: number_of(row, 'mnt_root'), mnt: Number(id) })
+      if (visible && !this.shown_at.has(sb))
+        this.shown_at.set(sb, { root: number_of(row, 'mnt_root'), mnt: Number(id) })
     }
   }
 
@@ -56,7 +57,8 @@ export class Names {
   /** A row of any table, by its identity in snapshots and footprints. */
   of(table: string, row: string): string {
     if (row === '*') return 'all of them'
-    if (row.startsWith('@')) return `free numbers of ${row === '@0' ? 'the set-up' : this.task(Number(row.slice(1)))}`
+    if (row.startsWith('@'))
+      return `free numbers of ${row === '@0' ? 'the set-up' : this.task(Number(row.slice(1)))}`
     if (row.startsWith('=')) return this.key(table, row.slice(1))
     const [first = 0, second = 0] = row.split(':').map(Number)
     switch (table) {
@@ -84,7 +86,10 @@ export class Names {
       case 'mm_struct':
         return `memory of ${this.task(first)}`
       default:
-        return `${table} ${row.split(':').map((part) => (/^\d+$/.test(part) ? show_id(Number(part)) : part)).join(':')}`
+        return `${table} ${row
+          .split(':')
+          .map((part) => (/^\d+$/.test(part) ? show_id(Number(part)) : part))
+          .join(':')}`
     }
   }
 

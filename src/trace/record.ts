@@ -5,19 +5,20 @@ import type { Move, Schedule, System } from '../explore/system.js'
 import { FastStore } from '../kernel/fast_store.js'
 import { type Frame, hold_kind, RETURNING } from '../kernel/fn.js'
 import type { Event, Kernel } from '../kernel/machine.js'
-import { all_tables, type Column, type TableInfo, type Value } from '../kernel/schema.js'
+import { all_tables, type Column, show_id, type TableInfo, type Value } from '../kernel/schema.js'
 import type { Footprint, PlainRow, Snapshot, Store } from '../kernel/store.js'
 import { type CallInstruction, type Code, code_of, result, type UseInstruction } from '../scenario/code.js'
 import { type CaseForm, case_name, case_profile, type ScenarioForm, type Verdict } from '../scenario/form.js'
 import { show_result } from '../scenario/user.js'
 import { VERSION } from '../version.js'
 import { Names } from './names.js'
-import { show_call } from './strace.js'
+import { show_address, show_call } from './strace.js'
 import {
   type Approval,
   type CallResult,
   type Cause,
   type Change,
+  type Source,
   type StackFrame,
   TRACE_FORMAT,
   type Trace,
@@ -105,8 +106,7 @@ class Recorder {
       token: token ?? null,
       tasks: this.tasks(),
       steps: this.steps,
-      approvals: this.approvals,
-      uses: this.uses,
+      ...tell_apart(this.approvals, this.uses),
       results: this.results,
     }
   }
@@ -181,13 +181,18 @@ class Recorder {
       stage: this.stage,
       touched: this.touched(footprint, before),
       changes: this.changes(before),
-      events: events.filter((event) => !told_elsewhere.has(event.kind)).map(plain_event),
+      events: events.filter((event) => !told_elsewhere.has(event.kind)).map((event) => this.event(event)),
       result: call_result,
       ended: k.store.depth(task) === 0,
     }
     this.steps.push(step)
     if (events.some((event) => event.kind === 'approval')) this.note_approval(k, step, slot)
     this.note_uses(k, step, before)
+  }
+
+  /** Numbers of inodes mean nothing to a reader: their names do. */
+  private event({ kind, text }: Event): TraceEvent {
+    return { kind, text: text.replace(/\binode (\d+)\b/g, (_, id: string) => this.names.inode(Number(id))) }
   }
 
   private look(): void {
@@ -230,10 +235,11 @@ class Recorder {
       step,
       name,
       call: text,
-      text: show_result(row.ret),
+      text: row.ret >= 0 ? show_address(row.ret) : show_result(row.ret),
       failed: row.ret < 0,
       data: returns === 'bytes' && row.ret >= 0 ? to_bytes_form(row.data) : null,
-      fields: struct === null ? null : Object.fromEntries(struct.map((field, i) => [field, row.fields[i] ?? 0])),
+      fields:
+        struct === null ? null : Object.fromEntries(struct.map((field, i) => [field, row.fields[i] ?? 0])),
     }
     this.results.push(made)
     return made
@@ -261,13 +267,22 @@ class Recorder {
       if (old_rows === new_rows) continue
       for (const [row, values] of Object.entries(old_rows)) {
         if (row in new_rows) continue
-        changes.push({ table, row, name: old_names.of(table, row), field: '', kind: 'removed', from: content(values), to: '' })
+        changes.push({
+          table,
+          row,
+          name: old_names.of(table, row),
+          field: '',
+          kind: 'removed',
+          from: content(values),
+          to: '',
+        })
       }
       for (const [row, values] of Object.entries(new_rows)) {
         const old = old_rows[row]
         if (old !== undefined && same_row(old, values)) continue
         const info = { table, row, name: this.names.of(table, row) }
-        if (old === undefined) changes.push({ ...info, field: '', kind: 'made', from: '', to: content(values) })
+        if (old === undefined)
+          changes.push({ ...info, field: '', kind: 'made', from: '', to: content(values) })
         else changes.push(...this.fields_changed(info, old, values, old_names))
       }
     }
@@ -285,7 +300,13 @@ class Recorder {
       const [from, to] = [old[column.name]!, values[column.name]!]
       if (same_value(from, to)) continue
       const shown_from = show_value(old_names, column, from)
-      changes.push({ ...info, field: column.name, kind: 'set', from: shown_from, to: show_value(this.names, column, to) })
+      changes.push({
+        ...info,
+        field: column.name,
+        kind: 'set',
+        from: shown_from,
+        to: show_value(this.names, column, to),
+      })
     }
     return changes
   }
@@ -302,6 +323,7 @@ class Recorder {
       task: step.task,
       check: slot_name(code_of(k), pc, slot),
       object: this.names.inode(Number(row.data_inode)),
+      inode: Number(row.data_inode),
       bytes: to_bytes_form(String(row.bytes)),
       approved: row.approved === 1,
     })
@@ -336,14 +358,27 @@ class Recorder {
   }
 
   private sources(k: Kernel, runs: readonly number[]): Use['from'] {
-    const from: { object: string; bytes: number; approved: boolean }[] = []
+    const from: Source[] = []
     for (let i = 0; i < runs.length; i += 2) {
-      const [ino, bytes] = [runs[i]!, runs[i + 1]!]
-      if (ino === 0) from.push({ object: 'memory of its own', bytes, approved: true })
-      else from.push({ object: this.names.inode(ino), bytes, approved: policy_approves(k, ino, this.snapshot) })
+      const [inode, bytes] = [runs[i]!, runs[i + 1]!]
+      const object = inode === 0 ? 'memory of its own' : this.names.inode(inode)
+      from.push({ object, inode, bytes, approved: inode === 0 || policy_approves(k, inode, this.snapshot) })
     }
     return from
   }
+}
+
+/** Where two files had the same name, one after the other, their numbers tell them apart. */
+function tell_apart(
+  approvals: readonly Approval[],
+  uses: readonly Use[],
+): { approvals: Approval[]; uses: Use[] } {
+  const all = [...approvals, ...uses.flatMap((use) => use.from)]
+  const full = <T extends { object: string; inode: number }>(each: T): T => {
+    const ambiguous = all.some((other) => other.object === each.object && other.inode !== each.inode)
+    return ambiguous ? { ...each, object: `${each.object} (inode ${show_id(each.inode)})` } : each
+  }
+  return { approvals: approvals.map(full), uses: uses.map((use) => ({ ...use, from: use.from.map(full) })) }
 }
 
 function slot_name(code: Code, pc: number, slot: number): string {
@@ -359,10 +394,6 @@ function policy_approves(k: Kernel, ino: number, snapshot: Snapshot): boolean {
 function held_name(frame: Frame): string {
   const kind = frame.holds[frame.holds.length - 2]
   return kind === undefined ? 'return' : hold_kind(kind).name
-}
-
-function plain_event({ kind, text }: Event): TraceEvent {
-  return { kind, text }
 }
 
 /** The bytes of a row that holds some: a page. */

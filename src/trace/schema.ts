@@ -64,7 +64,15 @@ export const trace_schema = z.object({
   ),
   steps: z.array(step),
   approvals: z.array(
-    z.object({ step: count, task: count, check: z.string(), object: z.string(), bytes, approved: z.boolean() }),
+    z.object({
+      step: count,
+      task: count,
+      check: z.string(),
+      object: z.string(),
+      inode: count,
+      bytes,
+      approved: z.boolean(),
+    }),
   ),
   uses: z.array(
     z.object({
@@ -74,7 +82,7 @@ export const trace_schema = z.object({
       relies: z.string().nullable(),
       at: count,
       bytes,
-      from: z.array(z.object({ object: z.string(), bytes: count, approved: z.boolean() })),
+      from: z.array(z.object({ object: z.string(), inode: count, bytes: count, approved: z.boolean() })),
     }),
   ),
   results: z.array(call_result),
@@ -85,6 +93,8 @@ export function validate_trace(document: unknown): { trace: Trace } | { problem:
   const checked = trace_schema.safeParse(document)
   if (checked.success) return { trace: checked.data as Trace }
   const [issue] = checked.error.issues
-  const path = issue!.path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('')
+  const path = issue!.path
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
+    .join('')
   return { problem: `${path.replace(/^\./, '') || 'the document'}: ${issue!.message}` }
 }

@@ -53,8 +53,17 @@ function show_argument(arg: unknown, param: Parameter): string {
   }
 }
 
+/** Addresses of mappings are the only numbers as large as this. */
+const LOWEST_ADDRESS = 2 ** 40
+
+/** An address as C prints it; other numbers as they are. */
+export const show_address = (value: number): string =>
+  value >= LOWEST_ADDRESS ? `0x${value.toString(16)}` : String(value)
+
 function show_number(value: number, param: Parameter): string {
+  if (value >= LOWEST_ADDRESS) return show_address(value)
   if (param.name === 'mode' || param.name === 'umask') return value === 0 ? '0' : `0${value.toString(8)}`
+  if (param.name === 'addr' && value === 0) return 'NULL'
   if (value === AT_FDCWD && /^(dirfd|dfd|olddirfd|newdirfd)$/.test(param.name)) return 'AT_FDCWD'
   return param.constants === undefined ? String(value) : by_names(value, param.constants)
 }
@@ -83,7 +92,13 @@ export function quote(bytes: string, limit = SHOWN_BYTES): string {
   return `"${text}"${bytes.length > limit ? '...' : ''}`
 }
 
-const short_escapes: Readonly<Record<number, string>> = { 9: '\\t', 10: '\\n', 13: '\\r', 34: '\\"', 92: '\\\\' }
+const short_escapes: Readonly<Record<number, string>> = {
+  9: '\\t',
+  10: '\\n',
+  13: '\\r',
+  34: '\\"',
+  92: '\\\\',
+}
 
 function escape_byte(byte: number, next: number): string {
   const short = short_escapes[byte]

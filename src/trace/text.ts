@@ -31,8 +31,14 @@ export function to_text(trace: Trace, options: TextOptions = {}): string {
   ]
   return `${sections
     .filter((lines) => lines.length > 0)
-    .map((lines) => lines.join('\n'))
+    .map((lines) => lines.map(trim_end).join('\n'))
     .join('\n\n')}\n`
+}
+
+/** Without blanks at the end, also where a style ends behind them. */
+function trim_end(line: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one
+  return line.replace(/ +((?:\x1b\[[\d;]*m)*)$/, '$1')
 }
 
 /** What a violated property means. */
@@ -59,7 +65,8 @@ function header(trace: Trace, width: number, { strong, bad, dim }: Theme): strin
     count(trace.steps.length, 'step'),
     ...(cause === null ? [] : [`cause: ${cause.kind}${cause.step === 0 ? '' : `, step ${cause.step}`}`]),
   ]
-  const left_out = removed.length === 0 ? [] : wrap(`Left out, for it happens without: ${removed.join(', ')}.`, width, 2)
+  const left_out =
+    removed.length === 0 ? [] : wrap(`Left out, for it happens without: ${removed.join(', ')}.`, width, 2)
   return [
     ...title.map(strong),
     ...wrap(trace.summary, width).map(dim),
@@ -80,16 +87,18 @@ function story(trace: Trace, width: number, { strong }: Theme): string[] {
 function legend(trace: Trace, width: number, { dim }: Theme, stages: boolean): string[] {
   const refused = trace.steps.some((step) => step.events.some(({ kind }) => kind === 'refused'))
   const entries = [
-    '• stage of a kernel function',
+    '• stage',
     ...(stages ? [] : ['⋯ functions without news']),
     'a → b old and new',
     ...(trace.approvals.length > 0 ? ['✓ approved'] : []),
     ...(refused ? ['✗ refused'] : []),
-    ...(trace.cause === null || trace.cause.step === 0 ? [] : ['◀── made the difference']),
+    ...(trace.cause === null || trace.cause.step === 0 ? [] : ['◀── cause']),
   ]
-  return wrap(entries.join('   '), width, 0).map(dim)
+  return wrap(entries.join('  '), width, 0).map(dim)
 }
 
 function next(trace: Trace, { strong }: Theme): string[] {
-  return trace.token === null ? [] : ['Replay it with:', `  ${strong(`npx toctoscope replay ${trace.token}`)}`]
+  return trace.token === null
+    ? []
+    : ['Replay it with:', `  ${strong(`npx toctoscope replay ${trace.token}`)}`]
 }

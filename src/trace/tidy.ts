@@ -6,8 +6,8 @@
 import { count_preemptions, ReplayError, replay } from '../explore/replay.js'
 import type { Move, Schedule } from '../explore/system.js'
 import { FastStore } from '../kernel/fast_store.js'
-import type { CaseSystem } from '../scenario/system.js'
 import { used } from '../scenario/monitor.js'
+import type { CaseSystem } from '../scenario/system.js'
 
 /** @returns a schedule of as many moves that violates the same, with switches between calls where that is possible */
 export function tidy(system: CaseSystem, schedule: Schedule): Schedule {

@@ -145,7 +145,10 @@ class Reader {
 }
 
 const damaged = () =>
-  new TokenError('damaged', 'the token is damaged or cut short: copy it again, whole, from "toct1." to its end')
+  new TokenError(
+    'damaged',
+    'the token is damaged or cut short: copy it again, whole, from "toct1." to its end',
+  )
 
 const checksum = (bytes: string): string => hash_words(bytes).slice(0, SUM_DIGITS)
 
@@ -298,7 +301,11 @@ function checked(text: string): string {
  * @returns the index into `form.cases`
  * @throws TokenError if the scenario is another one, or has changed since
  */
-export function find_case(token: Token, form: ScenarioForm, hash: (form: CaseForm) => string = case_hash): number {
+export function find_case(
+  token: Token,
+  form: ScenarioForm,
+  hash: (form: CaseForm) => string = case_hash,
+): number {
   if (form.name !== token.scenario) {
     throw new TokenError(
       'other scenario',

@@ -141,8 +141,9 @@ export interface Approval {
   readonly task: number
   /** Name of the check's result in the program. */
   readonly check: string
-  /** The object whose bytes it judged. */
+  /** The object whose bytes it judged, and the number of its inode. */
   readonly object: string
+  readonly inode: number
   readonly bytes: BytesForm
   /** The policy approves of the object itself. */
   readonly approved: boolean
@@ -160,7 +161,18 @@ export interface Use {
   readonly at: number
   readonly bytes: BytesForm
   /** Objects that the bytes came from, and how many each. */
-  readonly from: readonly { readonly object: string; readonly bytes: number; readonly approved: boolean }[]
+  readonly from: readonly Source[]
+}
+
+/** A run of bytes that were used. */
+export interface Source {
+  /** The object that they came from, and the number of its inode; 0 is memory of the task's own. */
+  readonly object: string
+  readonly inode: number
+  /** How many. */
+  readonly bytes: number
+  /** The policy approves of the object. */
+  readonly approved: boolean
 }
 
 /** A string of bytes as JSON holds it: text where it is UTF-8 that people can read, else base64. */
