@@ -207,7 +207,8 @@ export class ImmerStore implements Store {
   }
 
   remove(table: TableInfo, id: number): void {
-    this.notes?.row_made_or_gone(this.row(table, id))
+    const row = this.row(table, id)
+    this.notes?.row_made_or_gone(row)
     const rows = this.now.tables[table.name] as Record<string, object>
     delete rows[id]
     if (Object.keys(rows).length === 0) delete (this.now.tables as Record<string, object>)[table.name]

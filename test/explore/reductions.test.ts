@@ -8,8 +8,10 @@ import { judge } from '../../src/explore/judge.js'
 import { count_preemptions, replay } from '../../src/explore/replay.js'
 import type { Report, Schedule, System } from '../../src/explore/system.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
+import { fn, jump, stage } from '../../src/kernel/fn.js'
 import { ImmerStore } from '../../src/kernel/immer_store.js'
-import { lean_kinds, lean_toy_of, type Op, op_kinds, toy_of } from './toys.js'
+import { choose } from '../../src/kernel/machine.js'
+import { cell, lean_kinds, lean_toy_of, type Op, op_kinds, toy, toy_of } from './toys.js'
 
 const fast = () => new FastStore()
 
@@ -149,4 +151,26 @@ test('what is found within a bound on preemptions is what takes no more', () => 
     }),
     { numRuns: 150 },
   )
+})
+
+test('of two ways to the same state the shorter is taken, though the longer was met first', () => {
+  const detour = fn('toy_detour', { source: 'toy' }, [
+    stage('toss', (k, f) => (choose(k, 2) === 0 ? undefined : jump(f, 'arrive'))),
+    stage('around', () => {}),
+    stage('about', () => {}),
+    stage('arrive', (k) => {
+      cell(k, 1).value = 1
+    }),
+    stage('sit', () => {}),
+    stage('end', (k) => {
+      cell(k, 1).value = 2
+    }),
+  ])
+  const system = toy({
+    cells: 1,
+    programs: [[detour, {}]],
+    violations: (k) => (cell(k, 1).value === 2 ? ['two'] : []),
+  })
+  const { counterexample } = shortest(system, violates(system))
+  expect(counterexample!.schedule).toEqual([1, 0, 0, 0].map((choice) => ({ task: 1, choice })))
 })

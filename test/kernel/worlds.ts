@@ -165,7 +165,9 @@ export function boot(store: Store, programs: Programs): Kernel {
   const k = new Kernel(store, { profile: profile('7.2'), modules: [] })
   thing.create(k, { name: 'one' })
   thing.create(k, { x: 3, many: [1, 2] })
-  entry.create(k, { parent: 1, label: 'l1', thing: 2 })
+  entry.create(k, { parent: 1, label: 'l2', thing: 2 })
+  entry.create(k, { parent: 0, label: 'l1', thing: 1 })
+  entry.create(k, { parent: 0, label: 'l2', thing: 1 })
   keyed.create(k, { of: 1, index: 1, data: 'd' })
   programs.forEach((ops, i) => {
     own.create_at(k, i + 1, {})
