@@ -1,0 +1,292 @@
+/**
+ * `npm run bench`: how fast the search is, and how long a cold start takes. Nothing here is a test: figures depend
+ * on the machine and on what else it does. Ratios are of things that ran in turns, so they depend on it less.
+ *
+ *     npm run bench              tables
+ *     npm run bench -- --json    one JSON document
+ *     npm run bench -- --max-states 200000
+ */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { cpus, loadavg, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { buildSync } from 'esbuild'
+import type { RatioFigures, SearchFigures } from './measure.js'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** More than N = 3 has, fused. */
+const MAX_STATES = 800_000
+const SIZES = [1, 2, 3, 4, 5]
+/** Beyond this the search without fusion shows nothing more: both stop at the bound. */
+const UNFUSED_SIZES = [1, 2, 3, 4]
+const COLD_STARTS = 7
+
+interface Row extends SearchFigures {
+  readonly n: number
+  readonly fusion: boolean
+}
+
+interface Ratio {
+  readonly what: string
+  readonly first: string
+  readonly second: string
+  readonly unit: string
+  readonly figures: RatioFigures
+}
+
+interface ColdStart {
+  readonly command: string
+  /** Seconds from start to exit, sorted. */
+  readonly seconds: readonly number[]
+}
+
+interface Result {
+  readonly node: string
+  readonly cpu: string
+  readonly cores: number
+  readonly load: number
+  readonly max_states: number
+  readonly family: readonly Row[]
+  readonly ratios: readonly Ratio[]
+  /** Null where dist/ could not be built. */
+  readonly cold_start: readonly ColdStart[] | null
+}
+
+// --- measuring -----------------------------------------------------------------------------------------------
+
+/** Bundles what children run, so that they need no loader; its memory would count as theirs. */
+function bundle_measurements(folder: string): string {
+  const outfile = join(folder, 'measure.mjs')
+  buildSync({
+    entryPoints: [join(root, 'bench/measure.ts')],
+    alias: { toctoscope: join(root, 'src/index.ts') },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    outfile,
+    logLevel: 'error',
+  })
+  return outfile
+}
+
+function measure<T>(program: string, ...args: readonly (string | number)[]): T {
+  const out = execFileSync(process.execPath, [program, ...args.map(String)], { encoding: 'utf8' })
+  return JSON.parse(out) as T
+}
+
+function search_rows(program: string, max_states: number): Row[] {
+  return SIZES.flatMap((n) =>
+    [true, false]
+      .filter((fusion) => fusion || UNFUSED_SIZES.includes(n))
+      .map((fusion) => {
+        const figures = measure<SearchFigures>(program, 'search', n, fusion ? 'fused' : 'unfused', max_states)
+        return { n, fusion, ...figures }
+      }),
+  )
+}
+
+function ratios(program: string): Ratio[] {
+  return [
+    {
+      what: 'complete search, N = 1',
+      first: 'fused',
+      second: 'unfused',
+      unit: 'searches/s',
+      figures: measure(program, 'fusion'),
+    },
+    {
+      what: 'stages forward and back',
+      first: 'fast store',
+      second: 'immer store',
+      unit: 'stages/s',
+      figures: measure(program, 'stores'),
+    },
+    {
+      what: 'visited set, unfused, N = 1',
+      first: '64-bit hash',
+      second: 'exact key',
+      unit: 'transitions/s',
+      figures: measure(program, 'keys'),
+    },
+  ]
+}
+
+const run_once = (args: readonly string[]): number => {
+  const began = performance.now()
+  spawnSync(process.execPath, args, { cwd: root, stdio: 'ignore' })
+  return (performance.now() - began) / 1000
+}
+
+/** The compiled program and, in turns with it, a Node that does nothing: what no program can be faster than. */
+function cold_start(): ColdStart[] | null {
+  const built = spawnSync(process.execPath, [join(root, 'tools/build.mjs'), '--if-stale'], {
+    stdio: 'ignore',
+  })
+  if (built.status !== 0) return null
+  const commands = [
+    ['dist/src/cli/main.js', 'explore', 'overlay-copy-up'],
+    ['-e', '0'],
+  ]
+  const seconds: number[][] = commands.map(() => [])
+  for (let i = 0; i < COLD_STARTS; i++) {
+    for (const [c, args] of commands.entries()) seconds[c]!.push(run_once(args))
+  }
+  return commands.map((args, c) => ({
+    command: ['node', ...args].join(' '),
+    seconds: seconds[c]!.sort((a, b) => a - b),
+  }))
+}
+
+function measure_all(max_states: number): Result {
+  const folder = mkdtempSync(join(tmpdir(), 'toctoscope-bench-'))
+  try {
+    const program = bundle_measurements(folder)
+    const { model = 'unknown' } = cpus()[0] ?? {}
+    return {
+      node: process.version,
+      cpu: model,
+      cores: cpus().length,
+      load: loadavg()[0]!,
+      max_states,
+      cold_start: cold_start(),
+      family: search_rows(program, max_states),
+      ratios: ratios(program),
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+// --- showing -------------------------------------------------------------------------------------------------
+
+const thousands = (n: number): string =>
+  Math.round(n)
+    .toString()
+    .replace(/\B(?=(\d{3})+$)/g, ',')
+const megabytes = (bytes: number): string => `${thousands(bytes / 2 ** 20)} MiB`
+const median = (sorted: readonly number[]): number => sorted[Math.floor(sorted.length / 2)]!
+const per_second = (row: Row): number => row.transitions / row.seconds
+
+/** Columns as wide as their widest cell; the first `left` of them flush left, the others flush right. */
+function table(rows: readonly (readonly string[])[], left: number): string {
+  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)))
+  const line = (row: readonly string[]) =>
+    row.map((cell, i) => (i < left ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ')
+  const [head, ...body] = rows
+  return [line(head!), widths.map((width) => '─'.repeat(width)).join('  '), ...body.map(line)]
+    .map((each) => each.trimEnd())
+    .join('\n')
+}
+
+function show_family({ family }: Result): string {
+  const head = [
+    'N',
+    'fusion',
+    'result',
+    'states',
+    'transitions',
+    'seconds',
+    'transitions/s',
+    'per CPU s',
+    'peak memory',
+  ]
+  const rows = family.map((row) => [
+    String(row.n),
+    row.fusion ? 'on' : 'off',
+    row.complete ? 'complete' : 'incomplete',
+    thousands(row.states),
+    thousands(row.transitions),
+    row.seconds.toFixed(2),
+    thousands(per_second(row)),
+    thousands(row.transitions / row.cpu_seconds),
+    megabytes(row.peak_bytes),
+  ])
+  return table([head, ...rows], 3)
+}
+
+function show_fusion({ family }: Result): string {
+  const of = (n: number, fusion: boolean) =>
+    family.find((row) => row.n === n && row.fusion === fusion && row.complete)
+  return SIZES.flatMap((n) => {
+    const [fused, unfused] = [of(n, true), of(n, false)]
+    if (fused === undefined || unfused === undefined) return []
+    const states = (unfused.states / fused.states).toFixed(1)
+    const time = (unfused.seconds / fused.seconds).toFixed(1)
+    return `N = ${n}: fusion leaves one state of ${states}, and the search takes one second of ${time}.`
+  }).join('\n')
+}
+
+function show_ratios({ ratios }: Result): string {
+  const rows = ratios.map(({ what, first, second, unit, figures }) => [
+    what,
+    `${first} : ${second}`,
+    `${thousands(figures.first)} : ${thousands(figures.second)}`,
+    unit,
+    `${(figures.first / figures.second).toFixed(1)} : 1`,
+  ])
+  return table([['what', 'in turns', 'best of each', '', 'ratio'], ...rows], 4)
+}
+
+function show_cold_start({ cold_start }: Result): string {
+  if (cold_start === null) return 'not measured: dist/ could not be built (npm run build says why)'
+  const rows = cold_start.map(({ command, seconds }) => [
+    command,
+    median(seconds).toFixed(2),
+    seconds[0]!.toFixed(2),
+    seconds.at(-1)!.toFixed(2),
+    String(seconds.length),
+  ])
+  return table([['command', 'median s', 'fastest', 'slowest', 'runs'], ...rows], 1)
+}
+
+function show(result: Result): string {
+  const { node, cpu, cores, load, max_states } = result
+  return [
+    `Node ${node}, ${cores} × ${cpu}, load ${load.toFixed(1)} when it began`,
+    '',
+    'Cold start of the compiled program (aim: below 1 s)',
+    '',
+    show_cold_start(result),
+    '',
+    'One interpreter, N identical writers on the overlay (aim: 300,000 transitions/s). Each row is a',
+    `process of its own; a search stops, incomplete, at ${thousands(max_states)} states.`,
+    '',
+    show_family(result),
+    '',
+    show_fusion(result),
+    '',
+    'Side by side',
+    '',
+    show_ratios(result),
+    '',
+  ].join('\n')
+}
+
+// --- the command ---------------------------------------------------------------------------------------------
+
+const USAGE = 'usage: npm run bench -- [--json] [--max-states N]\n'
+
+function main(): number {
+  let values: { json?: boolean; 'max-states'?: string }
+  try {
+    ;({ values } = parseArgs({ options: { json: { type: 'boolean' }, 'max-states': { type: 'string' } } }))
+  } catch (error) {
+    process.stderr.write(`bench: ${(error as Error).message}\n${USAGE}`)
+    return 2
+  }
+  const max_states = Number(values['max-states'] ?? MAX_STATES)
+  if (!Number.isSafeInteger(max_states) || max_states < 1) {
+    process.stderr.write(`bench: --max-states: expected a whole number above 0\n${USAGE}`)
+    return 2
+  }
+  process.stderr.write('bench: about a minute on a quiet machine\n')
+  const result = measure_all(max_states)
+  process.stdout.write(values.json === true ? `${JSON.stringify(result, null, 2)}\n` : show(result))
+  return 0
+}
+
+process.exitCode = main()
