@@ -7,9 +7,10 @@
  * end of a file in its last page, calls that sleep.
  */
 import * as fc from 'fast-check'
-import type { MountForm, NodeForm, TreeForm } from '../scenario/form.js'
+import type { BytesForm, MountForm, NodeForm, TreeForm } from '../scenario/form.js'
 import { ModelPlay } from './model_runner.js'
 import type { Answer, Play, PlayCall, PlayTask } from './play.js'
+import { sleeping_program } from './program.js'
 import { Random } from './random.js'
 
 // --- files -----------------------------------------------------------------------------------------------------
@@ -18,7 +19,16 @@ const file_modes = [
   0o644, 0o755, 0o755, 0o755, 0o777, 0o666, 0o600, 0o700, 0o444, 0o555, 0o111, 0o4755, 0o2755, 0,
 ]
 const dir_modes = [0o755, 0o755, 0o755, 0o777, 0o777, 0o700, 0o555, 0o1777, 0o711]
-const contents = ['', 'a', 'hello\n', '#!/t/f\n', 'x'.repeat(4096), 'y'.repeat(5000)]
+const contents: readonly BytesForm[] = [
+  '',
+  'a',
+  'hello\n',
+  '#!/t/f\n',
+  '#!/m/g arg\n',
+  'x'.repeat(4096),
+  'y'.repeat(5000),
+  { base64: sleeping_program(globalThis.process?.arch ?? 'x64') },
+]
 const owners = [0, 0, 1000]
 /** Names below each directory; what they are is left to chance. */
 const names = ['f', 'g', 'h', 'd', 's'] as const
@@ -360,6 +370,12 @@ class Calls {
     else this.add('truncate', this.content_path(), length)
   }
 
+  /** A page that was looked at through a mapping is no hole of a tmpfs any more, which the model does not know. */
+  private seek(): void {
+    const mapped = this.made.some(({ call }) => call === 'mmap')
+    this.add('lseek', this.fd(), this.r.pick([0, -1, 2, 10000]), this.r.int(mapped ? 3 : 5))
+  }
+
   private map(): void {
     const { r } = this
     const at = r.pick(map_places)
@@ -461,6 +477,17 @@ class Calls {
     this.tasks.splice(this.tasks.indexOf(this.task), 1)
   }
 
+  /** Running another program: the task's last call. */
+  private run(): void {
+    if (this.tasks.length < 2) return
+    const { r } = this
+    const { exec } = r.weighted([
+      [3, () => this.add('execve', this.content_path(), [], [])],
+      [1, () => this.add('execveat', this.fd(), '', [], [], 'AT_EMPTY_PATH')],
+    ])
+    if (exec) this.tasks.splice(this.tasks.indexOf(this.task), 1)
+  }
+
   private fork(): void {
     if (this.forked >= 4) return
     const child = this.forked + 1
@@ -479,7 +506,7 @@ class Calls {
     [5, () => this.add('pread', this.fd(), this.r.pick([3, 9000]), this.r.pick([0, 0, 2, 4096]))],
     [6, () => this.add('write', this.fd(), this.r.pick(['NEW', '', 'longer\n']))],
     [4, () => this.add('pwrite', this.fd(), 'PW', this.r.pick([0, 0, 4095, 6000]))],
-    [2, () => this.add('lseek', this.fd(), this.r.pick([0, -1, 2, 10000]), this.r.int(5))],
+    [2, () => this.seek()],
     [5, () => this.change_size()],
     [8, () => this.map()],
     [6, () => this.add('peek', this.address(), this.r.pick([1, 4, 8]))],
@@ -492,6 +519,7 @@ class Calls {
     [7, () => this.names()],
     [2, () => this.descriptors()],
     [2, () => this.self()],
+    [2, () => this.run()],
     [1, () => this.fork()],
   ]
 }

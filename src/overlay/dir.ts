@@ -266,7 +266,8 @@ function check_upper_names(k: Kernel, f: Renaming): number {
 function move(k: Kernel, f: Renaming): void {
   const [from, to] = upperdirs(k, f)
   const { d_parent, d_name } = dentry(k, f.old_dentry)
-  const source = ovl_dentry_upper(k, f.old_dentry)
+  // By its name: links of one upper inode are one overlay inode, which knows but one of their dentries.
+  const source = lookup_one(k, from, d_name)
   const target = lookup_one(k, to, f.name)
   if (is_directory(k, source)) move_dotdot(k, from, to)
   if ((f.flags & RENAME_EXCHANGE) !== 0) {
