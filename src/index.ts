@@ -51,20 +51,35 @@ export function scenario(first: object, second?: object): Scenario {
 interface NodeProcess {
   readonly argv: readonly string[]
   exitCode?: number
+  /** Since Node 20.16: a module of Node's without an import, which a browser could not follow. */
+  getBuiltinModule?(name: 'node:fs'): { realpathSync(path: string): string }
+  getBuiltinModule?(name: 'node:url'): { fileURLToPath(url: string): string }
 }
 
 const node = (): NodeProcess | undefined => (globalThis as { process?: NodeProcess }).process
 
 const without_extension = (path: string) => path.replace(/\.[cm]?[jt]s$/, '')
 
-/** Whether the file of this URL is the one that Node was told to run; a link to it has another folder. */
+/** Whether the file of this URL is the one that Node was told to run. */
 function is_program(url: string): boolean {
-  const program = node()?.argv?.[1]
-  if (program === undefined || !url.startsWith('file:')) return false
-  const file = without_extension(decodeURIComponent(new URL(url).pathname))
-    .split('/')
-    .pop()
-  return file === without_extension(program).split(/[\\/]/).pop()
+  const running = node()
+  const program = running?.argv?.[1]
+  if (program === undefined || !url.startsWith('file:') || running?.getBuiltinModule === undefined)
+    return false
+  const file = running.getBuiltinModule('node:url').fileURLToPath(url.replace(/[?#].*$/, ''))
+  const { realpathSync } = running.getBuiltinModule('node:fs')
+  return (
+    without_extension(real_path(program, realpathSync)) === without_extension(real_path(file, realpathSync))
+  )
+}
+
+/** Without links; a path without its extension (`tsx scenarios/mine`) names no file and stays as it is. */
+function real_path(path: string, realpathSync: (path: string) => string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return path
+  }
 }
 
 /** Explores the scenario as the command line would, once its file has been evaluated. */

@@ -15,53 +15,82 @@ export type Flags<N extends string, S extends string> = S extends N
       : never
     : never
 
-type AccessMode = 'O_RDONLY' | 'O_WRONLY' | 'O_RDWR'
-export type OpenFlag =
-  | AccessMode
-  | 'O_ACCMODE'
-  | 'O_CREAT'
-  | 'O_EXCL'
-  | 'O_NOCTTY'
-  | 'O_TRUNC'
-  | 'O_APPEND'
-  | 'O_NONBLOCK'
-  | 'O_DSYNC'
-  | 'O_SYNC'
-  | 'O_DIRECT'
-  | 'O_LARGEFILE'
-  | 'O_DIRECTORY'
-  | 'O_NOFOLLOW'
-  | 'O_NOATIME'
-  | 'O_CLOEXEC'
-  | 'O_PATH'
-  | 'O_TMPFILE'
-  | 'O_EMPTYPATH'
-  | 'O_DENY_WRITE'
-export type AtFlag = 'AT_SYMLINK_NOFOLLOW' | 'AT_NO_AUTOMOUNT' | 'AT_EMPTY_PATH'
-export type ExecFlag = 'AT_SYMLINK_NOFOLLOW' | 'AT_EMPTY_PATH' | 'AT_EXECVE_CHECK'
-export type Protection = 'PROT_NONE' | 'PROT_READ' | 'PROT_WRITE' | 'PROT_EXEC'
-export type MapFlag =
-  | 'MAP_SHARED'
-  | 'MAP_PRIVATE'
-  | 'MAP_FIXED'
-  | 'MAP_ANONYMOUS'
-  | 'MAP_FIXED_NOREPLACE'
-  | 'MAP_SHARED_VALIDATE'
-export type Whence = 'SEEK_SET' | 'SEEK_CUR' | 'SEEK_END' | 'SEEK_DATA' | 'SEEK_HOLE'
-export type RenameFlag = 'RENAME_NOREPLACE' | 'RENAME_EXCHANGE' | 'RENAME_WHITEOUT'
-export type SecureBit =
-  | 'SECBIT_NOROOT'
-  | 'SECBIT_NOROOT_LOCKED'
-  | 'SECBIT_NO_SETUID_FIXUP'
-  | 'SECBIT_NO_SETUID_FIXUP_LOCKED'
-  | 'SECBIT_KEEP_CAPS'
-  | 'SECBIT_KEEP_CAPS_LOCKED'
-  | 'SECBIT_NO_CAP_AMBIENT_RAISE'
-  | 'SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED'
-  | 'SECBIT_EXEC_RESTRICT_FILE'
-  | 'SECBIT_EXEC_RESTRICT_FILE_LOCKED'
-  | 'SECBIT_EXEC_DENY_INTERACTIVE'
-  | 'SECBIT_EXEC_DENY_INTERACTIVE_LOCKED'
+/**
+ * Names of constants, by the argument that takes them. A test compares each list with what the model knows.
+ */
+export const CONSTANTS = {
+  OpenFlag: [
+    'O_RDONLY',
+    'O_WRONLY',
+    'O_RDWR',
+    'O_ACCMODE',
+    'O_CREAT',
+    'O_EXCL',
+    'O_NOCTTY',
+    'O_TRUNC',
+    'O_APPEND',
+    'O_NONBLOCK',
+    'O_DSYNC',
+    'O_DIRECT',
+    'O_LARGEFILE',
+    'O_DIRECTORY',
+    'O_NOFOLLOW',
+    'O_NOATIME',
+    'O_CLOEXEC',
+    'O_SYNC',
+    'O_PATH',
+    'O_TMPFILE',
+  ],
+  StatFlag: ['AT_SYMLINK_NOFOLLOW', 'AT_NO_AUTOMOUNT', 'AT_EMPTY_PATH'],
+  AtFlag: ['AT_SYMLINK_NOFOLLOW', 'AT_EMPTY_PATH'],
+  LinkFlag: ['AT_SYMLINK_FOLLOW', 'AT_EMPTY_PATH'],
+  UnlinkFlag: ['AT_REMOVEDIR'],
+  AccessFlag: ['AT_EACCESS', 'AT_SYMLINK_NOFOLLOW', 'AT_EMPTY_PATH'],
+  AccessMode: ['F_OK', 'R_OK', 'W_OK', 'X_OK'],
+  ExecFlag: ['AT_SYMLINK_NOFOLLOW', 'AT_EMPTY_PATH', 'AT_EXECVE_CHECK'],
+  RenameFlag: ['RENAME_NOREPLACE', 'RENAME_EXCHANGE', 'RENAME_WHITEOUT'],
+  MapProtection: ['PROT_NONE', 'PROT_READ', 'PROT_WRITE', 'PROT_EXEC', 'PROT_SEM'],
+  Protection: [
+    'PROT_NONE',
+    'PROT_READ',
+    'PROT_WRITE',
+    'PROT_EXEC',
+    'PROT_SEM',
+    'PROT_GROWSDOWN',
+    'PROT_GROWSUP',
+  ],
+  MapFlag: [
+    'MAP_SHARED',
+    'MAP_PRIVATE',
+    'MAP_SHARED_VALIDATE',
+    'MAP_FIXED',
+    'MAP_ANONYMOUS',
+    'MAP_ANON',
+    'MAP_GROWSDOWN',
+    'MAP_SYNC',
+    'MAP_FIXED_NOREPLACE',
+  ],
+  Whence: ['SEEK_SET', 'SEEK_CUR', 'SEEK_END', 'SEEK_DATA', 'SEEK_HOLE'],
+  FileType: ['S_IFREG', 'S_IFCHR', 'S_IFBLK', 'S_IFIFO', 'S_IFSOCK', 'S_IFDIR'],
+  PrctlOption: ['PR_GET_SECUREBITS', 'PR_SET_SECUREBITS', 'PR_SET_NO_NEW_PRIVS', 'PR_GET_NO_NEW_PRIVS'],
+  SecureBit: [
+    'SECBIT_NOROOT',
+    'SECBIT_NOROOT_LOCKED',
+    'SECBIT_NO_SETUID_FIXUP',
+    'SECBIT_NO_SETUID_FIXUP_LOCKED',
+    'SECBIT_KEEP_CAPS',
+    'SECBIT_KEEP_CAPS_LOCKED',
+    'SECBIT_NO_CAP_AMBIENT_RAISE',
+    'SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED',
+    'SECBIT_EXEC_RESTRICT_FILE',
+    'SECBIT_EXEC_RESTRICT_FILE_LOCKED',
+    'SECBIT_EXEC_DENY_INTERACTIVE',
+    'SECBIT_EXEC_DENY_INTERACTIVE_LOCKED',
+  ],
+} as const
+
+/** A name of `CONSTANTS`. */
+export type Constant<K extends keyof typeof CONSTANTS> = (typeof CONSTANTS)[K][number]
 
 export type Errno =
   | 'EPERM'
@@ -161,48 +190,54 @@ export type Path = string | null
 export type Data = string | { readonly base64: string } | Bytes
 type Vector = readonly string[] | null
 
+type N<K extends keyof typeof CONSTANTS, S extends string> = number | Flags<Constant<K>, S>
+
 /** Every system call that the model has, as in C; a buffer to be filled is left out, only its length given. */
 export interface Calls {
-  openat<const F extends string>(
-    dirfd: DirFd,
-    pathname: Path,
-    flags: number | Flags<OpenFlag, F>,
-    mode?: Int,
-  ): Fd
-  open<const F extends string>(pathname: Path, flags: number | Flags<OpenFlag, F>, mode?: Int): Fd
+  openat<const F extends string>(dirfd: DirFd, pathname: Path, flags: N<'OpenFlag', F>, mode?: Int): Fd
+  open<const F extends string>(pathname: Path, flags: N<'OpenFlag', F>, mode?: Int): Fd
   creat(pathname: Path, mode: Int): Fd
   close(fd: FdArg): Result<'int'>
   dup(oldfd: FdArg): Fd
   dup2(oldfd: FdArg, newfd: FdArg): Fd
-  dup3<const F extends string>(oldfd: FdArg, newfd: FdArg, flags: number | Flags<'O_CLOEXEC', F>): Fd
+  dup3(oldfd: FdArg, newfd: FdArg, flags: number | 'O_CLOEXEC'): Fd
 
   read(fd: FdArg, count: Int): Bytes
   pread(fd: FdArg, count: Int, offset: Int): Bytes
-  write(fd: FdArg, data: Data, count?: Int): Result<'int'>
-  pwrite(fd: FdArg, data: Data, count: Int | undefined, offset: Int): Result<'int'>
-  lseek(fd: FdArg, offset: Int, whence: number | Whence): Result<'int'>
+  write(fd: FdArg, buf: Data, count?: Int): Result<'int'>
+  pwrite(fd: FdArg, buf: Data, count: Int, offset: Int): Result<'int'>
+  lseek(fd: FdArg, offset: Int, whence: number | Constant<'Whence'>): Result<'int'>
   truncate(path: Path, length: Int): Result<'int'>
   ftruncate(fd: FdArg, length: Int): Result<'int'>
 
   stat(pathname: Path): Stat
   lstat(pathname: Path): Stat
   fstat(fd: FdArg): Stat
-  fstatat<const F extends string>(dirfd: DirFd, pathname: Path, flags?: number | Flags<AtFlag, F>): Stat
+  fstatat<const F extends string>(dirfd: DirFd, pathname: Path, flags?: N<'StatFlag', F>): Stat
+  access<const M extends string>(pathname: Path, mode: N<'AccessMode', M>): Result<'int'>
+  faccessat<const M extends string, const F extends string>(
+    dirfd: DirFd,
+    pathname: Path,
+    mode: N<'AccessMode', M>,
+    flags?: N<'AccessFlag', F>,
+  ): Result<'int'>
+  faccessat2<const M extends string, const F extends string>(
+    dirfd: DirFd,
+    pathname: Path,
+    mode: N<'AccessMode', M>,
+    flags?: N<'AccessFlag', F>,
+  ): Result<'int'>
 
   mmap<const P extends string, const F extends string>(
     addr: Addr,
     length: Int,
-    prot: number | Flags<Protection, P>,
-    flags: number | Flags<MapFlag, F>,
+    prot: N<'MapProtection', P>,
+    flags: N<'MapFlag', F>,
     fd: FdArg,
     offset?: Int,
   ): Address
   munmap(addr: Addr, length: Int): Result<'int'>
-  mprotect<const P extends string>(
-    addr: Addr,
-    length: Int,
-    prot: number | Flags<Protection, P>,
-  ): Result<'int'>
+  mprotect<const P extends string>(addr: Addr, length: Int, prot: N<'Protection', P>): Result<'int'>
   /** Reads memory; ends the task with SIGBUS or SIGSEGV where C would. */
   peek(addr: Addr, length: Int): Bytes
   /** Writes memory. */
@@ -214,27 +249,73 @@ export interface Calls {
     pathname: Path,
     argv: Vector,
     envp: Vector,
-    flags: number | Flags<ExecFlag, F>,
+    flags: N<'ExecFlag', F>,
   ): Approval
   execve(pathname: Path, argv: Vector, envp: Vector): Result<'exec'>
-  prctl(
-    option:
-      | number
-      | 'PR_SET_SECUREBITS'
-      | 'PR_GET_SECUREBITS'
-      | 'PR_SET_NO_NEW_PRIVS'
-      | 'PR_GET_NO_NEW_PRIVS',
-    arg2?: Int | SecureBit | `${SecureBit}|${string}`,
+  prctl<const B extends string>(
+    option: number | Constant<'PrctlOption'>,
+    arg2?: Int | Flags<Constant<'SecureBit'>, B>,
+    arg3?: Int,
+    arg4?: Int,
+    arg5?: Int,
   ): Result<'int'>
 
   chmod(pathname: Path, mode: Int): Result<'int'>
   fchmod(fd: FdArg, mode: Int): Result<'int'>
+  fchmodat<const F extends string>(
+    dirfd: DirFd,
+    pathname: Path,
+    mode: Int,
+    flags?: N<'AtFlag', F>,
+  ): Result<'int'>
+  chown(pathname: Path, owner: Int, group: Int): Result<'int'>
+  lchown(pathname: Path, owner: Int, group: Int): Result<'int'>
+  fchown(fd: FdArg, owner: Int, group: Int): Result<'int'>
+  fchownat<const F extends string>(
+    dirfd: DirFd,
+    pathname: Path,
+    owner: Int,
+    group: Int,
+    flags?: N<'AtFlag', F>,
+  ): Result<'int'>
+
   rename(oldpath: Path, newpath: Path): Result<'int'>
+  renameat(olddirfd: DirFd, oldpath: Path, newdirfd: DirFd, newpath: Path): Result<'int'>
+  renameat2<const F extends string>(
+    olddirfd: DirFd,
+    oldpath: Path,
+    newdirfd: DirFd,
+    newpath: Path,
+    flags?: N<'RenameFlag', F>,
+  ): Result<'int'>
+  link(oldpath: Path, newpath: Path): Result<'int'>
+  linkat<const F extends string>(
+    olddirfd: DirFd,
+    oldpath: Path,
+    newdirfd: DirFd,
+    newpath: Path,
+    flags?: N<'LinkFlag', F>,
+  ): Result<'int'>
+  symlink(target: Path, linkpath: Path): Result<'int'>
+  symlinkat(target: Path, newdirfd: DirFd, linkpath: Path): Result<'int'>
+  readlink(pathname: Path, bufsiz?: Int): Bytes
+  readlinkat(dirfd: DirFd, pathname: Path, bufsiz?: Int): Bytes
   unlink(pathname: Path): Result<'int'>
+  unlinkat(dirfd: DirFd, pathname: Path, flags?: number | Constant<'UnlinkFlag'>): Result<'int'>
   rmdir(pathname: Path): Result<'int'>
   mkdir(pathname: Path, mode: Int): Result<'int'>
-  symlink(target: Path, linkpath: Path): Result<'int'>
-  link(oldpath: Path, newpath: Path): Result<'int'>
+  mkdirat(dirfd: DirFd, pathname: Path, mode: Int): Result<'int'>
+  /** `mode` is the type and permission bits: `'S_IFIFO|0644'`. */
+  mknod(pathname: Path, mode: number | `${Constant<'FileType'>}${string}`, dev?: Int): Result<'int'>
+  mknodat(
+    dirfd: DirFd,
+    pathname: Path,
+    mode: number | `${Constant<'FileType'>}${string}`,
+    dev?: Int,
+  ): Result<'int'>
+  chdir(path: Path): Result<'int'>
+  fchdir(fd: FdArg): Result<'int'>
+  umask(mask: Int): Result<'int'>
 }
 
 /** Fields of `Stat`, for the builder. */

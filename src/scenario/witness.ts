@@ -27,6 +27,10 @@ const changing = new Set([
   'chmod',
   'fchmod',
   'fchmodat',
+  'chown',
+  'fchown',
+  'lchown',
+  'fchownat',
   'mount',
   'umount2',
 ])
@@ -63,8 +67,16 @@ export function witness_of(k: Kernel, code: Code, properties: Properties): reado
 function attack_label(call: CallInstruction, ret: number): string | undefined {
   const { name } = call.syscall
   if (ret < 0) return signal_of(ret) === 0 ? `refused ${errno_name(ret)} in ${name}` : undefined
-  return changing.has(name) ? `changed by ${name}` : undefined
+  return changing.has(name) || truncates(call) ? `changed by ${name}` : undefined
 }
+
+/** An open with O_TRUNC. */
+function truncates({ syscall, fixed }: CallInstruction): boolean {
+  const { flags = 0 } = (fixed ?? {}) as { flags?: number }
+  return /^open|^creat/.test(syscall.name) && (flags & O_TRUNC) !== 0
+}
+
+const O_TRUNC = 0o1000
 
 /** What no run showed; null where nothing is missing. */
 export function missing_witness(seen: ReadonlySet<string>, wanted: Witnesses): string | null {
