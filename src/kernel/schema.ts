@@ -16,7 +16,7 @@
  * same events give the same state. A row of a *keyed* table is known by the values of its key alone
  * (a page by its inode and index); nothing refers to it by number.
  */
-import { string_hash } from './hash.js'
+import { hash_string, out, string_hash } from './hash.js'
 import type { Kernel } from './machine.js'
 
 export type Value = number | string | readonly number[]
@@ -106,10 +106,11 @@ function slots_of(columns: readonly Column[]): Int16Array {
 
 export function make_shape(name: string, groups: Groups, constant: readonly string[] = []): Shape {
   const columns: Column[] = []
+  const { lo, hi } = string_hash(name)
   for (const [group, fields] of Object.entries(groups)) {
     for (const [field, type] of Object.entries(fields)) {
       if (reserved.has(field)) throw new Error(`${name}: no field can be called ${field}`)
-      const { lo, hi } = string_hash(`${name}.${field}`)
+      hash_string(lo, hi, field)
       columns.push({
         index: columns.length,
         name: field,
@@ -117,12 +118,11 @@ export function make_shape(name: string, groups: Groups, constant: readonly stri
         type,
         initial: type.initial,
         constant: constant.includes(group),
-        salt_lo: lo,
-        salt_hi: hi,
+        salt_lo: out.lo,
+        salt_hi: out.hi,
       })
     }
   }
-  const { lo, hi } = string_hash(name)
   const by_name = new Map(columns.map((column) => [column.name, column]))
   return { name, columns, by_name, slots: slots_of(columns), salt_lo: lo, salt_hi: hi }
 }

@@ -109,7 +109,8 @@ export function utf8_bytes(text: string): string {
   return bytes
 }
 
-function decode_one(param: Parameter, given: unknown): Argument {
+/** Decodes one argument. @throws ArgumentError naming it and what was expected */
+export function decode_argument(param: Parameter, given: unknown): Argument {
   if (given === undefined) {
     if (param.missing !== undefined) return param.missing
     throw new ArgumentError(`${param.name} is missing`)
@@ -137,13 +138,18 @@ function decode_one(param: Parameter, given: unknown): Argument {
 }
 
 /**
- * Turns arguments as people write them into the locals of the call's function.
+ * Decodes arguments as people write them: one for each parameter of the call.
  *
  * @throws ArgumentError naming the argument and what was expected
  */
-export function decode_arguments(call: Syscall, given: readonly unknown[]): object {
+export function decode_each(call: Syscall, given: readonly unknown[]): Argument[] {
   if (given.length > call.params.length) {
     throw new ArgumentError(`${call.name} takes ${call.params.length} arguments, not ${given.length}`)
   }
-  return call.locals(...call.params.map((param, i) => decode_one(param, given[i])))
+  return call.params.map((param, i) => decode_argument(param, given[i]))
+}
+
+/** Turns arguments as people write them into the locals of the call's function. @throws ArgumentError */
+export function decode_arguments(call: Syscall, given: readonly unknown[]): object {
+  return call.locals(...decode_each(call, given))
 }

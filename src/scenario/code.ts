@@ -5,7 +5,7 @@
 import type { Config, Kernel } from '../kernel/machine.js'
 import type { Feature } from '../kernel/profile.js'
 import { int, list, str, table } from '../kernel/schema.js'
-import type { Syscall } from '../kernel/syscall.js'
+import type { Argument, Syscall } from '../kernel/syscall.js'
 import type { ArgumentForm, ResultRef } from './form.js'
 
 /** What a call gave: one row per named result of a task; a call that runs again replaces it. */
@@ -35,6 +35,10 @@ export interface CallInstruction {
   readonly syscall: Syscall
   readonly slot: number
   readonly args: readonly ArgumentForm[]
+  /** The same, decoded; something stands in the place of each symbolic one. */
+  readonly decoded: readonly Argument[]
+  /** Places of the symbolic arguments. */
+  readonly symbolic: readonly number[]
   /** The callee's locals, where no argument is symbolic. */
   readonly fixed: object | undefined
   readonly exit_on_error: boolean

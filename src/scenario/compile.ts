@@ -2,9 +2,10 @@
 import { AT_EXECVE_CHECK } from '../exec/open_execat.js'
 import { errno_value } from '../kernel/errno.js'
 import {
+  type Argument,
   ArgumentError,
   all_syscalls,
-  decode_arguments,
+  decode_each,
   type Parameter,
   type Syscall,
   syscall_named,
@@ -103,16 +104,19 @@ class Compiler {
     }
     const args = form.args ?? []
     for (const [i, arg] of args.entries()) this.check_ref(arg, `${path}.args[${i}]`)
-    const fixed = check_arguments(syscall, args, path)
+    const decoded = check_arguments(syscall, args, path)
+    const locals = syscall.locals(...decoded)
     const slot = this.slot_of(form)
     const call: CallInstruction = {
       op: 'call',
       syscall,
       slot,
       args: args.map((arg) => this.resolve(arg)),
-      fixed: args.some(is_ref) ? undefined : fixed,
+      decoded,
+      symbolic: args.flatMap((arg, i) => (is_ref(arg) ? [i] : [])),
+      fixed: args.some(is_ref) ? undefined : locals,
       exit_on_error: form.on_error !== 'continue',
-      ends: ends_program(syscall, fixed),
+      ends: ends_program(syscall, locals),
       child: -1,
       relied: false,
       consumer: null,
@@ -238,9 +242,9 @@ function ends_program({ name }: Syscall, locals: object): boolean {
 }
 
 /** Decodes the arguments with something in the place of each symbolic value, so that mistakes show now. */
-function check_arguments(syscall: Syscall, args: readonly ArgumentForm[], path: string): object {
+function check_arguments(syscall: Syscall, args: readonly ArgumentForm[], path: string): Argument[] {
   try {
-    return decode_arguments(
+    return decode_each(
       syscall,
       args.map((arg, i) => (is_ref(arg) ? placeholder(syscall.params[i]) : arg)),
     )

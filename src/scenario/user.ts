@@ -7,7 +7,7 @@ import { errno_name, signal_of } from '../kernel/errno.js'
 import { attempt, done, type Fn, type Frame, fn, jump, type Outcome } from '../kernel/fn.js'
 import type { Kernel } from '../kernel/machine.js'
 import { int, type Value } from '../kernel/schema.js'
-import { decode_arguments, type Parameter } from '../kernel/syscall.js'
+import { type Argument, decode_argument, type Parameter } from '../kernel/syscall.js'
 import { user_buffer } from '../vfs/task.js'
 import { type CallInstruction, code_of, is_ref, result } from './code.js'
 import { judge_fault, judge_use, withdraw_approval } from './monitor.js'
@@ -25,11 +25,12 @@ function value_of(k: Kernel, ref: { slot: number; field: number }, param: Parame
 
 function locals_of(k: Kernel, call: CallInstruction): object {
   if (call.fixed !== undefined) return call.fixed
-  const { params } = call.syscall
-  return decode_arguments(
-    call.syscall,
-    call.args.map((arg, i) => (is_ref(arg) ? value_of(k, arg as never, params[i]!) : arg)),
-  )
+  const { params, locals } = call.syscall
+  const args: Argument[] = call.decoded.slice()
+  for (const i of call.symbolic) {
+    args[i] = decode_argument(params[i]!, value_of(k, call.args[i] as never, params[i]!))
+  }
+  return locals(...args)
 }
 
 /** As strace would write the call; symbolic arguments with their values. */
