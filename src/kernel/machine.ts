@@ -48,6 +48,8 @@ export interface Monitor {
    * @param data_inode the inode that holds the bytes that were judged, as of now
    */
   approval?(k: Kernel, data_inode: number, file: number, is_check: boolean): void
+  /** The running task is given bytes of this inode. */
+  copied?(k: Kernel, inode: number): void
 }
 
 export class Kernel {

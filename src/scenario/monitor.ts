@@ -29,6 +29,16 @@ export const used = table(
   { unique: ['task', 'index'], keyed: true, owned: true },
 )
 
+/**
+ * An object of which the policy did not approve when the task was given bytes of it. It is judged then, in the
+ * stage that copies: the use itself concerns nobody but the task.
+ */
+export const unapproved = table(
+  'unapproved',
+  { key: { task: int(), object: ref('inode') } },
+  { unique: ['task', 'object'], keyed: true, owned: true },
+)
+
 /** A property that a task has found broken; the first one stays. */
 export const violation = table(
   'violation',
@@ -70,6 +80,12 @@ export function on_approval(k: Kernel, data_inode: number, is_check: boolean): v
     bytes,
     approved,
   })
+}
+
+/** The hook of `Config.monitor`: the running task is given bytes of this inode. */
+export function on_copy(k: Kernel, ino: number): void {
+  if (policy_approves(k, ino) || unapproved.find(k, k.task, ino) !== undefined) return
+  unapproved.create(k, { task: k.task, object: ino })
 }
 
 /** The check failed after all, or runs again. */
@@ -149,11 +165,11 @@ export function judge_use(k: Kernel, use: UseInstruction): void {
   if (watched.has('policy')) judge_policy(k, use.index, from)
 }
 
-/** Each run of bytes must come from an object that the policy approves; 0 is memory of the task's own. */
+/** Each run of bytes must come from an object that the policy approves. */
 function judge_policy(k: Kernel, index: number, from: readonly number[]): void {
   for (let i = 0; i < from.length; i += 2) {
     const ino = from[i]!
-    if (ino !== 0 && from[i + 1]! > 0 && inode.has(k, ino) && !policy_approves(k, ino)) {
+    if (from[i + 1]! > 0 && unapproved.find(k, k.task, ino) !== undefined) {
       violate(k, 'policy', 'unapproved', index)
       return
     }

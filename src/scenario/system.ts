@@ -6,7 +6,7 @@ import { type CaseConfig, type Code, result } from './code.js'
 import { compile } from './compile.js'
 import { ScenarioError } from './error.js'
 import { type CaseForm, case_profile } from './form.js'
-import { on_approval } from './monitor.js'
+import { on_approval, on_copy } from './monitor.js'
 import { compile_properties, type Properties, violated } from './properties.js'
 import { boot_setup, make_modules, make_task, parse_profile } from './setup.js'
 import { begin } from './user.js'
@@ -46,7 +46,10 @@ export function case_system(of: Case, path = ''): CaseSystem {
       at(form.setup?.profile === undefined ? 'profile' : 'setup.profile'),
     ),
     modules: make_modules(setup.lsm ?? {}, of.code.modules, at('setup.lsm')),
-    monitor: { approval: (k, data_inode, _file, is_check) => on_approval(k, data_inode, is_check) },
+    monitor: {
+      approval: (k, data_inode, _file, is_check) => on_approval(k, data_inode, is_check),
+      ...(properties.watched.has('policy') ? { copied: on_copy } : {}),
+    },
     code,
     watched: properties.watched,
     asked: new Set(),

@@ -65,6 +65,7 @@ export const fd_row = (task: number, fd: number): number => in_range(task, fd)
 
 /** Appends bytes to what the running call gives to user space, with the inode that they came from. */
 export function copy_to_user(k: Kernel, data: string, from: number): void {
+  if (from !== 0) k.config.monitor?.copied?.(k, from)
   const buffer = user_buffer(k, k.task)
   buffer.data += data
   const runs = buffer.from
