@@ -32,8 +32,10 @@ export interface ConformOptions extends AgentOptions {
   readonly on_disagreement?: (found: Disagreement) => void
   /** Stops where it is true. */
   readonly interrupted?: () => boolean
-  /** Another source of plays than `random_play`. */
-  readonly generate?: typeof random_play
+  /** The model's kernel profile; unless told that of the set-up, which is 6.18. */
+  readonly release?: string
+  /** Differences are left as they were found. */
+  readonly unshrunk?: boolean
 }
 
 export interface Progress {
@@ -53,11 +55,15 @@ export interface ConformResult extends Progress {
 const AHEAD = 32
 
 /** What both sides answer to a play; a refused set-up is an answer too. */
-export async function play_on_both(agent: Agent, play: Play): Promise<{ model: Answer[]; kernel: Answer[] }> {
+export async function play_on_both(
+  agent: Agent,
+  play: Play,
+  release?: string,
+): Promise<{ model: Answer[]; kernel: Answer[] }> {
   const kernel = agent.play(play)
   // The kernel plays while the model does; should the model throw, nobody waits for the kernel.
   kernel.catch(() => {})
-  const answers = play_on_model(play)
+  const answers = play_on_model(play, release)
   return { model: answers, kernel: await kernel }
 }
 
@@ -96,12 +102,12 @@ class Conform {
   ) {}
 
   async run(): Promise<ConformResult> {
-    const { count, seed, most = 1, generate = random_play, calls = 12 } = this.options
+    const { count, seed, most = 1, calls = 12, release } = this.options
     const ahead: Ahead[] = []
     let next = 0
     while (this.plays < count && this.disagreements.length < most && !this.options.interrupted?.()) {
       while (next < count && ahead.length < AHEAD) {
-        const made = generate(seeded(seed + next), calls)
+        const made = random_play(seeded(seed + next), calls, release)
         const kernel = this.agent.play(made.play)
         kernel.catch(() => {})
         ahead.push({ ...made, seed: seed + next++, kernel })
@@ -128,7 +134,9 @@ class Conform {
     this.reach.add(play, kernel)
     const [first] = compare(play, model, kernel)
     if (first !== undefined) {
-      const found = await this.shrunk(seed, play, first)
+      const found = this.options.unshrunk
+        ? { seed, play, model, kernel, difference: first }
+        : await this.shrunk(seed, play, first)
       this.disagreements.push(found)
       this.options.on_disagreement?.(found)
     }
@@ -141,14 +149,14 @@ class Conform {
       const found = await this.differences(candidate)
       return found.some((each) => candidate.calls[each.call]!.call === call && each.what === first.what)
     })
-    const { model, kernel } = await play_on_both(this.agent, small)
+    const { model, kernel } = await play_on_both(this.agent, small, this.options.release)
     const difference = compare(small, model, kernel)[0] ?? first
     return { seed, play: small, model, kernel, difference }
   }
 
   private async differences(play: Play): Promise<readonly Difference[]> {
     try {
-      const { model, kernel } = await play_on_both(this.agent, play)
+      const { model, kernel } = await play_on_both(this.agent, play, this.options.release)
       return compare(play, model, kernel)
     } catch (error) {
       if (error instanceof SetupRefused || (error as Error).name === 'ScenarioError') return []

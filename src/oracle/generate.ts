@@ -529,14 +529,19 @@ class Calls {
  *
  * @param next a source of random 32-bit numbers
  * @param calls about how many calls
+ * @param release the model's kernel profile
  */
-export function random_play(next: () => number, calls = 12): { play: Play; model: Answer[] } {
+export function random_play(
+  next: () => number,
+  calls = 12,
+  release?: string,
+): { play: Play; model: Answer[] } {
   const r = new Random(next)
   const world = r.chance(0.35) ? plain_world(r) : overlay_world(r)
   const tasks = Array.from({ length: r.pick([1, 1, 2, 2, 3]) }, (_, i) =>
     random_task(r, `task${i + 1}`, world),
   )
-  const model = new ModelPlay(world.setup, tasks)
+  const model = new ModelPlay(world.setup, tasks, release)
   const made = new Calls(r, world, model, tasks.length).make(calls)
   return { play: { setup: world.setup, tasks, calls: made }, model: model.answers }
 }
