@@ -30,7 +30,7 @@ export function theme(color: boolean): Theme {
 }
 
 /** Letters, arrows, lines: one column each, with nothing among them that joins with its neighbours. */
-const NARROW = /^[ -~\xa0-\xac\xae-\u02ff\u2010-\u2027\u2190-\u22ff\u2500-\u25fc\u2713]*$/
+const NARROW = /^[ -~\xa0-\xac\xae-\u02ff\u2010-\u2027\u2030-\u205e\u2190-\u22ff\u2500-\u25fc\u2713\u2717]*$/
 
 /** Columns of a text on a terminal. Most texts are narrow: only for others need tables of emoji be made. */
 export const width_of = (text: string): number => (NARROW.test(text) ? text.length : string_width(text))
