@@ -1,5 +1,8 @@
 /** Namespace calls against each other, in every interleaving of their stages. */
 import { describe, expect, it } from 'vitest'
+import { children, dentry, is_unhashed } from '../../src/vfs/dentry.js'
+import { inode, is_dir } from '../../src/vfs/inode.js'
+import { super_block } from '../../src/vfs/super_block.js'
 import { Machine } from './machine.js'
 
 const dir = (entries = {}, more = {}) => ({ type: 'dir', entries, ...more }) as const
@@ -93,5 +96,59 @@ describe('renames against each other', () => {
     const m = two({ a: dir({ f: file('1') }), b: dir({ g: file('2') }) })
     const found = m.interleavings({ 1: ['renameat2', -100, '/a/f', -100, '/b/g', 2], 2: ['open', '/b/g', 0] })
     expect(found).toEqual(['1:0 2:0'])
+  })
+})
+
+describe('any two calls, in any interleaving', () => {
+  const calls: readonly (readonly [string, ...unknown[]])[] = [
+    ['mkdir', '/a/n', 0o755],
+    ['rmdir', '/a/d'],
+    ['rmdir', '/a/e'],
+    ['unlink', '/a/f'],
+    ['link', '/a/f', '/b/f2'],
+    ['rename', '/a/f', '/a/g'],
+    ['rename', '/a/f', '/b/f'],
+    ['rename', '/b/f', '/a/f'],
+    ['rename', '/a/d', '/b/d'],
+    ['rename', '/a/e', '/a/d'],
+    ['rename', '/b', '/a/d/b'],
+    ['renameat2', -100, '/a/f', -100, '/b', 2],
+    ['renameat2', -100, '/a/d', -100, '/b/f', 2],
+    ['open', '/a/d/x', 0o102, 0o644],
+    ['truncate', '/a/f', 0],
+    ['chdir', '/a/d'],
+  ]
+  const tree = () => ({
+    a: dir({ f: file('1'), g: file('2'), d: dir(), e: dir() }),
+    b: dir({ f: file('3') }),
+  })
+  const still_locked = (m: Machine) => {
+    const locked = inode.rows(m.k).filter((node) => node.i_rwsem !== 0)
+    const mutexes = super_block.rows(m.k).filter((sb) => sb.s_vfs_rename_mutex !== 0)
+    return locked.length + mutexes.length
+  }
+
+  /** Link counts as the tree has them: names of a file; for a directory its own two, and its subdirectories. */
+  function wrong_links(m: Machine): number {
+    const names = dentry.rows(m.k).filter((d) => !is_unhashed(d.d_name))
+    return inode.rows(m.k).filter((node) => {
+      const own = names.filter((d) => d.d_inode === node.id)
+      if (!is_dir(node.i_mode)) return node.i_nlink !== own.length
+      const subdirectories = own
+        .flatMap((d) => children(m.k, d.id))
+        .filter((d) => is_dir(inode(m.k, d.d_inode).i_mode))
+      return node.i_nlink !== (own.length === 0 ? 0 : 2 + subdirectories.length)
+    }).length
+  }
+
+  it.each(calls)('%s %s %s %s %s', (...first) => {
+    for (const second of calls) {
+      const m = two(tree())
+      const outcomes = m.interleavings({ 1: first, 2: second }, () => `${still_locked(m)} ${wrong_links(m)}`)
+      for (const outcome of outcomes) {
+        expect(outcome, `${second.join(' ')}`).toMatch(/^1:\w+ 2:\w+ 0 0$/)
+        expect(outcome).not.toContain('deadlock')
+      }
+    }
   })
 })
