@@ -141,7 +141,7 @@ describe('any two calls, in any interleaving', () => {
     }).length
   }
 
-  it.each(calls)('%s %s %s %s %s', (...first) => {
+  it.each(calls.map((call) => [call] as const))('%j', (first) => {
     for (const second of calls) {
       const m = two(tree())
       const outcomes = m.interleavings({ 1: first, 2: second }, () => `${still_locked(m)} ${wrong_links(m)}`)
