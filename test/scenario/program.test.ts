@@ -266,7 +266,12 @@ describe('approval and use', () => {
     ['pieces with a gap', (t) => pieces(t, [3, 0], [100, 4]), 'bytes'],
     ['nothing', (t) => pieces(t, [0, 0]), 'prefix'],
   ])('%s', (_, program, kind) => {
-    const ran = run(case_of((s) => (files(s), program(s.victim('t')))))
+    const ran = run(
+      case_of((s) => {
+        files(s)
+        program(s.victim('t'))
+      }),
+    )
     expect(violation.rows(ran.k).map((row) => row.kind)).toEqual(kind === undefined ? [] : [kind])
   })
 

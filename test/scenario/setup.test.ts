@@ -309,8 +309,13 @@ describe('code in scenarios', () => {
 
   test('another source is another hash', () => {
     const other = define_module({ name: 'nobody-opens', hooks: { file_open: () => 'EPERM' } })
-    const hash = (m: typeof module) =>
-      one_case((s) => (s.module(m), s.task('t'))).form.cases[0]!.setup!.lsm!.modules![0]!.source
+    const hash = (m: typeof module) => {
+      const { form } = case_of((s) => {
+        s.module(m)
+        s.task('t')
+      })
+      return form.setup!.lsm!.modules![0]!.source
+    }
     expect(hash(other)).not.toBe(hash(module))
   })
 })
