@@ -67,12 +67,23 @@ module.exports = {
       },
     },
     {
+      name: 'layer-shell',
+      comment:
+        'The shell drives the model call by call and prints as traces do; it runs in a browser too, so it knows neither the command line nor real kernels.',
+      severity: 'error',
+      from: { path: '^src/shell/' },
+      to: {
+        path: '^(src|scenarios|web|test|bench)/',
+        pathNot: [any_of([...model, 'scenario', 'trace', 'shell']), '^src/model\\.ts$'],
+      },
+    },
+    {
       name: 'layer-trace',
       comment:
         'Renderers are used by the oracle, the command line and the browser, so they depend on none of these.',
       severity: 'error',
       from: { path: '^src/trace/' },
-      to: { path: '^(src/(oracle|cli)|scenarios|web|test|bench)/' },
+      to: { path: '^(src/(oracle|shell|cli)|scenarios|web|test|bench)/' },
     },
     {
       name: 'layer-oracle',
@@ -116,9 +127,9 @@ module.exports = {
     {
       name: 'node-modules-only-where-there-is-node',
       comment:
-        'Only oracle and cli (and test and bench, which are not shipped) may touch the machine they run on: the rest runs in a browser, and is deterministic.',
+        'Only oracle and cli (and test, bench and tools, which are not shipped) may touch the machine they run on: the rest runs in a browser, and is deterministic.',
       severity: 'error',
-      from: { pathNot: '^(src/(oracle|cli)|test|bench)/' },
+      from: { pathNot: '^(src/(oracle|cli)|test|bench|tools)/' },
       to: { dependencyTypes: ['core'] },
     },
     {
