@@ -1,5 +1,6 @@
 /** What a user did that cannot work, and the exit codes that say so (DESIGN.md, section 4). */
 import { ReplayError } from '../explore/replay.js'
+import { LsmModuleError } from '../lsm/hooks.js'
 import { ScenarioError } from '../scenario/error.js'
 import { TokenError } from '../trace/token.js'
 
@@ -34,6 +35,8 @@ export function tell_error(
   if (error instanceof TokenError) return { text: error.message, code: exit.cannot_load }
   if (error instanceof ReplayError)
     return { text: `the schedule does not fit this scenario: ${error.message}`, code: exit.cannot_load }
+  if (error instanceof LsmModuleError)
+    return { text: `a security module of the scenario: ${first_line(error)}`, code: exit.cannot_load }
   const place = user_files.map((file) => place_in(error, file)).find((each) => each !== null)
   if (place !== undefined)
     return { text: `${place}: the scenario's code throws ${first_line(error)}`, code: exit.cannot_load }

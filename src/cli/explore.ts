@@ -11,6 +11,7 @@ import { type CaseReport, explore_case } from '../verdicts.js'
 import { VERSION } from '../version.js'
 import { type BoundOptions, bounds_of } from './bounds.js'
 import { choose_cases, pattern_of } from './cases.js'
+import { file_of } from './draw.js'
 import { exit } from './errors.js'
 import { about, type Loaded } from './load.js'
 import { ProgressLine, thousands } from './progress.js'
@@ -163,9 +164,10 @@ function report(
   const shown = to_be_shown(explored)
   if (shown === undefined) return `${[...lines, ...next_without(explored)].join('\n\n')}\n\n`
   const trace = trace_execution(shown_execution(shown, options))
+  const drawn = { width, color: terminal.color, stages: options.stages, file: file_of(loaded) }
   const rule = colors.dim('═'.repeat(width))
   const others = other_counterexamples(explored, shown)
-  return `${[...lines, ...others, rule].join('\n\n')}\n${to_text(trace, { width, color: terminal.color, stages: options.stages })}`
+  return `${[...lines, ...others, rule].join('\n\n')}\n${to_text(trace, drawn)}`
 }
 
 const verdict_order = ['hole', 'race', 'deadlock', 'incomplete', 'safe'] as const
@@ -209,17 +211,23 @@ function witnesses(reports: readonly CaseReport[], width: number): string[] {
       wrap(`? not witnessed: ${each.case || 'the case'} is safe, but there is ${each.unwitnessed}`, width, 2),
     )
   }
-  const labels = [...new Set(safe.flatMap((each) => each.witnesses))].filter((label) => label !== 'approved')
-  if (labels.length === 0) return []
-  const checked = safe.some((each) => each.witnesses.includes('approved'))
-    ? 'the check said yes in some run, and the attacker '
-    : 'the attacker '
-  const attacks = labels.map((label) =>
-    label
-      .replace(/^changed by (.*)/, 'changed the file ($1)')
-      .replace(/^refused (\S+) in (.*)/, 'was refused ($2: $1)'),
-  )
-  return wrap(`Every safe is witnessed: ${checked}${attacks.join(', or ')}.`, width)
+  const all = [...new Set(safe.flatMap((each) => each.witnesses))]
+  const reached = all.filter((label) => label.startsWith('reached '))
+  const labels = all.filter((label) => label !== 'approved' && !label.startsWith('reached '))
+  const said = [
+    ...(all.includes('approved') ? ['the check said yes'] : []),
+    ...reached.map((label) => `"${label.slice('reached '.length)}" was reached`),
+    ...labels.map(attack),
+  ]
+  if (said.length === 0) return []
+  return wrap(`Every safe is witnessed. Some run each showed: ${said.join('; ')}.`, width)
+}
+
+/** `changed by write` in words. */
+function attack(label: string): string {
+  return label
+    .replace(/^changed by (.*)/, 'the attacker changed the file with $1')
+    .replace(/^refused (\S+) in (.*)/, "the attacker's $2 was refused with $1")
 }
 
 function incomplete(reports: readonly CaseReport[], width: number): string[] {

@@ -12,9 +12,11 @@ import { add_bounds, several } from './bounds.js'
 import { CASE_HELP } from './cases.js'
 import { exit, tell_error } from './errors.js'
 import type { ExploreCommandOptions } from './explore.js'
+import { formats } from './formats.js'
 import type { Loaded } from './load.js'
 import type { ReplayOptions } from './replay.js'
 import type { RunOptions } from './run.js'
+import type { ShellOptions } from './shell.js'
 import type { ShowOptions } from './show.js'
 import { process_terminal, type Terminal } from './terminal.js'
 
@@ -79,11 +81,13 @@ function make_program(terminal: Terminal, files: Files, finish: Finish): Command
   add_run(program, terminal, files, finish)
   add_replay(program, terminal, files, finish)
   add_show(program, terminal, files, finish)
+  add_shell(program, terminal, files, finish)
   return program
 }
 
 const stages_option = () =>
   new Option('-v, --stages', 'every stage on a line of its own, with what it touches')
+const format_option = () => new Option('--format <format>', 'how').choices([...formats]).default('text')
 const width_option = () =>
   new Option('--width <columns>', 'columns of the report').argParser((text) => {
     const width = Number(text)
@@ -149,6 +153,7 @@ function add_run(program: Command, terminal: Terminal, files: Files, finish: Fin
       '--schedule <parts>',
       'who runs until when: interpreter:check,attacker,interpreter (until a call returns, for so many stages, or to the end)',
     )
+    .addOption(format_option())
     .addOption(stages_option())
     .addOption(width_option())
     .action(async (called: string, options: RunOptions & Width) => {
@@ -186,7 +191,7 @@ function add_show(program: Command, terminal: Terminal, files: Files, finish: Fi
     .argument('[file]', 'with a token: the scenario, where it is not a shipped one')
     .description('draw a trace')
     .option('--case <pattern>', CASE_HELP, several)
-    .addOption(new Option('--format <format>', 'how').choices(['text', 'mermaid', 'json']).default('text'))
+    .addOption(format_option())
   add_bounds(command)
     .addOption(stages_option())
     .addOption(width_option())
@@ -194,6 +199,21 @@ function add_show(program: Command, terminal: Terminal, files: Files, finish: Fi
       files.push(what, ...(file === undefined ? [] : [file]))
       const { show } = await import('./show.js')
       await finish(show(what, file, options, with_width(terminal, options)))
+    })
+}
+
+function add_shell(program: Command, terminal: Terminal, files: Files, finish: Finish): void {
+  program
+    .command('shell')
+    .argument('[scenario]', 'a name (see list) or a file: its set-up and tasks; without it an empty world')
+    .description('type system calls at the model: openat(AT_FDCWD, "/x", O_RDWR|O_CREAT, 0644)')
+    .option('--json', 'requests and answers as lines of JSON, for programs (docs/shell.md)')
+    .option('--profile <release>', 'which kernel it is, e.g. 6.18')
+    .option('--case <pattern>', CASE_HELP, several)
+    .action(async (called: string | undefined, options: ShellOptions) => {
+      const loaded = called === undefined ? null : await load(called, files)
+      const { shell } = await import('./shell.js')
+      await finish(shell(loaded, options, terminal))
     })
 }
 

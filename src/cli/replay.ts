@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { columns } from '../trace/columns.js'
 import { trace_execution } from '../trace/execution.js'
 import { theme } from '../trace/layout.js'
-import { to_text } from '../trace/text.js'
+import { epilogue, to_text } from '../trace/text.js'
 import { decode_token, find_case, looks_like_token } from '../trace/token.js'
 import type { Trace } from '../trace/trace.js'
 import { exit, LoadError, UsageError } from './errors.js'
@@ -24,8 +24,9 @@ export async function replay(
 ): Promise<number> {
   const token = looks_like_token(what) || !existsSync(what) ? what : await token_in(what)
   const trace = await trace_of_token(token, file)
-  if (options.step === true) return step_through(trace, terminal)
-  terminal.out(to_text(trace, { width: terminal.width, color: terminal.color, stages: options.stages }))
+  const { width, color } = terminal
+  if (options.step === true) return step_through(trace, terminal, file)
+  terminal.out(to_text(trace, { width, color, stages: options.stages, file }))
   if (terminal.interactive)
     terminal.err(
       'Every stage, one by one: add --step. As a diagram: toctoscope show TOKEN --format mermaid\n',
@@ -64,7 +65,7 @@ export async function trace_of_token(word: string, file: string | undefined): Pr
 }
 
 /** Stage after stage; Enter goes on, q ends. */
-async function step_through(trace: Trace, terminal: Terminal): Promise<number> {
+async function step_through(trace: Trace, terminal: Terminal, file: string | undefined): Promise<number> {
   const colors = theme(terminal.color)
   const options = { width: terminal.width, theme: colors, stages: true }
   let printed = 0
@@ -77,8 +78,6 @@ async function step_through(trace: Trace, terminal: Terminal): Promise<number> {
     const typed = await terminal.line()
     if (typed === null || typed.trim() === 'q') return exit.ok
   }
-  terminal.out(
-    `\n${to_text(trace, { width: terminal.width, color: terminal.color }).split('\n\n').slice(-4).join('\n\n')}`,
-  )
+  terminal.out(`\n${epilogue(trace, { width: terminal.width, color: terminal.color, file })}`)
   return exit.ok
 }

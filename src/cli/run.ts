@@ -7,17 +7,16 @@ import { type Kernel, STEPPED, step } from '../kernel/machine.js'
 import { nearest } from '../scenario/error.js'
 import type { CaseSystem } from '../scenario/system.js'
 import { system_of, trace_execution } from '../trace/execution.js'
-import { to_text } from '../trace/text.js'
 import { choose_cases, pattern_of } from './cases.js'
+import { type DrawOptions, draw, file_of } from './draw.js'
 import { UsageError } from './errors.js'
 import { about, type Loaded } from './load.js'
 import type { Terminal } from './terminal.js'
 
-export interface RunOptions {
+export interface RunOptions extends DrawOptions {
   case?: readonly string[]
   seed?: number
   schedule?: string
-  stages?: boolean
 }
 
 /** Stages after which a run is given up. */
@@ -31,7 +30,7 @@ export function run(loaded: Loaded, options: RunOptions, terminal: Terminal): nu
   const system = about(loaded, () => system_of({ scenario: loaded, index, removed: [] }))
   const schedule = schedule_of(system, options)
   const trace = trace_execution({ scenario: loaded, index, removed: [], schedule })
-  terminal.out(to_text(trace, { width: terminal.width, color: terminal.color, stages: options.stages }))
+  draw(trace, options, terminal, file_of(loaded))
   return 0
 }
 

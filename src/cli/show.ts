@@ -1,13 +1,11 @@
 /** `toctoscope show`: a trace in one of its forms. */
 
 import { trace_execution } from '../trace/execution.js'
-import { to_json } from '../trace/json.js'
-import { to_mermaid } from '../trace/mermaid.js'
-import { to_text } from '../trace/text.js'
 import { looks_like_token } from '../trace/token.js'
 import type { Trace } from '../trace/trace.js'
 import type { BoundOptions } from './bounds.js'
 import { pattern_of } from './cases.js'
+import { type DrawOptions, draw, file_of } from './draw.js'
 import { exit, LoadError, UsageError } from './errors.js'
 import { search, shown_execution, to_be_shown } from './explore.js'
 import { load_scenario, read_json } from './load.js'
@@ -15,13 +13,8 @@ import { trace_of_token } from './replay.js'
 import { run } from './run.js'
 import type { Terminal } from './terminal.js'
 
-export const formats = ['text', 'mermaid', 'json'] as const
-export type Format = (typeof formats)[number]
-
-export interface ShowOptions extends BoundOptions {
+export interface ShowOptions extends BoundOptions, DrawOptions {
   case?: readonly string[]
-  format: Format
-  stages?: boolean
 }
 
 /** @param what a trace file, a token, or a scenario whose shortest counterexample is to be shown */
@@ -31,33 +24,26 @@ export async function show(
   options: ShowOptions,
   terminal: Terminal,
 ): Promise<number> {
-  if (looks_like_token(what)) return draw(await trace_of_token(what, file), options, terminal)
-  if (file !== undefined) throw new UsageError('only a token is followed by a file: show TOKEN FILE')
-  if (is_trace_file(what)) return draw(await load_trace(what), options, terminal)
-  return show_scenario(what, options, terminal)
-}
-
-export function draw(trace: Trace, { format, stages }: ShowOptions, terminal: Terminal): number {
-  if (format === 'json') terminal.out(to_json(trace))
-  else if (format === 'mermaid') terminal.out(to_mermaid(trace))
-  else terminal.out(to_text(trace, { width: terminal.width, color: terminal.color, stages }))
+  if (looks_like_token(what)) draw(await trace_of_token(what, file), options, terminal, file ?? null)
+  else if (file !== undefined) throw new UsageError('only a token is followed by a file: show TOKEN FILE')
+  else if (is_trace_file(what)) draw(await load_trace(what), options, terminal, null)
+  else await show_scenario(what, options, terminal)
   return exit.ok
 }
 
-async function show_scenario(called: string, options: ShowOptions, terminal: Terminal): Promise<number> {
+async function show_scenario(called: string, options: ShowOptions, terminal: Terminal): Promise<void> {
   const loaded = await load_scenario(called)
   const explored = search(loaded, options, terminal)
   const found = to_be_shown(explored)
-  if (found === undefined) {
-    const all = explored.length === 1 ? `it is ${explored[0]!.report.verdict}` : 'no case has one'
-    terminal.err(
-      `toctoscope: there is no counterexample: ${all}. This is a run in which one task follows the other.\n`,
-    )
-    if (options.format !== 'text')
-      throw new UsageError(`there is no counterexample to be drawn as ${options.format}`)
-    return run(loaded, { case: [pattern_of(loaded, explored[0]!.index)], stages: options.stages }, terminal)
+  if (found !== undefined) {
+    draw(trace_execution(shown_execution(found, options)), options, terminal, file_of(loaded))
+    return
   }
-  return draw(trace_execution(shown_execution(found, options)), options, terminal)
+  const all = explored.length === 1 ? `it is ${explored[0]!.report.verdict}` : 'no case has one'
+  const note = `there is no counterexample: ${all}. This is a run in which one task follows the other.`
+  terminal.err(`toctoscope: ${note}\n`)
+  const { format, stages } = options
+  run(loaded, { case: [pattern_of(loaded, explored[0]!.index)], format, stages }, terminal)
 }
 
 /** Whether a file of JSON is a trace. Whatever else it is, its loader will say. */

@@ -14,25 +14,42 @@ export interface TextOptions {
   readonly color?: boolean
   /** Every stage on a line of its own, with all that it read and wrote. */
   readonly stages?: boolean
+  /** The file that the scenario came from: to replay, it must be named. */
+  readonly file?: string | null
 }
 
 /** @returns lines joined by newlines, with one at the end; none is wider than `width` */
 export function to_text(trace: Trace, options: TextOptions = {}): string {
-  const width = Math.max(60, options.width ?? 100)
-  const stages = options.stages ?? false
-  const colors = theme(options.color ?? false)
-  const sections = [
+  const { width, colors, stages } = given(options)
+  return joined([
     header(trace, width, colors),
     columns(trace, { width, theme: colors, stages }),
+    ...ending(trace, options),
+  ])
+}
+
+/** What stands below the columns: the bytes, the story, the legend and how to replay. */
+export function epilogue(trace: Trace, options: TextOptions = {}): string {
+  return joined(ending(trace, options))
+}
+
+function ending(trace: Trace, options: TextOptions): string[][] {
+  const { width, colors, stages } = given(options)
+  return [
     side_by_side(trace, width, colors),
     story(trace, width, colors),
     legend(trace, width, colors, stages),
-    next(trace, colors),
+    next(trace, options.file ?? null, colors),
   ]
-  return `${sections
-    .filter((lines) => lines.length > 0)
-    .map((lines) => lines.map(trim_end).join('\n'))
-    .join('\n\n')}\n`
+}
+
+function given({ width = 100, color = false, stages = false }: TextOptions) {
+  return { width: Math.max(60, width), colors: theme(color), stages }
+}
+
+function joined(sections: readonly string[][]): string {
+  const shown = sections.filter((lines) => lines.length > 0)
+  return `${shown.map((lines) => lines.map(trim_end).join('\n')).join('\n\n')}\n`
 }
 
 /** Without blanks at the end, also where a style ends behind them. */
@@ -97,8 +114,11 @@ function legend(trace: Trace, width: number, { dim }: Theme, stages: boolean): s
   return wrap(entries.join('  '), width, 0).map(dim)
 }
 
-function next(trace: Trace, { strong }: Theme): string[] {
+function next(trace: Trace, file: string | null, { strong }: Theme): string[] {
   return trace.token === null
     ? []
-    : ['Replay it with:', `  ${strong(`npx toctoscope replay ${trace.token}`)}`]
+    : [
+        'Replay it with:',
+        `  ${strong(`npx toctoscope replay ${trace.token}${file === null ? '' : ` ${file}`}`)}`,
+      ]
 }
