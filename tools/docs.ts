@@ -19,7 +19,12 @@ function output_of(command: string): string {
   if (npx !== 'npx' || name !== 'toctoscope') throw new Error(`not a command of ours: ${command}`)
   const env = { ...process.env, NO_COLOR: '1', COLUMNS: '100' }
   try {
-    return execFileSync(process.execPath, [program, ...args], { cwd: root, env, encoding: 'utf8', stdio: 'pipe' })
+    return execFileSync(process.execPath, [program, ...args], {
+      cwd: root,
+      env,
+      encoding: 'utf8',
+      stdio: 'pipe',
+    })
   } catch (error) {
     // An exit code other than 0 says something about the verdict, not about the command.
     return (error as { stdout: string }).stdout
@@ -47,7 +52,9 @@ export function function_table(): string {
     functions
       .sort((a, b) => (a.name < b.name ? -1 : 1))
       .map((fn) => {
-        const stages = fn.steps.filter((step) => step.kind === 'stage' && !step.local).map((step) => `\`${step.name}\``)
+        const stages = fn.steps
+          .filter((step) => step.kind === 'stage' && !step.local)
+          .map((step) => `\`${step.name}\``)
         return `| ${source} | \`${fn.name}\` | ${stages.join(', ') || '-'} | ${fn.since || '-'} |`
       }),
   )
