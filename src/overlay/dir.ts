@@ -156,7 +156,7 @@ export const ovl_do_remove = fn(
   { source: 'fs/overlayfs/dir.c', locals: { dentry: ref('dentry'), ...wanted } },
   [
     stage('ovl_do_remove', (k, f) => {
-      if (is_directory(k, f.dentry) && !ovl_is_empty(k, f.dentry))
+      if (is_directory(k, f.dentry) && !ovl_is_empty(k, f.dentry, ovl_lower_positive(k, f.dentry)))
         return k.refuse(-ENOTEMPTY, 'the merged directory has entries')
       const { d_parent, d_inode } = dentry(k, f.dentry)
       if (must_copy_up(k, f, d_parent)) return

@@ -140,12 +140,12 @@ export function instantiate_tree(k: Kernel, parent: number, opaque: OpaqueDirs):
 
 /**
  * Whether a directory can be removed. Whiteouts do not count where they hide something; in a directory that
- * only the upper layer has they are entries, as its file system counts them (fs/overlayfs/dir.c:
- * ovl_do_remove, readdir.c: ovl_check_empty_dir).
+ * only the upper layer has they are entries, as its file system counts them, unless rmdir is to put a
+ * whiteout in its place (fs/overlayfs/dir.c: ovl_do_remove, readdir.c: ovl_check_empty_dir).
  */
-export function ovl_is_empty(k: Kernel, dent: number): boolean {
+export function ovl_is_empty(k: Kernel, dent: number, leaves_whiteout = false): boolean {
   const dir = real_objects(k, dentry(k, dent).d_inode)
-  if (dir.lowerstack.length === 0) return children(k, dir.upper).length === 0
+  if (dir.lowerstack.length === 0 && !leaves_whiteout) return children(k, dir.upper).length === 0
   for (const layer of layers_of(dir)) {
     if (children(k, layer.dentry).some((child) => ovl_lookup_layers(k, dir, child.d_name) !== null))
       return false

@@ -1,0 +1,41 @@
+/** Random programs on the model and on the kernel of this machine. `conform` plays more of them. */
+import { describe, expect, it } from 'vitest'
+import { conform, type Progress } from '../../src/oracle/conform.js'
+import { no_kernel } from '../oracle/support.js'
+
+describe.skipIf(no_kernel !== undefined)('random programs', () => {
+  it('give the same answers on both', async () => {
+    const { disagreements, plays, reach } = await conform({ count: 3000, seed: 20_000 })
+    expect(disagreements).toEqual([])
+    expect(plays).toBe(3000)
+    expect(reach.size).toBeGreaterThan(800)
+  })
+
+  it('are the same for the same seed', async () => {
+    const reached = async () => (await conform({ count: 50, seed: 7 })).reach.lines()
+    expect(await reached()).toEqual(await reached())
+  })
+
+  it('tell how far they are, and stop when they are told to', async () => {
+    const told: Progress[] = []
+    const result = await conform({
+      count: 100_000,
+      seed: 1,
+      on_progress: (progress) => told.push(progress),
+      interrupted: () => told.length > 0,
+    })
+    expect(told[0]!.plays).toBeGreaterThan(0)
+    expect(result.plays).toBeLessThan(1000)
+    expect(result.next_seed).toBe(1 + result.plays)
+  })
+
+  it('are shrunk to the calls that show a difference', async () => {
+    // Read does not follow the copy-up in this model.
+    const { disagreements } = await conform({ count: 2000, seed: 1, release: '6.18+ovl_read_pinned' })
+    const { play, difference, model, kernel } = disagreements[0]!
+    expect(play.calls.length).toBeLessThan(7)
+    expect(difference.model).toEqual(model[difference.call])
+    expect(difference.kernel).toEqual(kernel[difference.call])
+    expect(difference.model).not.toEqual(difference.kernel)
+  })
+})
