@@ -7,7 +7,7 @@ import { count, theme, wrap } from '../trace/layout.js'
 import { to_text } from '../trace/text.js'
 import { tidy } from '../trace/tidy.js'
 import { case_hash } from '../trace/token.js'
-import { type CaseReport, explore_case } from '../verdicts.js'
+import { type CaseReport, explore_case, minimise } from '../verdicts.js'
 import { VERSION } from '../version.js'
 import { type BoundOptions, bounds_of } from './bounds.js'
 import { choose_cases, pattern_of } from './cases.js'
@@ -85,15 +85,13 @@ export function search(loaded: Loaded, options: ExploreCommandOptions, terminal:
  * The counterexample of a case, as it is shown: without calls that do not matter, and switches between calls.
  * It was searched without taking calls out where only the verdict was wanted.
  */
-export function shown_execution(
-  { loaded, index, report }: Explored,
-  options: ExploreCommandOptions,
-): Execution {
-  const bounds = bounds_of(options, () => 0)
-  const found =
-    report.removed.length > 0 ? report : explore_case(loaded.cases[index]!, bounds, `cases[${index}]`)
-  const { system, removed, counterexample } = found.counterexample === null ? report : found
-  return { scenario: loaded, index, removed, schedule: tidy(system, counterexample!.schedule) }
+export function shown_execution({ loaded, index, report }: Explored): Execution {
+  const minimised = report.removed.length > 0
+  const shown = minimised
+    ? report
+    : minimise(loaded.cases[index]!, report.system, report.counterexample, report.property)
+  const schedule = tidy(shown.system, shown.counterexample!.schedule)
+  return { scenario: loaded, index, removed: shown.removed, schedule }
 }
 
 /** 1 if a verdict was not expected, or a safe is not witnessed; else 4 if a search was not complete; else 0. */
@@ -163,7 +161,7 @@ function report(
   const lines = sections.filter((section) => section.length > 0).map((section) => section.join('\n'))
   const shown = to_be_shown(explored)
   if (shown === undefined) return `${[...lines, ...next_without(explored)].join('\n\n')}\n\n`
-  const trace = trace_execution(shown_execution(shown, options))
+  const trace = trace_execution(shown_execution(shown))
   const drawn = { width, color: terminal.color, stages: options.stages, file: file_of(loaded) }
   const rule = colors.dim('═'.repeat(width))
   const others = other_counterexamples(explored, shown)

@@ -36,7 +36,7 @@ async function show_scenario(called: string, options: ShowOptions, terminal: Ter
   const explored = search(loaded, options, terminal)
   const found = to_be_shown(explored)
   if (found !== undefined) {
-    draw(trace_execution(shown_execution(found, options)), options, terminal, file_of(loaded))
+    draw(trace_execution(shown_execution(found)), options, terminal, file_of(loaded))
     return
   }
   const all = explored.length === 1 ? `it is ${explored[0]!.report.verdict}` : 'no case has one'

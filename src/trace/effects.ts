@@ -21,6 +21,7 @@ const book_keeping = new Set([
   'mm_struct.',
   'vm_area.',
   'task_struct.',
+  'task_struct.children',
   'mount.',
 ])
 

@@ -236,7 +236,10 @@ function other_story({ trace }: Story): string[] {
       `${name_of(trace, each.task)}'s ${each.call.split('(')[0]} returned ${each.text} in step ${each.step}`,
   )
   const how = trace.preemptions === 0 ? 'when the tasks run one after the other' : 'in this interleaving'
-  return [`${trace.property} does not hold ${how}.`, ...(said.length === 0 ? [] : [`${said.join('; ')}.`])]
+  const never = /^never (.*)/.exec(trace.property!)?.[1]
+  const what =
+    never === undefined ? `${trace.property} does not hold` : `What must never happen, ${never}, happens`
+  return [`${what} ${how}.`, ...(said.length === 0 ? [] : [`${said.join('; ')}.`])]
 }
 
 function deadlock(trace: Trace): string[] {

@@ -45,7 +45,7 @@ export interface Recording {
 }
 
 /** Tables of the observers: what they hold is told as approvals, uses and results. */
-const observers = new Set(['result', 'used', 'approval', 'violation', 'user_buffer'])
+const observers = new Set(['result', 'used', 'approval', 'violation', 'unapproved', 'user_buffer'])
 
 /** Events that are told in fields of their own. */
 const told_elsewhere = new Set(['call', 'return', 'approval', 'use'])
@@ -124,7 +124,16 @@ class Recorder {
 
   private child(task: number): TraceTask {
     const row = this.snapshot.tables.task_struct?.[task]
-    return { task, name: `child ${task}`, role: 'other', uid: Number(row?.uid ?? 0) }
+    return { task, name: this.names.task(task), role: 'other', uid: Number(row?.uid ?? 0) }
+  }
+
+  /** A forked task is called after its parent. */
+  private name_child(task: number): void {
+    if (this.task_names.has(task)) return
+    const parent = Number(this.snapshot.tables.task_struct?.[task]?.parent ?? 0)
+    const name = `child of ${this.names.task(parent)}`
+    const taken = [...this.task_names.values()].includes(name)
+    this.task_names.set(task, taken ? `${name} (${task})` : name)
   }
 
   private cause(): Cause | null {
@@ -137,6 +146,7 @@ class Recorder {
 
   private before(k: Kernel, { task, choice }: Move): void {
     if (this.steps.length === 0) this.look()
+    this.name_child(task)
     k.events = []
     this.preempts = this.running !== 0 && task !== this.running && can_go_on(k, this.running)
     if (this.preempts) this.preemptions++

@@ -67,7 +67,7 @@ const meanings: Readonly<Record<string, string>> = {
 function headline({ verdict, property }: Trace): string {
   if (verdict === 'deadlock') return 'DEADLOCK  no task can go on'
   if (property === null) return 'RUN  no property is violated'
-  const meaning = meanings[property] ?? 'it is violated'
+  const meaning = meanings[property] ?? (property.startsWith('never ') ? 'it happens' : 'it is violated')
   const when = verdict === 'hole' ? ', even when the tasks run one after another' : ''
   return `${(verdict ?? 'run').toUpperCase()}  ${property}: ${meaning}${when}`
 }

@@ -1,0 +1,151 @@
+import { describe, expect, it } from 'vitest'
+import { replay, run_in_order } from '../../src/explore/replay.ts'
+import { type CaseBuilder, explore_case, scenario } from '../../src/index.ts'
+import { FastStore } from '../../src/kernel/fast_store.ts'
+import { case_system } from '../../src/scenario/system.ts'
+import { trace_execution } from '../../src/trace/execution.ts'
+import { explain } from '../../src/trace/explain.ts'
+import { to_mermaid } from '../../src/trace/mermaid.ts'
+import { to_text } from '../../src/trace/text.ts'
+import type { Trace } from '../../src/trace/trace.ts'
+
+const CHECK = 'AT_EMPTY_PATH|AT_EXECVE_CHECK'
+const make = (build: (s: CaseBuilder) => void) => scenario({ name: 'mine', summary: 'mine', build })
+
+function script(s: CaseBuilder): void {
+  s.mount('/', s.filesystem('root', { type: 'ext4', tree: { script: { file: 'good', mode: 0o755 } } }))
+}
+
+/** The trace of the shortest counterexample, or of a run in order. */
+function trace_of(build: (s: CaseBuilder) => void, in_order = false): Trace {
+  const made = make(build)
+  if (in_order) {
+    const k = case_system(made.cases[0]!).boot(new FastStore())
+    return trace_execution({ scenario: made, index: 0, removed: [], schedule: run_in_order(k) })
+  }
+  const { counterexample, removed } = explore_case(made.cases[0]!)
+  return trace_execution({ scenario: made, index: 0, removed, schedule: counterexample!.schedule })
+}
+
+describe('what happened, in plain words', () => {
+  it('of a write in place', () => {
+    const trace = trace_of((s) => {
+      script(s)
+      const t = s.victim('reader')
+      const fd = t.open('/script', 'O_RDONLY')
+      const check = t.execveat(fd, '', null, null, CHECK)
+      t.use(t.read(fd, 100), { relies: check })
+      const a = s.attacker('writer')
+      a.write(a.open('/script', 'O_WRONLY'), 'evil')
+    })
+    expect(trace.cause!.kind).toBe('write in place')
+    const told = explain(trace).join(' ')
+    expect(told).toMatch(
+      /reader asks whether \/script may be executed, and execveat\(AT_EXECVE_CHECK\) says yes/,
+    )
+    expect(told).toMatch(
+      /writer writes over its bytes with write \(generic_perform_write, step \d+\): the same inode, \/script/,
+    )
+    expect(told).toMatch(
+      /the inode that was judged, with other content.*writers were kept out only from step \d+ to step \d+/,
+    )
+  })
+
+  it('of an outcome that must never be', () => {
+    const trace = trace_of((s) => {
+      script(s)
+      const t = s.task('checker')
+      t.execveat(t.open('/script', 'O_RDONLY'), '', null, null, CHECK)
+      s.task('writer').open('/script', 'O_WRONLY').as('w')
+      s.never({ 'writer.w': 'ETXTBSY' })
+    })
+    const text = to_text(trace)
+    expect(text).toContain('RACE  never writer.w=ETXTBSY: it happens')
+    expect(text).toContain('What must never happen, writer.w=ETXTBSY, happens in this interleaving.')
+    expect(text.replace(/[\s│]+/g, ' ')).toContain('✗ ETXTBSY: /script is denied to writers')
+    expect(text).toMatch(/switch: checker is preempted inside execveat, after \w+; writer runs/)
+    expect(to_mermaid(trace)).toContain('K--xT2: = -1 ETXTBSY')
+  })
+
+  it('of bytes that nobody has approved of', () => {
+    const trace = trace_of((s) => {
+      script(s)
+      const t = s.victim('reader', { uid: 1000 })
+      const fd = t.open('/script', 'O_RDONLY')
+      s.never({ 'other.x': 'ok' })
+      t.read(fd, 10)
+      s.task('other').open('/none', 'O_RDONLY').as('x')
+    }, true)
+    const told = explain(trace).join(' ')
+    expect(told).toContain('no property was violated')
+    expect(told).toMatch(/other's open failed with ENOENT/)
+  })
+
+  it('of a deadlock', () => {
+    const [step] = trace_of(script_read, true).steps
+    const base = trace_of(script_read, true)
+    const stuck: Trace = { ...base, verdict: 'deadlock', steps: [{ ...step!, ended: false }] }
+    expect(explain(stuck).join(' ')).toMatch(
+      /No task can go on, and one has not ended: reader sleeps in do_sys_openat2/,
+    )
+    expect(to_text(stuck)).toContain('DEADLOCK  no task can go on')
+  })
+
+  it('of a child, which is called after its parent', () => {
+    const trace = trace_of((s) => {
+      script(s)
+      const t = s.task('parent')
+      const fd = t.open('/script', 'O_RDONLY')
+      t.fork((child) => {
+        child.read(fd, 2)
+      })
+      t.fork((child) => {
+        child.read(fd, 2)
+      })
+    }, true)
+    const names = trace.tasks.map(({ name }) => name)
+    expect(names.slice(0, 2)).toEqual(['parent', 'child of parent'])
+    expect(names[2]).toMatch(/^child of parent \(\d+\)$/)
+    expect(trace.results.filter(({ data }) => data !== null).map(({ data }) => data)).toEqual(['go', 'od'])
+  })
+
+  it('of calls of every kind, in one column and in three', () => {
+    const trace = trace_of((s) => {
+      script(s)
+      const t = s.task('one')
+      t.truncate('/script', 2)
+      t.chmod('/script', 0o600)
+      t.rename('/script', '/moved')
+      t.mkdir('/d', 0o755)
+      t.symlink('/d', '/l')
+      t.link('/moved', '/e')
+      t.unlink('/e')
+      s.task('two').open('/gone', 'O_RDONLY').may_fail()
+      s.task('three').open('/moved', 'O_WRONLY|O_CREAT', 0o644)
+    }, true)
+    const text = to_text(trace)
+    for (const said of [
+      'i_mode',
+      'was script',
+      '/d: the name is made',
+
+      'no gone there',
+    ])
+      expect(text.replace(/[\s│]+/g, ' ')).toContain(said)
+    expect(text.replace(/[\s│]+/g, ' ')).toMatch(/the name (is gone|leads there no more)/)
+  })
+})
+
+function script_read(s: CaseBuilder): void {
+  script(s)
+  const t = s.victim('reader')
+  t.read(t.open('/script', 'O_RDONLY'), 4)
+}
+
+describe('a schedule of something else', () => {
+  it('is refused', () => {
+    const made = make(script_read)
+    const schedule = [{ task: 1, choice: 3 }]
+    expect(() => replay(case_system(made.cases[0]!), new FastStore(), schedule)).toThrow('no choice 3')
+  })
+})
