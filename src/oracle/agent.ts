@@ -136,7 +136,11 @@ export class Agent {
    * @throws OracleError `agent` where the agent has ended
    */
   play(play: Play): Promise<Answer[]> {
-    const text = encode_play(play)
+    return this.request(encode_play(play))
+  }
+
+  /** Sends requests up to an `end` (agent/agent.c has their grammar), and gives their answers. Throws as `play`. */
+  request(text: string): Promise<Answer[]> {
     return new Promise((resolve, reject) => {
       if (this.ended !== undefined) return reject(this.ended)
       this.waiting.push({ lines: [], resolve, reject })

@@ -51,7 +51,9 @@ export interface ConformResult extends Progress {
   readonly next_seed: number
 }
 
-/** So many plays are on their way to the agent while the model plays. */
+/** An agent often waits for the kernel to take mounts down; another one plays meanwhile. */
+const AGENTS = 2
+/** So many plays are on their way to the agents while the model plays. */
 const AHEAD = 32
 
 /** What both sides answer to a play; a refused set-up is an answer too. */
@@ -73,11 +75,12 @@ export async function play_on_both(
  * @throws OracleError where this machine lacks something
  */
 export async function conform(options: ConformOptions): Promise<ConformResult> {
-  const agent = await Agent.start(options)
+  const agents = [await Agent.start(options)]
   try {
-    return await new Conform(agent, options).run()
+    while (agents.length < AGENTS) agents.push(await Agent.start(options))
+    return await new Conform(agents, options).run()
   } finally {
-    agent.close()
+    for (const agent of agents) agent.close()
   }
 }
 
@@ -97,7 +100,7 @@ class Conform {
   private readonly began = Date.now()
 
   constructor(
-    private readonly agent: Agent,
+    private readonly agents: readonly Agent[],
     private readonly options: ConformOptions,
   ) {}
 
@@ -108,7 +111,7 @@ class Conform {
     while (this.plays < count && this.disagreements.length < most && !this.options.interrupted?.()) {
       while (next < count && ahead.length < AHEAD) {
         const made = random_play(seeded(seed + next), calls, release)
-        const kernel = this.agent.play(made.play)
+        const kernel = this.agents[next % AGENTS]!.play(made.play)
         kernel.catch(() => {})
         ahead.push({ ...made, seed: seed + next++, kernel })
       }
@@ -149,14 +152,14 @@ class Conform {
       const found = await this.differences(candidate)
       return found.some((each) => candidate.calls[each.call]!.call === call && each.what === first.what)
     })
-    const { model, kernel } = await play_on_both(this.agent, small, this.options.release)
+    const { model, kernel } = await play_on_both(this.agents[0]!, small, this.options.release)
     const difference = compare(small, model, kernel)[0] ?? first
     return { seed, play: small, model, kernel, difference }
   }
 
   private async differences(play: Play): Promise<readonly Difference[]> {
     try {
-      const { model, kernel } = await play_on_both(this.agent, play, this.options.release)
+      const { model, kernel } = await play_on_both(this.agents[0]!, play, this.options.release)
       return compare(play, model, kernel)
     } catch (error) {
       if (error instanceof SetupRefused || (error as Error).name === 'ScenarioError') return []

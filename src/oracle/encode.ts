@@ -229,6 +229,8 @@ export function decode_answer(line: string): Answer {
       return { dead: true }
     case 'B':
       return { blocked: true }
+    case 'S':
+      return { stopped: true }
     case 'E':
       throw new SetupRefused(line.slice(2))
     case '-':

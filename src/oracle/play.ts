@@ -25,13 +25,14 @@ export interface Play {
 }
 
 /**
- * What a call gave; exactly one of the first six.
+ * What a call gave; exactly one of the first seven.
  *
  * - `ret`: its result. With it `data`, the bytes that it filled in, or `fields`, the structure's.
  * - `errno`, `signal`: by name.
  * - `exec`: the task runs another program now. It makes no more calls.
  * - `dead`: the task is no more.
  * - `blocked`: the call sleeps.
+ * - `stopped`: it was made to stop on its way (stops.ts).
  */
 export interface Answer {
   readonly ret?: number
@@ -40,6 +41,7 @@ export interface Answer {
   readonly exec?: true
   readonly dead?: true
   readonly blocked?: true
+  readonly stopped?: true
   /** A byte string: one character below 256 per byte. */
   readonly data?: string
   readonly fields?: Readonly<Record<string, number>>

@@ -30,6 +30,9 @@
  *     task N UID GID UMASK SECUREBITS CAPS|- CWD [GROUP…]
  *     call N NAME ARGUMENT…          answers one line, see answer()
  *     wait N                         answers what the call that was blocked gave
+ *     stoppable                      before the tasks: calls may be stopped
+ *     stop KIND N NAME ARGUMENT…     as call, but the call stops on its way, see STOPS; answers `S`
+ *     go N                           the call goes on; answers what it gave
  *     end                            takes everything down and answers `.`
  *
  * Arguments: a number; `"text`; `@` for NULL; `$3` for what call 3 returned, `$3+4096` that and so much more,
@@ -37,7 +40,7 @@
  * byte says that it stands 41 times more.
  *
  * Answers: `13` result, `-2` errno, `!7` signal, `X` the task runs another program now, `D` the task is dead, `B` the
- * call sleeps. After a result `"text` are the bytes that the call gave, and numbers the fields of a structure.
+ * call sleeps, `S` the call has stopped. After a result `"text` are the bytes that the call gave, and numbers the fields of a structure.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -47,6 +50,7 @@
 #include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/futex.h>
+#include <linux/userfaultfd.h>
 #include <limits.h>
 #include <poll.h>
 #include <sched.h>
@@ -59,6 +63,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fanotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -83,7 +88,17 @@ enum {
 
 /* ---- what agent and tasks share ------------------------------------------------------------------------- */
 
-enum outcome { RETURNED, SIGNALLED, RUNS_OTHER, DEAD, BLOCKED };
+enum outcome { RETURNED, SIGNALLED, RUNS_OTHER, DEAD, BLOCKED, STOPPED };
+
+/*
+ * STOPS: where a call can be made to wait inside the kernel, and by what.
+ *   exec_open     the file to be executed is being opened; writes are not denied yet   (FAN_OPEN_EXEC_PERM)
+ *   exec_args     writes are denied; the arguments are being read from user memory     (userfaultfd)
+ *   copy_up_open  an overlay opens the lower file that it copies                       (FAN_OPEN_PERM)
+ *   copy_up_read  and reads it                                                         (FAN_ACCESS_PERM)
+ */
+enum stop { NO_STOP, EXEC_OPEN, EXEC_ARGS, COPY_UP_OPEN, COPY_UP_READ, STOPS };
+static const char *const stop_names[STOPS] = { "", "exec_open", "exec_args", "copy_up_open", "copy_up_read" };
 
 struct slot {
 	_Atomic uint32_t turn; /* 0: the agent's; the task's thread number (and FUTEX_WAITERS): the task's */
@@ -94,7 +109,11 @@ struct slot {
 	int signal;            /* signal that a memory access raised */
 	size_t data_size;      /* bytes that it gave */
 	bool has_data, has_fields;
-	char line[LINE_SIZE]; /* the request */
+	enum stop stop;        /* where the call is to stop */
+	int uffd;              /* the task's userfaultfd until the agent has it, 0: none */
+	char *args_page;       /* in the task's memory: missing until the agent fills it, with args */
+	char *args[512];       /* one page: what will be there */
+	char line[LINE_SIZE];  /* the request */
 	char data[DATA_SIZE];
 };
 
@@ -307,6 +326,21 @@ static char **vector_argument(const char *word, char **rest)
 	return strings;
 }
 
+/* Of a call that is to stop when its arguments are read: the same vector, in memory that is missing. */
+static char **stopping_vector(char **vector)
+{
+	size_t n = 0;
+
+	if (me->stop != EXEC_ARGS || me->args_page == NULL)
+		return vector;
+	me->stop = NO_STOP; /* the first vector, not the second */
+	memset(me->args, 0, sizeof me->args);
+	for (; vector != NULL && vector[n] != NULL && n < sizeof me->args / sizeof *me->args - 1; n++)
+		me->args[n] = vector[n];
+	madvise(me->args_page, sizeof me->args, MADV_DONTNEED);
+	return (char **)me->args_page;
+}
+
 static void keep_stat(const struct stat *st)
 {
 	long *field = shared->field[me->call];
@@ -338,7 +372,7 @@ static long run_call(const struct call *call, char *rest)
 		switch (*kind) {
 		case 'i': a[n++] = number_argument(word); break;
 		case 's': a[n++] = (long)text_argument(word, NULL); break;
-		case 'v': a[n++] = (long)vector_argument(word, &rest); break;
+		case 'v': a[n++] = (long)stopping_vector(vector_argument(word, &rest)); break;
 		case 'b': {
 			size_t size = 0;
 			a[n++] = (long)text_argument(word, &size);
@@ -434,6 +468,9 @@ static void run_request(void)
 	const char *name = next_word(&rest);
 	long ret = -1;
 
+	if (me->uffd > 0) /* the agent has it by now */
+		close(me->uffd);
+	me->uffd = 0;
 	me->error = me->signal = 0;
 	me->data_size = 0;
 	me->has_data = me->has_fields = false;
@@ -533,6 +570,39 @@ static void become(const struct identity *who)
 }
 
 static int null_fd;
+static bool stoppable;      /* tasks of this program get what is needed to stop them */
+static int uffd[MAX_TASKS]; /* the agent's, 0: none */
+
+/* A page of the task's memory that the agent fills when somebody wants to read it. */
+static void make_args_page(struct slot *slot)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	slot->args_page = mmap(NULL, sizeof slot->args, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct uffdio_register area = {
+		.range = { (unsigned long)slot->args_page, sizeof slot->args },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	if (slot->args_page == MAP_FAILED || ioctl(fd, UFFDIO_API, &api) != 0 || ioctl(fd, UFFDIO_REGISTER, &area) != 0) {
+		slot->args_page = NULL;
+		close(fd);
+		return;
+	}
+	slot->uffd = fd;
+}
+
+static void take_uffd(int number)
+{
+	struct slot *slot = &shared->slot[number];
+	int pidfd = (int)syscall(SYS_pidfd_open, slot->pid, 0);
+	int fd = (int)syscall(SYS_pidfd_getfd, pidfd, slot->uffd, 0);
+
+	uffd[number] = fd > 0 ? fd : 0;
+	close(pidfd);
+}
 
 static void start_task(char *rest)
 {
@@ -556,6 +626,9 @@ static void start_task(char *rest)
 	}
 	struct slot *slot = &shared->slot[number];
 	slot->state = RETURNED;
+	slot->stop = NO_STOP;
+	slot->uffd = 0;
+	slot->args_page = NULL;
 	slot->turn = UINT32_MAX; /* nobody's, until the task is ready */
 	pid_t pid = fork();
 	if (pid == 0) {
@@ -566,6 +639,8 @@ static void start_task(char *rest)
 			dup2(null_fd, fd);
 		syscall(SYS_close_range, 3, ~0U, 0);
 		setup_error[0] = '\0';
+		if (stoppable)
+			make_args_page(slot);
 		become(&who);
 		if (setup_error[0] != '\0') {
 			strcpy(slot->data, setup_error);
@@ -591,6 +666,8 @@ static void start_task(char *rest)
 			return;
 		}
 	}
+	if (slot->uffd > 0)
+		take_uffd(number);
 }
 
 /* ---- the agent: building trees and mounts ------------------------------------------------------------------ */
@@ -605,8 +682,17 @@ static void layer_path(const char *word, char *out)
 	snprintf(out, PATH_MAX, "/s/f/%.*s/t%s", name, text, slash != NULL ? slash : "");
 }
 
+/* The directory whose parents were made last: most files of a tree have the same. */
+static char made_parents[PATH_MAX];
+
 static void make_parents(char *path)
 {
+	size_t length = (size_t)(strrchr(path, '/') - path);
+
+	if (strncmp(made_parents, path, length) == 0 && made_parents[length] == '\0')
+		return;
+	memcpy(made_parents, path, length);
+	made_parents[length] = '\0';
 	for (char *c = strchr(path + 1, '/'); c != NULL; c = strchr(c + 1, '/')) {
 		*c = '\0';
 		mkdir(path, 0755);
@@ -726,6 +812,10 @@ static void overlay_option(char *options, size_t size, const char *name, const c
 	options[n] = '\0';
 }
 
+enum { MAX_OVERLAYS = 32 };
+static char overlays[MAX_OVERLAYS][PATH_MAX]; /* where they are mounted */
+static int overlay_count;
+
 static void mount_overlay(const char *at, unsigned long flags, char *rest)
 {
 	char options[16384] = "", path[PATH_MAX];
@@ -748,6 +838,8 @@ static void mount_overlay(const char *at, unsigned long flags, char *rest)
 		strcat(options, ",userxattr");
 	if (mount("overlay", at, "overlay", flags, options) != 0)
 		fail("overlay %s (%s)", at, options);
+	if (overlay_count < MAX_OVERLAYS)
+		snprintf(overlays[overlay_count++], PATH_MAX, "%s", at);
 }
 
 static void mount_at(char *rest)
@@ -795,10 +887,122 @@ static void raise_stage(void)
 	stage_is_up = true;
 	next_call = 0;
 	highest_task = 0;
+	overlay_count = 0;
+	stoppable = false;
 	setup_error[0] = '\0';
+	made_parents[0] = '\0';
 	errno = 0;
 	if (mount("tmpfs", "/s", "tmpfs", 0, "mode=0755") != 0 || mkdir("/s/f", 0755) != 0 || mkdir("/s/r", 0755) != 0)
 		fail("stage");
+}
+
+/* ---- the agent: stops inside calls ----------------------------------------------------------------------------- */
+
+static int watch[MAX_TASKS];   /* the fanotify group of a task that is to stop, 0: none */
+static int event[MAX_TASKS];   /* the event that it waits at, 0: none */
+static bool faulted[MAX_TASKS]; /* it waits for its arguments */
+
+static void allow(int group, int file)
+{
+	struct fanotify_response response = { .fd = file, .response = FAN_ALLOW };
+
+	if (write(group, &response, sizeof response) < 0)
+		fail("fanotify");
+	close(file);
+}
+
+static bool mark_all(int group, enum stop stop)
+{
+	unsigned long mask = stop == EXEC_OPEN ? FAN_OPEN_EXEC_PERM : stop == COPY_UP_OPEN ? FAN_OPEN_PERM : FAN_ACCESS_PERM;
+	char path[PATH_MAX];
+	DIR *dir = opendir("/s/f");
+	bool good = dir != NULL;
+
+	for (struct dirent *each; good && (each = readdir(dir)) != NULL;) {
+		if (each->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof path, "/s/f/%s", each->d_name);
+		good = fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, mask, AT_FDCWD, path) == 0;
+	}
+	if (dir != NULL)
+		closedir(dir);
+	for (int i = 0; good && stop == EXEC_OPEN && i < overlay_count; i++)
+		good = fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, mask, AT_FDCWD, overlays[i]) == 0;
+	return good;
+}
+
+/* Makes the next call of a task stop. Returns false, with errno, where this cannot be had. */
+static bool arm(int number, enum stop stop)
+{
+	if (stop == EXEC_ARGS) {
+		errno = EPERM;
+		return uffd[number] > 0;
+	}
+	int group = fanotify_init(FAN_CLASS_CONTENT | FAN_NONBLOCK | FAN_CLOEXEC, O_RDONLY | O_LARGEFILE | O_CLOEXEC);
+	if (group < 0)
+		return false;
+	if (!mark_all(group, stop)) {
+		close(group);
+		return false;
+	}
+	watch[number] = group;
+	return true;
+}
+
+/* Lets the task go on, and whoever else waits for the same group. */
+static void disarm(int number)
+{
+	if (event[number] > 0)
+		allow(watch[number], event[number]);
+	if (watch[number] > 0)
+		close(watch[number]);
+	if (faulted[number] && shared->slot[number].pid > 0) {
+		struct uffdio_copy copy = {
+			.dst = (unsigned long)shared->slot[number].args_page,
+			.src = (unsigned long)shared->slot[number].args,
+			.len = sizeof shared->slot[number].args,
+		};
+		if (ioctl(uffd[number], UFFDIO_COPY, &copy) != 0)
+			fail("userfaultfd");
+	}
+	watch[number] = event[number] = 0;
+	faulted[number] = false;
+}
+
+/* Is this what the task is to stop at? A copy-up opens files of the upper layer too: they are empty. */
+static bool is_stop(int number, const struct fanotify_event_metadata *each)
+{
+	struct stat st;
+
+	if (each->pid != shared->slot[number].pid || event[number] > 0)
+		return false;
+	return shared->slot[number].stop == EXEC_OPEN || (fstat(each->fd, &st) == 0 && st.st_size > 0);
+}
+
+/* Answers what asks for permission; the task that is to stop is not answered. */
+static void look_for_stops(void)
+{
+	for (int i = 1; i <= highest_task; i++) {
+		struct fanotify_event_metadata events[16];
+		ssize_t n = watch[i] > 0 ? read(watch[i], events, sizeof events) : 0;
+		for (const struct fanotify_event_metadata *each = events; FAN_EVENT_OK(each, n); each = FAN_EVENT_NEXT(each, n)) {
+			if (is_stop(i, each))
+				event[i] = each->fd;
+			else
+				allow(watch[i], each->fd);
+		}
+		struct pollfd fault = { .fd = uffd[i], .events = POLLIN };
+		struct uffd_msg message;
+		if (uffd[i] > 0 && poll(&fault, 1, 0) == 1 && read(uffd[i], &message, sizeof message) > 0)
+			faulted[i] = true;
+	}
+}
+
+static bool has_stopped(const struct slot *slot)
+{
+	long number = slot - shared->slot;
+
+	return event[number] > 0 || faulted[number];
 }
 
 static void clear_stage(void)
@@ -809,8 +1013,13 @@ static void clear_stage(void)
 	/* A child of a task becomes ours when the task dies. */
 	while (waitpid(-1, NULL, 0) > 0)
 		;
-	for (int i = 1; i <= highest_task; i++)
+	for (int i = 1; i <= highest_task; i++) {
 		shared->slot[i].pid = 0;
+		disarm(i);
+		if (uffd[i] > 0)
+			close(uffd[i]);
+		uffd[i] = 0;
+	}
 	if (stage_is_up && umount2("/s", MNT_DETACH) != 0)
 		fail("umount");
 	stage_is_up = false;
@@ -857,12 +1066,17 @@ static enum outcome wait_for_turn(struct slot *slot)
 	long deadline = now_ms() + BLOCKED_MS;
 
 	for (;;) {
+		if (stoppable) {
+			look_for_stops();
+			if (has_stopped(slot))
+				return STOPPED;
+		}
 		uint32_t turn = slot->turn;
 		if (turn == 0)
 			return RETURNED;
 		if (turn & FUTEX_OWNER_DIED)
 			return other_program(slot);
-		static const struct timespec moment = { .tv_nsec = 20000000 };
+		struct timespec moment = { .tv_nsec = stoppable ? 500000 : 20000000 };
 		futex(&slot->turn, FUTEX_WAIT, turn, &moment);
 		if (slot->turn == turn && now_ms() > deadline) {
 			char state = process_state(slot->pid);
@@ -903,6 +1117,7 @@ static void answer(const struct slot *slot)
 	case RUNS_OTHER: puts("X"); return;
 	case DEAD: puts("D"); return;
 	case BLOCKED: puts("B"); return;
+	case STOPPED: puts("S"); return;
 	default: break;
 	}
 	if (slot->signal != 0)
@@ -961,6 +1176,44 @@ static void make_call(char *rest)
 	answer(slot);
 }
 
+/* stop KIND N NAME ARGUMENT… */
+static void stop_call(char *rest)
+{
+	const char *kind = next_word(&rest);
+	int number = rest != NULL ? atoi(rest) : 0, stop = NO_STOP + 1;
+
+	while (kind != NULL && stop < STOPS && strcmp(kind, stop_names[stop]) != 0)
+		stop++;
+	if (kind == NULL || stop == STOPS || number <= 0 || number >= MAX_TASKS) {
+		puts("E there is no such stop");
+		return;
+	}
+	if (!arm(number, (enum stop)stop)) {
+		printf("E this kernel does not stop at %s: %s\n", kind, strerror(errno));
+		return;
+	}
+	shared->slot[number].stop = (enum stop)stop;
+	make_call(rest);
+	if (shared->slot[number].state != STOPPED)
+		disarm(number);
+	shared->slot[number].stop = NO_STOP;
+}
+
+static void go_on(char *rest)
+{
+	struct slot *slot = task_named(next_word(&rest));
+
+	if (slot == NULL) {
+		puts("D");
+		return;
+	}
+	if (slot->state == STOPPED) {
+		disarm((int)(slot - shared->slot));
+		slot->state = wait_for_turn(slot);
+	}
+	answer(slot);
+}
+
 static void wait_for_call(char *rest)
 {
 	struct slot *slot = task_named(next_word(&rest));
@@ -989,6 +1242,14 @@ static void request(char *line)
 		wait_for_call(rest);
 		return;
 	}
+	if (strcmp(what, "stop") == 0) {
+		stop_call(rest);
+		return;
+	}
+	if (strcmp(what, "go") == 0) {
+		go_on(rest);
+		return;
+	}
 	if (strcmp(what, "end") == 0) {
 		clear_stage();
 		puts(".");
@@ -1003,6 +1264,8 @@ static void request(char *line)
 		file_system_read_only(rest);
 	else if (strcmp(what, "at") == 0)
 		mount_at(rest);
+	else if (strcmp(what, "stoppable") == 0)
+		stoppable = true;
 	else if (strcmp(what, "flag") == 0)
 		inode_flags(rest);
 	else if (strcmp(what, "task") == 0) {
