@@ -132,13 +132,13 @@ function file_counts(k: Kernel): string | null {
   return null
 }
 
-/** While no task is inside the kernel: names are counted by open files and working directories, and overlays pin their layers. */
+/** While no task is inside the kernel: names are counted by open files and working directories. */
 function dentry_counts(k: Kernel): string | null {
   const expected = new Tally()
   for (const { f_dentry } of file.rows(k)) expected.add(f_dentry)
   for (const { pwd, exit_code } of task_struct.rows(k)) if (exit_code === 0) expected.add(pwd)
   for (const { id, d_count } of dentry.rows(k)) {
-    if (d_count < expected.of(id))
+    if (d_count !== expected.of(id))
       return `dentry ${id}: d_count is ${d_count}, but ${expected.of(id)} stand on it`
   }
   return null

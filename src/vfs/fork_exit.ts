@@ -22,22 +22,22 @@ import { fput_all, mappings } from './mmap.js'
 import { current, fd_row, fd_slot, task_struct, user_buffer } from './task.js'
 
 /** Children that one task can have. */
-const MAX_CHILDREN = 7
+export const MAX_CHILDREN = 7
 /** Tasks have numbers below this: a number and a place share the 32 bits of a row's number. */
 const MAX_TASK = 1 << 13
 
 /**
- * The number of the next child of a task: of its own range, lowest free first, so that the order in which
+ * The number of the next child of the running task: of its own range, in order, so that the order in which
  * different tasks fork does not matter.
  *
  * @returns it, or -EAGAIN
  */
 function alloc_pid(k: Kernel): number {
-  const first = (k.task + 8) * 8
-  for (let pid = first + 1; pid <= first + MAX_CHILDREN && pid < MAX_TASK; pid++) {
-    if (!task_struct.has(k, pid)) return pid
-  }
-  return k.refuse(-EAGAIN, 'no task number is left')
+  const parent = current(k)
+  const pid = (k.task + 8) * 8 + parent.children + 1
+  if (parent.children === MAX_CHILDREN || pid >= MAX_TASK) return k.refuse(-EAGAIN, 'no task number is left')
+  parent.children += 1
+  return pid
 }
 
 /** All fields of a row, to make another one of them. */
@@ -101,6 +101,7 @@ export const kernel_clone = fn('kernel_clone', { source: 'kernel/fork.c' }, [
     task_struct.create_at(k, child, {
       ...fields_of(parent, task_struct.info),
       parent: k.task,
+      children: 0,
       mm,
     })
     user_buffer.create_at(k, child, {})

@@ -17,6 +17,8 @@ export const task_struct = table(
   'task_struct',
   {
     ids: { parent: int(), comm: str() },
+    /** Children that it has had: their numbers are not given again. */
+    children: { children: int() },
     cred: {
       uid: int(),
       gid: int(),

@@ -1,0 +1,95 @@
+/** Law 3 on the whole model: the search says what the judge says, of a thousand random small cases. */
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { cause_of } from '../../src/causes.js'
+import { depth_first } from '../../src/explore/depth_first.js'
+import { judge } from '../../src/explore/judge.js'
+import type { Report } from '../../src/explore/system.js'
+import { decide } from '../../src/explore/verdict.js'
+import { case_of, cases } from '../../src/fast-check.js'
+import { FastStore } from '../../src/kernel/fast_store.js'
+import type { CaseForm } from '../../src/scenario/form.js'
+import { type CaseSystem, case_system } from '../../src/scenario/system.js'
+import { cost, exact_shortest } from './exact.js'
+import { attacked, racy } from './support.js'
+
+/** What both must say alike. */
+function findings(report: Report) {
+  return {
+    complete: report.complete,
+    violations: report.violations.map(({ property }) => property).sort(),
+    deadlock: report.deadlock !== null,
+    outcomes: report.outcomes,
+    witnesses: report.witnesses,
+  }
+}
+
+/** Verdict and cause as the judge gives them: from the unreduced search, and an exact shortest counterexample. */
+function judged(system: CaseSystem, report: Report) {
+  if (report.violations.length === 0) {
+    return { verdict: report.deadlock === null ? 'safe' : 'deadlock', preemptions: null, cause: null }
+  }
+  const schedule = exact_shortest(system, (k) => system.violations(k).length > 0)!
+  const [preemptions] = cost(system, schedule)
+  const verdict = preemptions === 0 ? 'hole' : 'race'
+  return { verdict, preemptions, cause: cause_of(system, schedule)?.text ?? null }
+}
+
+function searched(system: CaseSystem) {
+  const { verdict, counterexample, property } = decide(system)
+  const cause = property === null ? null : (cause_of(system, counterexample!.schedule)?.text ?? null)
+  const preemptions = property === null ? null : counterexample!.preemptions
+  return { verdict, preemptions, cause }
+}
+
+interface Agreed {
+  readonly verdicts: ReadonlyMap<string, number>
+  readonly causes: ReadonlySet<string>
+}
+
+/** Compares on `count` cases that have at most `small` states. */
+function agree(forms: fc.Arbitrary<CaseForm>, count: number, small: number, seed: number): Agreed {
+  const verdicts = new Map<string, number>()
+  const causes = new Set<string>()
+  const of_few_states = forms
+    .map((form) => ({ form, system: case_system(case_of(form)) }))
+    .filter(({ system }) => depth_first(system, { fusion: false, max_states: small }).complete)
+  const compare = fc.property(of_few_states, ({ system }) => {
+    const expected = judge(system, new FastStore())
+    const fused = depth_first(system)
+    expect(findings(fused)).toEqual(findings(expected))
+    expect(fused.states).toBeLessThanOrEqual(expected.states)
+    const { verdict, preemptions, cause } = judged(system, expected)
+    expect(searched(system)).toEqual({ verdict, preemptions, cause })
+    verdicts.set(verdict, (verdicts.get(verdict) ?? 0) + 1)
+    if (cause !== null) causes.add(cause.split(/ by |:/)[0]!)
+  })
+  fc.assert(compare, { numRuns: count, seed })
+  return { verdicts, causes }
+}
+
+/** A property on top: two calls, one of each task if they have any, do not both end so. */
+const outcomes = fc.constantFrom('ok', 'failed', 'ENOENT', 'EACCES', 3, 4)
+const with_outcome = fc
+  .tuple(cases(racy), fc.nat(5), fc.nat(5), outcomes, outcomes)
+  .map(([form, a, b, one, other]) => {
+    const named = form.tasks.map((task) => task.program.flatMap((op) => ('call' in op ? [op.as!] : [])))
+    const never = {
+      [`task1.${named[0]![a % named[0]!.length]}`]: one,
+      [`task2.${named[1]![b % named[1]!.length]}`]: other,
+    }
+    return { ...form, properties: [...form.properties!, { never }] }
+  })
+
+test('of 900 cases of any kind', () => {
+  const { verdicts } = agree(with_outcome, 900, 200, 17)
+  expect(verdicts.get('safe')).toBeGreaterThan(300)
+  expect(verdicts.get('hole')).toBeGreaterThan(20)
+})
+
+test('of 100 cases in which a checked file is attacked', () => {
+  const { verdicts, causes } = agree(attacked, 100, 1200, 19)
+  // The agreement says little unless there is something to agree on.
+  expect(verdicts.get('race')).toBeGreaterThan(15)
+  expect(causes.size).toBeGreaterThan(2)
+})
