@@ -9,6 +9,7 @@ import type { Trace } from '../trace/trace.js'
 import { exit, LoadError, UsageError } from './errors.js'
 import { about, load_scenario, shipped_names } from './load.js'
 import type { Terminal } from './terminal.js'
+import { is_trace_file, load_trace } from './trace_file.js'
 
 export interface ReplayOptions {
   step?: boolean
@@ -37,7 +38,6 @@ export async function replay(
 async function token_in(given: string): Promise<string> {
   if (!given.endsWith('.json'))
     throw new UsageError(`${given}: expected a token, or a trace in JSON (toctoscope show … --format json)`)
-  const { is_trace_file, load_trace } = await import('./show.js')
   if (!is_trace_file(given))
     throw new LoadError(`${given}: this is not a trace; "toctoscope explore" takes scenarios`)
   const { token } = await load_trace(given)

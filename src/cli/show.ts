@@ -2,16 +2,16 @@
 
 import { trace_execution } from '../trace/execution.js'
 import { looks_like_token } from '../trace/token.js'
-import type { Trace } from '../trace/trace.js'
 import type { BoundOptions } from './bounds.js'
 import { pattern_of } from './cases.js'
 import { type DrawOptions, draw, file_of } from './draw.js'
-import { exit, LoadError, UsageError } from './errors.js'
+import { exit, UsageError } from './errors.js'
 import { search, shown_execution, to_be_shown } from './explore.js'
-import { load_scenario, read_json } from './load.js'
+import { load_scenario } from './load.js'
 import { trace_of_token } from './replay.js'
 import { run } from './run.js'
 import type { Terminal } from './terminal.js'
+import { is_trace_file, load_trace } from './trace_file.js'
 
 export interface ShowOptions extends BoundOptions, DrawOptions {
   case?: readonly string[]
@@ -44,21 +44,4 @@ async function show_scenario(called: string, options: ShowOptions, terminal: Ter
   terminal.err(`toctoscope: ${note}\n`)
   const { format, stages } = options
   run(loaded, { case: [pattern_of(loaded, explored[0]!.index)], format, stages }, terminal)
-}
-
-/** Whether a file of JSON is a trace. Whatever else it is, its loader will say. */
-export function is_trace_file(given: string): boolean {
-  if (!given.endsWith('.json')) return false
-  const document = read_json(given)
-  return typeof document === 'object' && document !== null && 'toctoscope_trace' in document
-}
-
-/** @throws LoadError with what is wrong with the file */
-export async function load_trace(given: string): Promise<Trace> {
-  const document = read_json(given)
-  const { validate_trace } = await import('../trace/schema.js')
-  const checked = validate_trace(document)
-  if ('problem' in checked)
-    throw new LoadError(`${given}: not a trace that this version can read: ${checked.problem}`)
-  return checked.trace
 }
