@@ -205,13 +205,13 @@ export class FastStore implements Store {
 
   // The journal: what was done to which row, and for a field its old value. Entries from `journalled` on are
   // left over.
-  private readonly done_kind: number[] = []
-  private readonly done_to: Entry[] = []
-  private readonly done_value: Value[] = []
-  private journalled = 0
+  protected readonly done_kind: number[] = []
+  protected readonly done_to: Entry[] = []
+  protected readonly done_value: Value[] = []
+  protected journalled = 0
   /** Journal length and hash at each mark: three numbers each. */
   private readonly marks: number[] = []
-  private marked = 0
+  protected marked = 0
 
   constructor() {
     define_accessors()
@@ -230,7 +230,7 @@ export class FastStore implements Store {
 
   // --- hashing -------------------------------------------------------------------------------------
 
-  private toggle_field(row: Entry, column: Column, value: Value): void {
+  protected toggle_field(row: Entry, column: Column, value: Value): void {
     if (is_default(column, value)) return
     const lo = row.salt_lo ^ column.salt_lo
     const hi = row.salt_hi ^ column.salt_hi
@@ -241,7 +241,7 @@ export class FastStore implements Store {
     this.hash_hi ^= out.hi
   }
 
-  private toggle_row(row: Entry, shape: Shape): void {
+  protected toggle_row(row: Entry, shape: Shape): void {
     this.hash_lo ^= row.salt_lo
     this.hash_hi ^= row.salt_hi
     const { columns } = shape
@@ -251,7 +251,7 @@ export class FastStore implements Store {
     }
   }
 
-  private salt_row(row: FastRow, table: TableInfo): void {
+  protected salt_row(row: FastRow, table: TableInfo): void {
     out.lo = table.salt_lo
     out.hi = table.salt_hi
     if (!table.keyed) hash_number(out.lo, out.hi, row.id)
@@ -268,7 +268,7 @@ export class FastStore implements Store {
 
   // --- writing -------------------------------------------------------------------------------------
 
-  private journal(kind: number, row: Entry, value: Value): void {
+  protected journal(kind: number, row: Entry, value: Value): void {
     const at = this.journalled++
     this.done_kind[at] = kind
     this.done_to[at] = row

@@ -11,7 +11,7 @@ import {
 } from './file.js'
 import { ovl_d_real, ovl_permission, ovl_setattr } from './inode.js'
 import { ovl_is_empty, ovl_lookup } from './lookup.js'
-import { bottom_real, ovl_stat_ino } from './ovl_entry.js'
+import { bottom_real, ovl_inode, ovl_stat_ino } from './ovl_entry.js'
 
 export { mount_overlay, type OverlayMount, type OverlaySpec } from './mount.js'
 
@@ -34,4 +34,5 @@ register_filesystem({
   unlink: ovl_do_remove,
   rename: ovl_rename,
   is_empty: ovl_is_empty,
+  evict_inode: (k, ino) => ovl_inode.remove(k, ino),
 })

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import { nearest, ScenarioError, suggestion } from './error.js'
-import type { Json, NodeForm, OpForm, ScenarioForm } from './form.js'
+import type { Json, NodeForm, OpForm, ScenarioForm, SetupForm } from './form.js'
 
 const name = z
   .string()
@@ -186,6 +186,19 @@ export function validate_scenario(document: unknown): ScenarioForm {
   const checked = scenario_schema.safeParse(document)
   if (checked.success) return checked.data as ScenarioForm
   throw error_of(checked.error.issues, document)
+}
+
+const setup_document = z.strictObject({ setup: setup_schema })
+
+/**
+ * Checks a set-up that comes alone, as the shell takes it.
+ *
+ * @throws ScenarioError naming the first field that is wrong, as `setup.…`
+ */
+export function validate_setup(setup: unknown): SetupForm {
+  const checked = setup_document.safeParse({ setup })
+  if (checked.success) return checked.data.setup as SetupForm
+  throw error_of(checked.error.issues, { setup })
 }
 
 type Issue = z.core.$ZodIssue
