@@ -4,7 +4,7 @@
  */
 import { Agent, type AgentOptions } from './agent.js'
 import { compare, type Difference } from './compare.js'
-import { random_play } from './generate.js'
+import { type GenerateOptions, random_play } from './generate.js'
 import { play_on_model } from './model_runner.js'
 import { type Answer, type Play, SetupRefused } from './play.js'
 import { seeded } from './random.js'
@@ -20,20 +20,16 @@ export interface Disagreement {
   readonly difference: Difference
 }
 
-export interface ConformOptions extends AgentOptions {
+export interface ConformOptions extends AgentOptions, GenerateOptions {
   /** How many plays. */
   readonly count: number
   readonly seed: number
-  /** About how many calls each. */
-  readonly calls?: number
   /** After so many disagreements it stops; unless told, after one. */
   readonly most?: number
   readonly on_progress?: (progress: Progress) => void
   readonly on_disagreement?: (found: Disagreement) => void
   /** Stops where it is true. */
   readonly interrupted?: () => boolean
-  /** The model's kernel profile; unless told that of the set-up, which is 6.18. */
-  readonly release?: string
   /** Differences are left as they were found. */
   readonly unshrunk?: boolean
 }
@@ -105,12 +101,12 @@ class Conform {
   ) {}
 
   async run(): Promise<ConformResult> {
-    const { count, seed, most = 1, calls = 12, release } = this.options
+    const { count, seed, most = 1 } = this.options
     const ahead: Ahead[] = []
     let next = 0
     while (this.plays < count && this.disagreements.length < most && !this.options.interrupted?.()) {
       while (next < count && ahead.length < AHEAD) {
-        const made = random_play(seeded(seed + next), calls, release)
+        const made = random_play(seeded(seed + next), this.options)
         const kernel = this.agents[next % AGENTS]!.play(made.play)
         kernel.catch(() => {})
         ahead.push({ ...made, seed: seed + next++, kernel })

@@ -65,17 +65,19 @@ function owner(form: OwnerForm, type: number, missing: number): string {
   return `${type | bits} ${uid} ${gid}`
 }
 
-function encode_node(fs: string, path: string, node: NodeForm, lines: string[]): void {
+/** `flags` come when the tree is whole: an immutable file takes no more links. */
+function encode_node(fs: string, path: string, node: NodeForm, lines: string[], flags: string[]): void {
   const at = text_word(utf8_bytes(`${fs}${path}`))
-  if (typeof node === 'string') encode_node(fs, path, { file: node }, lines)
+  if (typeof node === 'string') encode_node(fs, path, { file: node }, lines, flags)
   else if ('file' in node) {
     lines.push(`file ${at} ${owner(node, S_IFREG, 0o644)} ${text_word(bytes_of(node.file, path))}`)
-    const flags = (node.immutable ? FS_IMMUTABLE_FL : 0) | (node.append ? FS_APPEND_FL : 0)
-    if (flags !== 0) lines.push(`flag ${at} ${flags}`)
+    const bits = (node.immutable ? FS_IMMUTABLE_FL : 0) | (node.append ? FS_APPEND_FL : 0)
+    if (bits !== 0) flags.push(`flag ${at} ${bits}`)
   } else if ('dir' in node) {
     lines.push(`dir ${at} ${owner(node, S_IFDIR, 0o755)}`)
     if (node.opaque) lines.push(`opaque ${at}`)
-    for (const [name, each] of Object.entries(node.dir)) encode_node(fs, `${path}/${name}`, each, lines)
+    for (const [name, each] of Object.entries(node.dir))
+      encode_node(fs, `${path}/${name}`, each, lines, flags)
   } else if ('symlink' in node)
     lines.push(`sym ${at} ${owner(node, S_IFLNK, 0o777)} ${text_word(utf8_bytes(node.symlink))}`)
   else if ('device' in node) {
@@ -101,7 +103,10 @@ export function encode_setup(setup: SetupForm): string[] {
   const lines: string[] = []
   for (const [name, fs] of Object.entries(setup.filesystems ?? {})) {
     lines.push(`fs ${name}`)
-    for (const [path, node] of Object.entries(fs.tree ?? {})) encode_node(name, `/${path}`, node, lines)
+    const flags: string[] = []
+    for (const [path, node] of Object.entries(fs.tree ?? {}))
+      encode_node(name, `/${path}`, node, lines, flags)
+    lines.push(...flags)
   }
   const mounts = setup.mounts ?? []
   if (mounts.length === 0) lines.push('fs root', 'at "/ 0 fs "root')

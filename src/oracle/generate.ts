@@ -18,7 +18,7 @@ import { Random } from './random.js'
 const file_modes = [
   0o644, 0o755, 0o755, 0o755, 0o777, 0o666, 0o600, 0o700, 0o444, 0o555, 0o111, 0o4755, 0o2755, 0,
 ]
-const dir_modes = [0o755, 0o755, 0o755, 0o777, 0o777, 0o700, 0o555, 0o1777, 0o711]
+const dir_modes = [0o755, 0o755, 0o755, 0o777, 0o777, 0o700, 0o555, 0o1777, 0o711, 0o2777]
 const contents: readonly BytesForm[] = [
   '',
   'a',
@@ -35,7 +35,14 @@ const names = ['f', 'g', 'h', 'd', 's'] as const
 const targets = ['f', 'g', '/t/f', '/m/f', 'd', 's', 'missing', '../t/g', 'd/f', '.']
 
 function random_file(r: Random): NodeForm {
-  return { file: r.pick(contents), mode: r.pick(file_modes), uid: r.pick(owners), gid: r.pick(owners) }
+  const flags = r.chance(0.04) ? { immutable: true } : r.chance(0.04) ? { append: true } : {}
+  return {
+    file: r.pick(contents),
+    mode: r.pick(file_modes),
+    uid: r.pick(owners),
+    gid: r.pick(owners),
+    ...flags,
+  }
 }
 
 function random_tree(r: Random, depth: number, layer: 'plain' | 'lower' | 'upper'): TreeForm {
@@ -47,7 +54,7 @@ function random_tree(r: Random, depth: number, layer: 'plain' | 'lower' | 'upper
   if (r.chance(0.5)) tree.s = { symlink: r.pick(targets) }
   if (depth > 0 && r.chance(layer === 'upper' ? 0.3 : 0.7)) {
     const dir = random_tree(r, depth - 1, layer)
-    tree.d = { dir: without_links(dir), mode: r.pick(dir_modes), uid: r.pick(owners), gid: 0 }
+    tree.d = { dir: without_links(dir), mode: r.pick(dir_modes), uid: r.pick(owners), gid: r.pick(owners) }
     if (layer === 'upper' && r.chance(0.2)) tree.d = { ...tree.d, opaque: true }
   }
   if (layer === 'upper' && r.chance(0.2)) tree[r.pick(names)] = { whiteout: true }
@@ -214,6 +221,7 @@ class Calls {
     private readonly world: World,
     private readonly model: ModelPlay,
     tasks: number,
+    private readonly only: Area | undefined,
   ) {
     this.tasks = Array.from({ length: tasks }, (_, i) => ({
       number: i + 1,
@@ -228,9 +236,10 @@ class Calls {
 
   /** Makes `count` calls, or a few more. */
   make(count: number): PlayCall[] {
+    const choices = this.choices(this.only)
     while (this.made.length < count) {
       this.task = this.r.pick(this.tasks)
-      this.r.weighted(this.kinds)
+      this.r.weighted(choices)
     }
     return this.made
   }
@@ -497,52 +506,113 @@ class Calls {
     this.tasks.push({ number: child, fds: [...fds], layer_fds: new Set(layer_fds), pages: [...pages] })
   }
 
-  private readonly kinds: readonly (readonly [number, () => void])[] = [
-    [26, () => this.open()],
-    [2, () => this.openat()],
-    [7, () => this.close()],
-    [10, () => this.check()],
-    [6, () => this.add('read', this.fd(), this.r.pick([1, 10, 5000]))],
-    [5, () => this.add('pread', this.fd(), this.r.pick([3, 9000]), this.r.pick([0, 0, 2, 4096]))],
-    [6, () => this.add('write', this.fd(), this.r.pick(['NEW', '', 'longer\n']))],
-    [4, () => this.add('pwrite', this.fd(), 'PW', this.r.pick([0, 0, 4095, 6000]))],
-    [2, () => this.seek()],
-    [5, () => this.change_size()],
-    [8, () => this.map()],
-    [6, () => this.add('peek', this.address(), this.r.pick([1, 4, 8]))],
-    [4, () => this.add('poke', this.address(), this.r.pick(['P', 'Q']))],
-    [2, () => this.protect()],
-    [3, () => this.unmap()],
-    [8, () => this.look()],
-    [6, () => this.attributes()],
-    [4, () => this.rename()],
-    [7, () => this.names()],
-    [2, () => this.descriptors()],
-    [2, () => this.self()],
-    [2, () => this.run()],
-    [1, () => this.fork()],
+  /** The calls that take a directory's descriptor. */
+  private relative(): void {
+    const { r } = this
+    const at = r.chance(0.8) ? this.opened_directory() : this.fd()
+    const name = () => r.pick(['f', 'f', 'g', 'd', 's', 'n', 'd/f', '..', '', '/t/f'])
+    r.weighted([
+      [1, () => this.add('mkdirat', at, name(), r.pick([0o755, 0o777]))],
+      [2, () => this.add('unlinkat', at, name(), r.pick([0, 0, 'AT_REMOVEDIR', 1]))],
+      [1, () => this.add('symlinkat', r.pick(targets), at, name())],
+      [2, () => this.add('linkat', at, name(), at, name(), r.pick([0, 0, 'AT_SYMLINK_FOLLOW']))],
+      [1, () => this.add('renameat', at, name(), at, name())],
+      [1, () => this.add('readlinkat', at, name(), r.pick([1, 99]))],
+      [2, () => this.add('fstatat', at, name(), r.pick([0, 'AT_SYMLINK_NOFOLLOW', 'AT_EMPTY_PATH']))],
+      [1, () => this.add('fchmodat', at, name(), r.pick(file_modes), r.pick([0, 'AT_SYMLINK_NOFOLLOW']))],
+      [1, () => this.add('fchownat', at, name(), -1, r.pick([-1, 1000]), r.pick([0, 'AT_SYMLINK_NOFOLLOW']))],
+      [1, () => this.add('faccessat', at, name(), r.int(8), 0)],
+    ])
+  }
+
+  private make_node(): void {
+    const { r } = this
+    const type = r.pick(['S_IFREG', 'S_IFCHR', 'S_IFBLK', 'S_IFSOCK', 'S_IFDIR', '0'])
+    // Nobody opens /t/p: the model's fifos have no other end to wait for.
+    if (r.chance(0.2)) this.add('mknod', '/t/p', 'S_IFIFO|0755')
+    else this.add('mknod', this.path(), `${type}|0755`, r.pick([0, 0x103]))
+  }
+
+  private unnamed_file(): void {
+    const { r } = this
+    // Not in an overlay: the model has no unnamed files there.
+    const answer = this.add(
+      'open',
+      r.pick(['/t', '/t', '/t/d', '/t/f']),
+      `${r.pick(['O_RDWR', 'O_WRONLY', 'O_RDONLY'])}|O_TMPFILE`,
+      0o755,
+    )
+    this.opened(answer)
+    if (answer.ret !== undefined && r.chance(0.5))
+      this.add('linkat', answer.ret, '', 'AT_FDCWD', this.path(), 'AT_EMPTY_PATH')
+  }
+
+  /** How often each kind is chosen; the area that it belongs to, for `only`. */
+  private readonly kinds: readonly (readonly [number, Area, () => void])[] = [
+    [26, 'open', () => this.open()],
+    [2, 'open', () => this.openat()],
+    [7, 'open', () => this.close()],
+    [2, 'open', () => this.descriptors()],
+    [1, 'open', () => this.unnamed_file()],
+    [10, 'exec', () => this.check()],
+    [2, 'exec', () => this.run()],
+    [6, 'data', () => this.add('read', this.fd(), this.r.pick([1, 10, 5000]))],
+    [5, 'data', () => this.add('pread', this.fd(), this.r.pick([3, 9000]), this.r.pick([0, 0, 2, 4096]))],
+    [6, 'data', () => this.add('write', this.fd(), this.r.pick(['NEW', '', 'longer\n']))],
+    [4, 'data', () => this.add('pwrite', this.fd(), 'PW', this.r.pick([0, 0, 4095, 6000]))],
+    [2, 'data', () => this.seek()],
+    [5, 'data', () => this.change_size()],
+    [8, 'memory', () => this.map()],
+    [6, 'memory', () => this.add('peek', this.address(), this.r.pick([1, 4, 8]))],
+    [4, 'memory', () => this.add('poke', this.address(), this.r.pick(['P', 'Q']))],
+    [2, 'memory', () => this.protect()],
+    [3, 'memory', () => this.unmap()],
+    [6, 'attributes', () => this.attributes()],
+    [8, 'names', () => this.look()],
+    [4, 'names', () => this.rename()],
+    [7, 'names', () => this.names()],
+    [4, 'names', () => this.relative()],
+    [1, 'names', () => this.make_node()],
+    [2, 'tasks', () => this.self()],
+    [1, 'tasks', () => this.fork()],
   ]
+
+  /** With `only`, the kinds of that area, and opening and closing. */
+  private choices(only: Area | undefined): (readonly [number, () => void])[] {
+    const wanted = this.kinds.filter(([, area]) => only === undefined || area === only || area === 'open')
+    return wanted.map(([weight, area, make]) => [area === only ? weight * 4 : weight, make])
+  }
+}
+
+export const areas = ['open', 'exec', 'data', 'memory', 'attributes', 'names', 'tasks'] as const
+/** What a play is mostly about. */
+export type Area = (typeof areas)[number]
+
+export interface GenerateOptions {
+  /** About how many calls; 12 unless told. */
+  readonly calls?: number
+  readonly only?: Area
+  /** The model's kernel profile. */
+  readonly release?: string
 }
 
 /**
  * A random play, and what the model answers to it: it is made along the model.
  *
  * @param next a source of random 32-bit numbers
- * @param calls about how many calls
- * @param release the model's kernel profile
  */
 export function random_play(
   next: () => number,
-  calls = 12,
-  release?: string,
+  options: GenerateOptions = {},
 ): { play: Play; model: Answer[] } {
+  const { calls = 12, only, release } = options
   const r = new Random(next)
   const world = r.chance(0.35) ? plain_world(r) : overlay_world(r)
   const tasks = Array.from({ length: r.pick([1, 1, 2, 2, 3]) }, (_, i) =>
     random_task(r, `task${i + 1}`, world),
   )
   const model = new ModelPlay(world.setup, tasks, release)
-  const made = new Calls(r, world, model, tasks.length).make(calls)
+  const made = new Calls(r, world, model, tasks.length, only).make(calls)
   return { play: { setup: world.setup, tasks, calls: made }, model: model.answers }
 }
 
@@ -560,7 +630,7 @@ class PlayArbitrary extends fc.Arbitrary<Play> {
     super()
   }
   override generate(mrng: fc.Random): fc.Value<Play> {
-    return new fc.Value(random_play(() => mrng.nextInt(), this.length).play, undefined)
+    return new fc.Value(random_play(() => mrng.nextInt(), { calls: this.length }).play, undefined)
   }
   override canShrinkWithoutContext(value: unknown): value is Play {
     return typeof value === 'object' && value !== null && 'calls' in value

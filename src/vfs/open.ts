@@ -63,6 +63,7 @@ import {
   S_IFIFO,
   S_IFMT,
   S_IFREG,
+  S_IFSOCK,
   S_ISGID,
   S_ISVTX,
 } from './inode.js'
@@ -257,10 +258,11 @@ function security_file_open(k: Kernel, f: DentryOpen): Outcome {
 /** Memory devices (null, zero …) are the only ones that have a driver here (fs/char_dev.c: chrdev_open). */
 const MEM_MAJOR = 1
 
-/** @returns -ENXIO for a device that nobody drives, such as a whiteout that is met in its layer */
+/** @returns -ENXIO for a socket, and for a device that nobody drives, such as a whiteout that is met in its layer */
 function device_open(k: Kernel, ino: number): number {
   const { i_mode, i_rdev } = inode(k, ino)
   const type = i_mode & S_IFMT
+  if (type === S_IFSOCK) return k.refuse(-ENXIO, 'a socket is not opened by its name')
   if (type === S_IFBLK || (type === S_IFCHR && i_rdev >> 8 !== MEM_MAJOR)) {
     return k.refuse(-ENXIO, 'no driver has such a device')
   }

@@ -33,6 +33,7 @@
  *     stoppable                      before the tasks: calls may be stopped
  *     stop KIND N NAME ARGUMENT…     as call, but the call stops on its way, see STOPS; answers `S`
  *     go N                           the call goes on; answers what it gave
+ *     lsm                            answers the numbers of the active security modules
  *     end                            takes everything down and answers `.`
  *
  * Arguments: a number; `"text`; `@` for NULL; `$3` for what call 3 returned, `$3+4096` that and so much more,
@@ -76,6 +77,10 @@
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifndef SYS_fchmodat2
+#define SYS_fchmodat2 452 /* since 6.6, on every architecture */
+#endif
 
 enum {
 	MAX_TASKS = 32,
@@ -234,9 +239,7 @@ static const struct call {
 	{ "readlinkat", SYS_readlinkat, "iso" },
 	{ "chmod", SYS_fchmodat, "Csi" },
 	{ "fchmod", SYS_fchmod, "ii" },
-#ifdef SYS_fchmodat2
 	{ "fchmodat", SYS_fchmodat2, "isii" },
-#endif
 	{ "chown", SYS_fchownat, "Csii0" },
 	{ "lchown", SYS_fchownat, "CsiiN" },
 	{ "fchown", SYS_fchown, "iii" },
@@ -781,7 +784,8 @@ static void build(const char *what, char *rest)
 	} else if (mknod(path, mode, (dev_t)atol(word)) != 0) {
 		fail("%s", path);
 	}
-	if ((uid != 0 || gid != 0) && lchown(path, uid, gid) != 0)
+	/* Also to root: in a set-group-id directory the group is not root's by itself. */
+	if (lchown(path, uid, gid) != 0)
 		fail("owner of %s", path);
 	if (strcmp(what, "sym") != 0 && chmod(path, mode & 07777) != 0)
 		fail("mode of %s", path);
@@ -1227,6 +1231,20 @@ static void wait_for_call(char *rest)
 	answer(slot);
 }
 
+/* The numbers (LSM_ID_*) of the active security modules, in their order; an errno before 6.8. */
+static void security_modules(void)
+{
+	enum { LSM_LIST_MODULES = 461 };
+	uint64_t ids[64];
+	uint32_t size = sizeof ids;
+	long n = syscall(LSM_LIST_MODULES, ids, &size, 0);
+
+	printf("%ld", n < 0 ? -(long)errno : n);
+	for (long i = 0; i < n; i++)
+		printf("%s%llu", i == 0 ? " \"" : ",", (unsigned long long)ids[i]);
+	putchar('\n');
+}
+
 static void request(char *line)
 {
 	char *rest = line;
@@ -1248,6 +1266,10 @@ static void request(char *line)
 	}
 	if (strcmp(what, "go") == 0) {
 		go_on(rest);
+		return;
+	}
+	if (strcmp(what, "lsm") == 0) {
+		security_modules();
 		return;
 	}
 	if (strcmp(what, "end") == 0) {
