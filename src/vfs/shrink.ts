@@ -48,7 +48,9 @@ function count(counts: Counts, id: number, by = 1): void {
  */
 export function shrink_dcache(k: Kernel): number {
   const counts: Counts = new Map()
-  for (const { id, d_name } of dentry.rows(k)) if (is_unhashed(d_name)) counts.set(id, 0)
+  for (const { id, d_name, d_count } of dentry.rows(k)) {
+    if (d_count === 0 && is_unhashed(d_name)) counts.set(id, 0)
+  }
   if (counts.size === 0) return 0
   count_references(k, counts)
   const free = [...counts].filter(([, references]) => references === 0).map(([id]) => id)
