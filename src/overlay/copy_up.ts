@@ -136,7 +136,7 @@ function make_temp(k: Kernel, f: CopyUp, workdir: number): void {
   temp.i_mode = lower.i_mode
   temp.i_uid = lower.i_uid
   temp.i_gid = lower.i_gid
-  temp.i_flags = lower.i_flags
+  // Immutable and append-only stay with the overlay inode: the upper file has them as an attribute (protattr).
   temp.i_count = 1
   const truncated = f.at === f.dentry && (f.flags & O_TRUNC) !== 0
   const size = is_reg(lower.i_mode) && !truncated ? lower.i_size : 0
