@@ -107,7 +107,7 @@ test('local stages are local, and nobody touches what another task owns; every f
   expect(missed.filter((stage) => !unreached.some(([pattern]) => pattern.test(stage)))).toEqual([])
   const functions = new Set([...stages].map((stage) => stage.split('.')[0]))
   expect(all_functions().filter(({ name }) => !functions.has(name))).toEqual([])
-})
+}, 300_000)
 
 const view = (k: Kernel) =>
   JSON.stringify([k.store.snapshot(), k.store.hash_lo, k.store.hash_hi, k.store.tasks()])

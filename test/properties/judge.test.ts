@@ -13,6 +13,9 @@ import { type CaseSystem, case_system } from '../../src/scenario/system.js'
 import { cost, exact_shortest } from './exact.js'
 import { attacked, racy } from './support.js'
 
+/** Milliseconds: these take a while on a busy machine. */
+const LONG = 300_000
+
 /** What both must say alike. */
 function findings(report: Report) {
   return {
@@ -81,15 +84,23 @@ const with_outcome = fc
     return { ...form, properties: [...form.properties!, { never }] }
   })
 
-test('of 900 cases of any kind', () => {
-  const { verdicts } = agree(with_outcome, 900, 200, 17)
-  expect(verdicts.get('safe')).toBeGreaterThan(300)
-  expect(verdicts.get('hole')).toBeGreaterThan(20)
-})
+test(
+  'of 900 cases of any kind',
+  () => {
+    const { verdicts } = agree(with_outcome, 900, 200, 17)
+    expect(verdicts.get('safe')).toBeGreaterThan(300)
+    expect(verdicts.get('hole')).toBeGreaterThan(20)
+  },
+  LONG,
+)
 
-test('of 100 cases in which a checked file is attacked', () => {
-  const { verdicts, causes } = agree(attacked, 100, 1200, 19)
-  // The agreement says little unless there is something to agree on.
-  expect(verdicts.get('race')).toBeGreaterThan(15)
-  expect(causes.size).toBeGreaterThan(2)
-})
+test(
+  'of 100 cases in which a checked file is attacked',
+  () => {
+    const { verdicts, causes } = agree(attacked, 100, 1200, 19)
+    // The agreement says little unless there is something to agree on.
+    expect(verdicts.get('race')).toBeGreaterThan(15)
+    expect(causes.size).toBeGreaterThan(2)
+  },
+  LONG,
+)
