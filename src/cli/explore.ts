@@ -1,6 +1,7 @@
 /** `toctoscope explore`: every interleaving of every case, a verdict for each, and the shortest counterexample. */
 
 import { Decided } from '../decided.js'
+import { BrokenInvariant } from '../explore/system.js'
 import { FastStore } from '../kernel/fast_store.js'
 import { type Execution, token_of, trace_execution } from '../trace/execution.js'
 import { count, theme, wrap } from '../trace/layout.js'
@@ -293,14 +294,19 @@ function next_without(explored: readonly Explored[]): string[] {
 
 /** Asks the judge, the unreduced search, about every case that was searched completely. @returns disagreements */
 async function ask_judge(explored: readonly Explored[], terminal: Terminal): Promise<string[]> {
-  const [{ judge }, { case_system }] = await Promise.all([
+  const [{ judge }, { depth_first }, { case_system }, { broken_invariant }] = await Promise.all([
     import('../explore/judge.js'),
+    import('../explore/depth_first.js'),
     import('../scenario/system.js'),
+    import('../scenario/invariants.js'),
   ])
   const doubts: string[] = []
   for (const { loaded, index, report } of explored) {
     if (!report.search.complete) continue
     const system = case_system(loaded.cases[index]!, `cases[${index}]`)
+    const name = `${loaded.name} ${report.case}`
+    const broken = first_breach(() => depth_first(system, { invariant: broken_invariant }))
+    if (broken !== null) doubts.push(`this is a bug in toctoscope: ${name}: ${broken}`)
     const judged = judge(system, new FastStore())
     const violated = (found: { violations: readonly { property: string }[] }) =>
       found.violations
@@ -310,7 +316,6 @@ async function ask_judge(explored: readonly Explored[], terminal: Terminal): Pro
     const same =
       violated(judged) === violated(report.search) &&
       judged.outcomes.join('\n') === report.search.outcomes.join('\n')
-    const name = `${loaded.name} ${report.case}`
     if (!same)
       doubts.push(
         `this is a bug in toctoscope: search and judge disagree about ${name} (${case_hash(loaded.cases[index]!.form)})`,
@@ -318,4 +323,15 @@ async function ask_judge(explored: readonly Explored[], terminal: Terminal): Pro
     else terminal.err(`judge agrees: ${name}: ${thousands(judged.states)} states without reduction\n`)
   }
   return doubts
+}
+
+/** What a search says that looks at the machine's own books after every stage; null if they are in order. */
+function first_breach(search: () => void): string | null {
+  try {
+    search()
+    return null
+  } catch (error) {
+    if (error instanceof BrokenInvariant) return error.message
+    throw error
+  }
 }
