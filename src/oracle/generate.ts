@@ -215,6 +215,8 @@ class Calls {
   private task: Holdings
   /** Paths of files that the set-up has. */
   private readonly known: readonly string[]
+  /** A name that is asked for more often than others, so that calls meet on one file. */
+  private readonly focus: string
 
   constructor(
     private readonly r: Random,
@@ -232,6 +234,9 @@ class Calls {
     this.task = this.tasks[0]!
     this.forked = tasks
     this.known = known_paths(world)
+    const [place] = world.free
+    const files = this.known.filter((path) => path.startsWith(`${place}/`))
+    this.focus = files.length === 0 ? 'n' : r.pick(files).slice(place!.length + 1)
   }
 
   /** Makes `count` calls, or a few more. */
@@ -259,8 +264,9 @@ class Calls {
   private below(places: readonly string[]): string {
     const { r } = this
     const place = r.pick(places)
+    if (r.chance(0.35)) return `${place}/${this.focus}`
     const there = this.known.filter((path) => path.startsWith(`${place}/`))
-    if (there.length > 0 && r.chance(0.6)) return r.pick(there)
+    if (there.length > 0 && r.chance(0.5)) return r.pick(there)
     const name = r.weighted([
       [12, () => r.pick(['f', 'f', 'g', 'h'])],
       [6, () => r.pick(['d/f', 'd/g'])],
@@ -285,7 +291,9 @@ class Calls {
   }
 
   private layer_path(): string {
-    return `${this.r.pick(this.world.layers)}/${this.r.pick(['f', 'f', 'g', 'h', 'd/f', 'd'])}`
+    const { r } = this
+    const name = r.chance(0.5) ? this.focus : r.pick(['f', 'f', 'g', 'h', 'd/f', 'd'])
+    return `${r.pick(this.world.layers)}/${name}`
   }
 
   /** A descriptor that is open; where there is none, mostly one is opened first. */
@@ -392,8 +400,11 @@ class Calls {
     const shared = r.pick([1, 1, 2])
     const offset = r.chance(0.1) ? PAGE : 0
     const length = r.pick([PAGE, 2 * PAGE])
-    const { ret } = this.add('mmap', at, length, prot, shared | 0x10, this.fd(), offset)
-    if (ret === undefined) return
+    this.map_at(at, length, prot, shared, this.fd(), offset)
+  }
+
+  private map_at(at: number, length: number, prot: number, shared: number, fd: number, offset: number): void {
+    if (this.add('mmap', at, length, prot, shared | 0x10, fd, offset).ret === undefined) return
     const { pages } = this.task
     for (let page = at; page < at + length; page += PAGE) if (!pages.includes(page)) pages.push(page)
   }
@@ -410,7 +421,10 @@ class Calls {
   }
 
   private close(): void {
-    const fd = this.fd()
+    this.close_fd(this.fd())
+  }
+
+  private close_fd(fd: number): void {
     this.add('close', fd)
     const index = this.task.fds.indexOf(fd)
     if (index >= 0) this.task.fds.splice(index, 1)
@@ -533,6 +547,63 @@ class Calls {
     else this.add('mknod', this.path(), `${type}|0755`, r.pick([0, 0x103]))
   }
 
+  /**
+   * Somebody has a file open, perhaps mapped; somebody changes it by its path; what does the first see? All of
+   * this comes about by chance too, but too seldom.
+   */
+  private reader_and_writer(): void {
+    const { r } = this
+    const path = this.path()
+    const fd = this.open_as(r.pick(['O_RDONLY', 'O_RDONLY', 'O_RDWR']), path)
+    if (fd === undefined) return
+    const reader = this.task
+    const at = r.pick(map_places)
+    if (r.chance(0.4)) this.map_at(at, PAGE, r.pick([1, 3]), r.pick([1, 2]), fd, 0)
+    this.task = r.pick(this.tasks)
+    if (r.chance(0.85)) this.change(path)
+    else this.write_to(this.layer_path_of(path))
+    this.task = reader
+    if (r.chance(0.4)) this.map_at(at, PAGE, 1, r.pick([1, 2]), fd, 0)
+    if (r.chance(0.6)) this.add('pread', fd, 9, 0)
+    if (reader.pages.includes(at)) this.add('peek', at, 3)
+  }
+
+  /** Opens a file and writes to it, or changes it by its path. */
+  private change(path: string): void {
+    const { r } = this
+    r.weighted([
+      [6, () => this.write_to(path)],
+      [1, () => this.add('truncate', path, r.pick([0, 2, 5000]))],
+      [1, () => this.add('chmod', path, r.pick(file_modes))],
+      [1, () => this.add('unlink', path)],
+      [1, () => this.add('rename', this.path(), path)],
+    ])
+  }
+
+  private write_to(path: string): void {
+    const { r } = this
+    const flags = r.pick(['O_WRONLY', 'O_RDWR', 'O_WRONLY|O_TRUNC', 'O_RDWR|O_APPEND'])
+    const fd = this.open_as(flags, path)
+    if (fd === undefined) return
+    this.add('write', fd, r.pick(['NEW', 'longer than before\n']))
+    if (r.chance(0.5)) this.close_fd(fd)
+  }
+
+  private open_as(flags: string, path: string): number | undefined {
+    const answer = this.add('open', path, `${flags}|O_NONBLOCK`)
+    this.opened(
+      answer,
+      this.world.layers.some((layer) => path.startsWith(`${layer}/`)),
+    )
+    return answer.ret
+  }
+
+  /** The file in a layer that a path of the overlay may stand for. */
+  private layer_path_of(path: string): string {
+    const { layers } = this.world
+    return layers.length === 0 || !path.startsWith('/m/') ? path : `${this.r.pick(layers)}${path.slice(2)}`
+  }
+
   private unnamed_file(): void {
     const { r } = this
     // Not in an overlay: the model has no unnamed files there.
@@ -554,6 +625,7 @@ class Calls {
     [7, 'open', () => this.close()],
     [2, 'open', () => this.descriptors()],
     [1, 'open', () => this.unnamed_file()],
+    [5, 'data', () => this.reader_and_writer()],
     [10, 'exec', () => this.check()],
     [2, 'exec', () => this.run()],
     [6, 'data', () => this.add('read', this.fd(), this.r.pick([1, 10, 5000]))],
