@@ -18,7 +18,7 @@ import { Random } from './random.js'
 const file_modes = [
   0o644, 0o755, 0o755, 0o755, 0o777, 0o666, 0o600, 0o700, 0o444, 0o555, 0o111, 0o4755, 0o2755, 0,
 ]
-const dir_modes = [0o755, 0o755, 0o755, 0o777, 0o777, 0o700, 0o555, 0o1777, 0o711, 0o2777]
+const dir_modes = [0o755, 0o755, 0o755, 0o777, 0o777, 0o700, 0o555, 0o1777, 0o1777, 0o1777, 0o711, 0o2777]
 const contents: readonly BytesForm[] = [
   '',
   'a',
