@@ -11,7 +11,7 @@ import { FastStore } from '../../src/kernel/fast_store.js'
 import type { CaseForm } from '../../src/scenario/form.js'
 import { type CaseSystem, case_system } from '../../src/scenario/system.js'
 import { cost, exact_shortest } from './exact.js'
-import { attacked, racy } from './support.js'
+import { attacked, racy, shipped } from './support.js'
 
 /** Milliseconds: these take a while on a busy machine. */
 const LONG = 300_000
@@ -101,6 +101,22 @@ test(
     // The agreement says little unless there is something to agree on.
     expect(verdicts.get('race')).toBeGreaterThan(15)
     expect(causes.size).toBeGreaterThan(2)
+  },
+  LONG,
+)
+
+test(
+  'on shipped cases that are small enough',
+  () => {
+    const small = shipped
+      .flatMap((scenario) => scenario.cases.filter((_, i) => i % 3 === 0))
+      .map((each) => case_system(each))
+      .filter((system) => depth_first(system, { fusion: false, max_states: 1500 }).complete)
+    for (const system of small) {
+      const expected = judge(system, new FastStore())
+      expect(findings(depth_first(system))).toEqual(findings(expected))
+    }
+    expect(small.length).toBeGreaterThan(5)
   },
   LONG,
 )

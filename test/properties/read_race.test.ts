@@ -43,19 +43,23 @@ describe('a mapping of the checked descriptor', () => {
   const cases = ['mmap-after', 'mmap-before'].flatMap((access) =>
     ['6.19', '7.2'].map((profile) => `access=${access} mitigation=none profile=${profile}`),
   )
-  test.each(cases)('%s: neither 10,000 runs nor the complete search break it', (name) => {
-    const system = case_system(case_named(scenario, name))
-    const report = depth_first(system)
-    expect(report.complete).toBe(true)
-    expect(report.violations).toEqual([])
-    expect(report.deadlock).toBeNull()
-    expect(report.witnesses).toContain('approved')
-    expect(report.witnesses).toContain('changed by write')
+  test.each(cases)(
+    '%s: neither 10,000 runs nor the complete search break it',
+    (name) => {
+      const system = case_system(case_named(scenario, name))
+      const report = depth_first(system)
+      expect(report.complete).toBe(true)
+      expect(report.violations).toEqual([])
+      expect(report.deadlock).toBeNull()
+      expect(report.witnesses).toContain('approved')
+      expect(report.witnesses).toContain('changed by write')
 
-    const found = random_search(system, { seed: 1, runs: 10_000 })
-    expect(found).toMatchObject({ runs: 10_000, property: null, schedule: null })
-    // What random runs end with is among what the complete search saw, and they saw more than one end.
-    expect(report.outcomes).toEqual(expect.arrayContaining([...found.outcomes]))
-    expect(found.outcomes.length).toBeGreaterThan(1)
-  })
+      const found = random_search(system, { seed: 1, runs: 10_000 })
+      expect(found).toMatchObject({ runs: 10_000, property: null, schedule: null })
+      // What random runs end with is among what the complete search saw, and they saw more than one end.
+      expect(report.outcomes).toEqual(expect.arrayContaining([...found.outcomes]))
+      expect(found.outcomes.length).toBeGreaterThan(1)
+    },
+    300_000,
+  )
 })
