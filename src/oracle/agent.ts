@@ -78,6 +78,8 @@ export function compile_agent(options: AgentOptions = {}): string {
 
 interface Waiting {
   readonly lines: string[]
+  /** How many answers there will be, where no `end` is sent. */
+  readonly count?: number
   readonly resolve: (answers: Answer[]) => void
   readonly reject: (error: Error) => void
 }
@@ -148,6 +150,21 @@ export class Agent {
     })
   }
 
+  /**
+   * Sends requests of a play that goes on, call by call: the caller knows how many of them are answered. Once
+   * all is over `request('end\n')` takes everything down. Throws as `play`.
+   *
+   * @param text  requests, a line each
+   * @param count how many answers they have
+   */
+  converse(text: string, count: number): Promise<Answer[]> {
+    return new Promise((resolve, reject) => {
+      if (this.ended !== undefined) return reject(this.ended)
+      this.waiting.push({ lines: [], count, resolve, reject })
+      this.child.stdin!.write(text)
+    })
+  }
+
   /** Ends the agent; everything that it has made is gone with it. */
   close(): void {
     this.ended ??= new OracleError('agent', 'the agent is closed')
@@ -172,6 +189,9 @@ export class Agent {
       } else {
         now.lines.push(line)
         this.said_last = line
+        if (now.count === undefined || now.lines.filter(is_answer).length < now.count) continue
+        this.waiting.shift()
+        settle(now)
       }
     }
   }
@@ -183,6 +203,9 @@ export class Agent {
     for (const each of this.waiting.splice(0)) each.reject(this.ended)
   }
 }
+
+/** A complaint about the set-up stands beside the answers. */
+const is_answer = (line: string): boolean => !line.startsWith('E ')
 
 function settle({ lines, resolve, reject }: Waiting): void {
   try {

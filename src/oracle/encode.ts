@@ -212,7 +212,7 @@ export function encode_call(form: PlayCall, known: ResultNumbers): string {
 
 const writes = new Set(['write', 'pwrite'])
 
-/** A whole play, and how many answers come before its final dot. */
+/** A whole play; its answers are followed by a line with a dot. */
 export function encode_play(play: Play): string {
   const known = new Map<string, number>()
   const lines = encode_setup(play.setup)

@@ -34,6 +34,7 @@
  *     stop KIND N NAME ARGUMENT…     as call, but the call stops on its way, see STOPS; answers `S`
  *     go N                           the call goes on; answers what it gave
  *     lsm                            answers the numbers of the active security modules
+ *     kill N                         ends a task; answers D
  *     end                            takes everything down and answers `.`
  *
  * Arguments: a number; `"text`; `@` for NULL; `$3` for what call 3 returned, `$3+4096` that and so much more,
@@ -580,7 +581,7 @@ static int uffd[MAX_TASKS]; /* the agent's, 0: none */
 static void make_args_page(struct slot *slot)
 {
 	struct uffdio_api api = { .api = UFFD_API };
-	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
 		return;
@@ -1245,6 +1246,25 @@ static void security_modules(void)
 	putchar('\n');
 }
 
+/* Ends a task, whatever it is doing; its number may be given to another. Forgets what a task could not be made for. */
+static void end_task(char *rest)
+{
+	struct slot *slot = task_named(next_word(&rest));
+
+	setup_error[0] = '\0';
+	if (slot != NULL) {
+		char state;
+
+		kill(slot->pid, SIGKILL);
+		while ((state = process_state(slot->pid)) != 0 && state != 'Z' && state != 'X')
+			sched_yield();
+		/* The child of another task stays a zombie until that ends. */
+		waitpid(slot->pid, NULL, WNOHANG);
+		slot->pid = 0;
+	}
+	puts("D");
+}
+
 static void request(char *line)
 {
 	char *rest = line;
@@ -1270,6 +1290,10 @@ static void request(char *line)
 	}
 	if (strcmp(what, "lsm") == 0) {
 		security_modules();
+		return;
+	}
+	if (strcmp(what, "kill") == 0) {
+		end_task(rest);
 		return;
 	}
 	if (strcmp(what, "end") == 0) {
