@@ -6,7 +6,7 @@ import { Agent, type AgentOptions } from './agent.js'
 import { compare, type Difference } from './compare.js'
 import { type GenerateOptions, random_play } from './generate.js'
 import { play_on_model } from './model_runner.js'
-import { type Answer, type Play, SetupRefused } from './play.js'
+import { type Answer, OracleError, type Play, SetupRefused } from './play.js'
 import { seeded } from './random.js'
 import { Reach } from './reach.js'
 import { shrink } from './shrink.js'
@@ -65,14 +65,37 @@ export async function play_on_both(
   return { model: answers, kernel: await kernel }
 }
 
+/** The least that plays need: an overlay. @throws OracleError `kernel` where there is none */
+async function need_overlay(agent: Agent): Promise<void> {
+  const layers = { dir: { lower: { dir: {} }, upper: { dir: {} }, work: { dir: {} } } }
+  const overlay = { lower: ['fs:/o/lower'], upper: 'fs:/o/upper', work: 'fs:/o/work' }
+  try {
+    await agent.play({
+      setup: {
+        filesystems: { fs: { type: 'tmpfs', tree: { o: layers } } },
+        mounts: [
+          { at: '/', filesystem: 'fs' },
+          { at: '/m', overlay },
+        ],
+      },
+      tasks: [],
+      calls: [],
+    })
+  } catch (error) {
+    if (!(error instanceof SetupRefused)) throw error
+    throw new OracleError('kernel', `this kernel mounts no overlay: ${error.message}`)
+  }
+}
+
 /**
  * Plays `count` random plays on both.
  *
- * @throws OracleError where this machine lacks something
+ * @throws OracleError where this machine lacks something, or an agent has ended: with the seed to go on from
  */
 export async function conform(options: ConformOptions): Promise<ConformResult> {
   const agents = [await Agent.start(options)]
   try {
+    await need_overlay(agents[0]!)
     while (agents.length < AGENTS) agents.push(await Agent.start(options))
     return await new Conform(agents, options).run()
   } finally {
@@ -102,16 +125,17 @@ class Conform {
 
   async run(): Promise<ConformResult> {
     const { count, seed, most = 1 } = this.options
+    const one_user = this.agents[0]!.privilege === 'user-ns'
     const ahead: Ahead[] = []
     let next = 0
     while (this.plays < count && this.disagreements.length < most && !this.options.interrupted?.()) {
       while (next < count && ahead.length < AHEAD) {
-        const made = random_play(seeded(seed + next), this.options)
+        const made = random_play(seeded(seed + next), { one_user, ...this.options })
         const kernel = this.agents[next % AGENTS]!.play(made.play)
         kernel.catch(() => {})
         ahead.push({ ...made, seed: seed + next++, kernel })
       }
-      await this.one(ahead.shift()!)
+      await this.one(ahead.shift()!).catch((error) => this.give_up(error))
     }
     await Promise.allSettled(ahead.map((each) => each.kernel))
     return {
@@ -120,6 +144,12 @@ class Conform {
       reach: this.reach,
       next_seed: seed + this.plays,
     }
+  }
+
+  private give_up(error: unknown): never {
+    if (!(error instanceof OracleError)) throw error
+    const seed = this.options.seed + this.plays
+    throw new OracleError(error.lack, `${error.message}, after ${this.plays} plays; to go on: seed ${seed}`)
   }
 
   private progress(): Progress {

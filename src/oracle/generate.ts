@@ -168,6 +168,48 @@ function paths_of(tree: TreeForm, at: string): string[] {
   })
 }
 
+/** The same world for one user: as a user namespace has it, with no device that could be opened. */
+function of_one_user({ setup, ...places }: World): World {
+  const filesystems = Object.entries(setup.filesystems ?? {}).map(([name, fs]) => {
+    return [name, { ...fs, tree: tree_of_one_user(fs.tree ?? {}) }] as const
+  })
+  const mounts = (setup.mounts ?? []).map((mount) => {
+    const options = [...new Set([...(mount.options ?? []), 'nodev' as const])]
+    return { ...mount, options }
+  })
+  return { setup: { filesystems: Object.fromEntries(filesystems), mounts }, ...places }
+}
+
+function tree_of_one_user(tree: TreeForm): TreeForm {
+  const nodes = Object.entries(tree).flatMap(([name, node]): [string, NodeForm][] => {
+    if (typeof node === 'string') return [[name, node]]
+    if ('device' in node && node.device !== 'fifo') return []
+    const { uid: _, gid: _gid, immutable: _i, append: _a, ...rest } = node as unknown as Record<string, never>
+    const left = rest as unknown as Exclude<NodeForm, string>
+    if ('mode' in left) Object.assign(left, { mode: Number(left.mode) & ~SET_ID_BITS })
+    if ('dir' in left) return [[name, { ...left, dir: tree_of_one_user(left.dir) }]]
+    return [[name, left]]
+  })
+  return Object.fromEntries(nodes)
+}
+
+/** A file loses them when it is written, unless its writer is root of the machine. */
+const SET_ID_BITS = 0o6000
+
+/** The same call where there is no uid 1000, and devices cannot be made. */
+function call_of_one_user(call: PlayCall): PlayCall {
+  const args = call.args ?? []
+  if (call.call.includes('chown')) return { ...call, args: args.map((arg) => (arg === 1000 ? 0 : arg)) }
+  if (call.call.includes('chmod'))
+    return {
+      ...call,
+      args: args.map((arg) => (typeof arg === 'number' && arg > 0o1777 ? arg & ~SET_ID_BITS : arg)),
+    }
+  const no_device = (arg: (typeof args)[number]) =>
+    typeof arg === 'string' ? arg.replace(/S_IF(CHR|BLK)/, 'S_IFREG') : arg
+  return call.call === 'mknod' ? { ...call, args: args.map(no_device) } : call
+}
+
 // --- tasks -----------------------------------------------------------------------------------------------------
 
 const capability_sets = [
@@ -178,8 +220,8 @@ const capability_sets = [
   ['CAP_FSETID'],
 ]
 
-function random_task(r: Random, name: string, world: World): PlayTask {
-  const id = r.pick([0, 0, 0, 1000, 1000, 1001])
+function random_task(r: Random, name: string, world: World, one_user: boolean): PlayTask {
+  const id = one_user ? 0 : r.pick([0, 0, 0, 1000, 1000, 1001])
   return {
     name,
     ...(id === 0 ? {} : { uid: id, gid: id }),
@@ -223,7 +265,7 @@ class Calls {
     private readonly world: World,
     private readonly model: ModelPlay,
     tasks: number,
-    private readonly only: Area | undefined,
+    private readonly options: GenerateOptions,
   ) {
     this.tasks = Array.from({ length: tasks }, (_, i) => ({
       number: i + 1,
@@ -241,7 +283,7 @@ class Calls {
 
   /** Makes `count` calls, or a few more. */
   make(count: number): PlayCall[] {
-    const choices = this.choices(this.only)
+    const choices = this.choices(this.options)
     while (this.made.length < count) {
       this.task = this.r.pick(this.tasks)
       this.r.weighted(choices)
@@ -253,7 +295,8 @@ class Calls {
     return this.play({ task: this.task.number, call, args })
   }
 
-  private play(call: PlayCall): Answer {
+  private play(form: PlayCall): Answer {
+    const call = this.options.one_user ? call_of_one_user(form) : form
     this.made.push(call)
     return this.model.call(call)
   }
@@ -650,7 +693,7 @@ class Calls {
   ]
 
   /** With `only`, the kinds of that area, and opening and closing. */
-  private choices(only: Area | undefined): (readonly [number, () => void])[] {
+  private choices({ only }: GenerateOptions): (readonly [number, () => void])[] {
     const wanted = this.kinds.filter(([, area]) => only === undefined || area === only || area === 'open')
     return wanted.map(([weight, area, make]) => [area === only ? weight * 4 : weight, make])
   }
@@ -666,6 +709,8 @@ export interface GenerateOptions {
   readonly only?: Area
   /** The model's kernel profile. */
   readonly release?: string
+  /** There is one user, root, as in a user namespace: nobody else owns files or runs, and nothing is a device. */
+  readonly one_user?: boolean
 }
 
 /**
@@ -677,14 +722,15 @@ export function random_play(
   next: () => number,
   options: GenerateOptions = {},
 ): { play: Play; model: Answer[] } {
-  const { calls = 12, only, release } = options
+  const { calls = 12, only, release, one_user = false } = options
   const r = new Random(next)
-  const world = r.chance(0.35) ? plain_world(r) : overlay_world(r)
+  const some_world = r.chance(0.35) ? plain_world(r) : overlay_world(r)
+  const world = one_user ? of_one_user(some_world) : some_world
   const tasks = Array.from({ length: r.pick([1, 1, 2, 2, 3]) }, (_, i) =>
-    random_task(r, `task${i + 1}`, world),
+    random_task(r, `task${i + 1}`, world, one_user),
   )
   const model = new ModelPlay(world.setup, tasks, release)
-  const made = new Calls(r, world, model, tasks.length, only).make(calls)
+  const made = new Calls(r, world, model, tasks.length, { only, one_user }).make(calls)
   return { play: { setup: world.setup, tasks, calls: made }, model: model.answers }
 }
 

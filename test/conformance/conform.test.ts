@@ -1,6 +1,8 @@
 /** Random programs on the model and on the kernel of this machine. `conform` plays more of them. */
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { conform, type Progress } from '../../src/oracle/conform.js'
+import { areas } from '../../src/oracle/generate.js'
 import { no_kernel } from '../oracle/support.js'
 
 describe.skipIf(no_kernel !== undefined)('random programs', () => {
@@ -27,6 +29,33 @@ describe.skipIf(no_kernel !== undefined)('random programs', () => {
     expect(told[0]!.plays).toBeGreaterThan(0)
     expect(result.plays).toBeLessThan(1000)
     expect(result.next_seed).toBe(1 + result.plays)
+  })
+
+  it('are played in a user namespace too', async () => {
+    const { disagreements, plays } = await conform({ count: 300, seed: 1, user_ns: true })
+    expect(disagreements).toEqual([])
+    expect(plays).toBe(300)
+  })
+
+  it.each(areas)('about %s are mostly that', async (only) => {
+    const { disagreements, reach } = await conform({ count: 100, seed: 1, only })
+    expect(disagreements).toEqual([])
+    expect(reach.counts.size).toBeGreaterThan(3)
+  })
+
+  it('end with one line when an agent is killed, with the seed to go on from', async () => {
+    const children = () => readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim().split(' ')
+    const before = new Set(children())
+    const running = conform({
+      count: 100_000,
+      seed: 1,
+      on_progress: () => {
+        for (const pid of children()) if (!before.has(pid)) process.kill(Number(pid), 'SIGKILL')
+      },
+    })
+    await expect(running).rejects.toThrow(
+      /^the agent .*after \d+ plays; to go on: seed \d+$/,
+    )
   })
 
   it('are shrunk to the calls that show a difference', async () => {
