@@ -83,10 +83,12 @@ export class LineCutter {
  * Answers every line of stdin on stdout, in order, until there are no more.
  *
  * @param answer what is written for a line, with its line ends; null ends it all
+ * @param over   asked after each line: whether it was the last that is answered
  */
 export async function answer_lines(
-  answer: (line: string) => string | null | Promise<string>,
+  answer: (line: string) => string | null | Promise<string | null>,
   too_long: string,
+  over: () => boolean = () => false,
 ): Promise<void> {
   const buffer = new Uint8Array(CHUNK)
   const decoder = new StringDecoder('utf8')
@@ -102,6 +104,7 @@ export async function answer_lines(
       const text = given instanceof Promise ? await given : given
       if (text === null) return void write_all(output)
       output += text
+      if (over()) return void write_all(output)
       if (output.length < OUTPUT) continue
       if (!write_all(output)) return
       output = ''

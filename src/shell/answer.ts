@@ -20,6 +20,8 @@ export interface Answer {
   /** A byte string: one character below 256 per byte. */
   readonly data?: string
   readonly stat?: StatFields
+  /** What a kernel gave, beside the model. */
+  readonly kernel?: Answer
 }
 
 /** A request that cannot be played: one line that names what is wrong with it. Nothing has happened. */

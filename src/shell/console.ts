@@ -16,7 +16,7 @@ import { type Answer, MAX_TASK, RequestError } from './answer.js'
 import { show_fds, show_inode, show_mounts, show_stack, show_tasks } from './inspect.js'
 import { task_spec } from './protocol.js'
 import { render_call, render_result } from './render.js'
-import type { Completed, Session } from './session.js'
+import type { Completed, Session, TaskSpec } from './session.js'
 import { looks_like_call, parse_call, prototype, type TypedCall } from './syntax.js'
 
 interface Command {
@@ -140,9 +140,22 @@ function help_on(name: string): string[] {
   return lines
 }
 
+/** What a line has done, for who does the same elsewhere. */
+export type Played =
+  | {
+      readonly task: number
+      readonly syscall: Syscall
+      readonly args: readonly unknown[]
+      readonly answer: Answer
+    }
+  | { readonly spawn: readonly [number, TaskSpec] }
+  | { readonly end: number }
+
 export class Console {
   /** The task that makes calls, unless a line names another. */
   current = 1
+  /** What the last line has done. */
+  played: Played[] = []
   private stages = false
   private readonly done: { readonly line: string; readonly restore: () => void }[] = []
   private undone: string[] = []
@@ -160,6 +173,7 @@ export class Console {
     const line = text.trim()
     if (line === '' || line.startsWith('#')) return []
     if (/^(quit|q)$/.test(line)) return null
+    this.played = []
     try {
       const changes = looks_like_call(line) || (command_of(line)?.command.changes ?? false)
       if (!changes) return this.run(line)
@@ -198,7 +212,11 @@ export class Console {
 
   call({ task, syscall, args }: TypedCall): readonly string[] {
     const who = task ?? this.current
-    return this.watched(who, syscall, args, () => this.session.call(who, syscall, args, { syscall, args }))
+    return this.watched(who, syscall, args, () => {
+      const answer = this.session.call(who, syscall, args, { syscall, args })
+      this.played.push({ task: who, syscall, args, answer })
+      return answer
+    })
   }
 
   begin(rest: string): readonly string[] {
@@ -248,7 +266,7 @@ export class Console {
     const refused = this.events.filter(({ kind }) => kind === 'refused').at(-1)
     const why = answer.ret === undefined ? (refused?.text ?? '') : ''
     const prefix = who === this.current ? '' : `${who}: `
-    return `${prefix}${render_call(this.session.k, who, syscall, args, answer)} ${render_result(answer, why)}`
+    return `${prefix}${render_call(syscall, args, answer)} ${render_result(answer, why)}`
   }
 
   /** Calls that slept and have returned now. */
@@ -332,15 +350,9 @@ export class Console {
   }
 
   spawn(rest: string): readonly string[] {
-    const [number = '', ...fields] = rest.split(/\s+/)
-    const given: Record<string, unknown> = { task: Number(number) }
-    for (const field of fields) {
-      const [name = '', value = ''] = field.split('=')
-      if (value === '') throw new RequestError(`spawn: expected NAME=VALUE, not ${field}`)
-      given[name] = spawn_value(name, value)
-    }
-    const [task, spec] = task_spec(given)
+    const [task, spec] = parse_spawn(rest)
     this.session.spawn(task, spec)
+    this.played.push({ spawn: [task, spec] })
     return [`task ${task} is there`]
   }
 
@@ -348,6 +360,7 @@ export class Console {
     if (rest === '') throw new RequestError('end: expected the number of a task')
     const task = this.task_of(rest)
     this.session.exit(task)
+    this.played.push({ end: task })
     return [`task ${task} has ended`, ...this.later()]
   }
 
@@ -438,6 +451,18 @@ interface Asked {
 function command_of(line: string): { command: Command; rest: string } | null {
   const [, word = '', rest = ''] = /^(\S+)\s*([\s\S]*)$/.exec(line) ?? []
   return Object.hasOwn(commands, word) ? { command: commands[word]!, rest } : null
+}
+
+/** `2 uid=1000 gid=1000`: who a new task is to be. @throws RequestError */
+export function parse_spawn(text: string): readonly [number, TaskSpec] {
+  const [number = '', ...fields] = text.trim().split(/\s+/)
+  const given: Record<string, unknown> = { task: Number(number) }
+  for (const field of fields) {
+    const [name = '', value = ''] = field.split('=')
+    if (value === '') throw new RequestError(`spawn: expected NAME=VALUE, not ${field}`)
+    given[name] = spawn_value(name, value)
+  }
+  return task_spec(given)
 }
 
 function spawn_value(name: string, value: string): unknown {

@@ -144,17 +144,21 @@ export function known_call(name: string): Syscall {
 export function encode_answer(id: unknown, answer: Answer | { readonly error: string }): string {
   const head = `{"id":${typeof id === 'number' ? id : JSON.stringify(id)},`
   if ('error' in answer) return `${head}"error":${JSON.stringify(answer.error)}}`
-  const { ret, data, stat } = answer
+  const { kernel } = answer
+  if (kernel === undefined) return `${head}${encode_fields_of(answer)}}`
+  return `${head}${encode_fields_of(answer)},"kernel":{${encode_fields_of(kernel)}}}`
+}
+
+function encode_fields_of({ ret, data, stat, errno, signal, exec }: Answer): string {
   if (ret !== undefined) {
-    if (data !== undefined) return `${head}"ret":${ret},"data":"${btoa(data)}"}`
-    if (stat !== undefined) return `${head}"ret":${ret},"stat":${encode_fields(stat)}}`
-    return `${head}"ret":${ret}}`
+    if (data !== undefined) return `"ret":${ret},"data":"${btoa(data)}"`
+    if (stat !== undefined) return `"ret":${ret},"stat":${encode_fields(stat)}`
+    return `"ret":${ret}`
   }
-  const { errno, signal, exec } = answer
-  if (errno !== undefined) return `${head}"errno":"${errno}"}`
-  if (signal !== undefined) return `${head}"signal":"${signal}"}`
-  if (exec !== undefined) return `${head}"exec":${JSON.stringify(exec)}}`
-  return `${head}"blocked":true}`
+  if (errno !== undefined) return `"errno":"${errno}"`
+  if (signal !== undefined) return `"signal":"${signal}"`
+  if (exec !== undefined) return `"exec":${JSON.stringify(exec)}`
+  return '"blocked":true'
 }
 
 function encode_fields(fields: Readonly<Record<string, number>>): string {

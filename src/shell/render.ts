@@ -31,17 +31,14 @@ function number_of(text: string): unknown {
   return text
 }
 
+/** Asked only for the values of symbolic arguments, of which a shell has none. */
+const no_kernel = null as unknown as Kernel
+
 /** `openat(AT_FDCWD, "/m/s", O_RDWR)`, with what it gave in place of the buffers. */
-export function render_call(
-  k: Kernel,
-  task: number,
-  syscall: Syscall,
-  args: readonly unknown[],
-  answer: Answer,
-): string {
+export function render_call(syscall: Syscall, args: readonly unknown[], answer: Answer): string {
   let text: string
   try {
-    text = show_call(k, task, { syscall, args: typed(args, syscall) } as CallInstruction)
+    text = show_call(no_kernel, 0, { syscall, args: typed(args, syscall) } as CallInstruction)
   } catch (error) {
     if (!(error instanceof ArgumentError)) throw error
     text = `${syscall.name}(…)`

@@ -1,7 +1,14 @@
 /** The shell as a program: lines through a pipe. */
 import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { release, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { profile_for } from '../../src/oracle/confirm.js'
+import { no_kernel } from '../oracle/support.js'
+import { Dice } from '../shell/garbage.js'
+import { sensible, spawns } from '../shell/sensible.js'
 
 const program = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url))
 
@@ -146,5 +153,56 @@ describe('wrong usage', () => {
     const run = shell('', ...args)
     expect(run.err).toMatch(message)
     expect(run.code).toBe(code)
+  })
+})
+
+describe.skipIf(no_kernel !== undefined)('shell --both and --kernel', () => {
+  const check = [
+    'openat(AT_FDCWD, "/x", O_WRONLY|O_CREAT, 0755)',
+    'execveat(AT_FDCWD, "/x", ["x"], NULL, AT_EXECVE_CHECK)',
+    'close(3)',
+    '',
+  ].join('\n')
+
+  it('shows both answers', () => {
+    const { out, code } = shell(check, '--both')
+    expect(out).toContain('  kernel: execveat(AT_FDCWD, "/x", ["x"], NULL, AT_EXECVE_CHECK) = -1 ETXTBSY\n')
+    expect(out).toContain('\nclose(3) = 0\n  kernel: close(3) = 0\n')
+    expect(code).toBe(0)
+  })
+
+  it('stops with exit code 5 where they differ', () => {
+    const { out, err, code } = shell(check, '--both', '--profile', '6.11')
+    expect(out).toContain('they differ')
+    expect(out).not.toContain('close')
+    expect(err).toContain('the model and the kernel differ: execveat')
+    expect(code).toBe(5)
+    const request = '{"id":1,"task":1,"call":"execveat","args":[-100,"/",null,null,"AT_EXECVE_CHECK"]}\n'
+    const json = shell(request.repeat(2), '--both', '--json', '--profile', '6.11')
+    expect(json.out).toBe('{"id":1,"errno":"EINVAL","kernel":{"errno":"EACCES"}}\n')
+    expect(json.code).toBe(5)
+  })
+
+  it('10,000 calls give the same answers on either', () => {
+    const dice = new Dice(5)
+    const requests = [...spawns, ...Array.from({ length: 10_000 }, (_, id) => sensible(dice, id))]
+    const input = `${requests.map((each) => JSON.stringify(each)).join('\n')}\n`
+    const kernel = shell(input, '--kernel', '--json')
+    const model = shell(input, '--json', '--profile', profile_for(release()))
+    expect(kernel.out).toBe(model.out)
+    expect(kernel.out.split('\n').length - 1).toBe(requests.length)
+  })
+
+  it('exits 6 with a message where there is no compiler', () => {
+    const cache = mkdtempSync(join(tmpdir(), 'toctoscope-test-'))
+    const env = { ...process.env, CC: '/nix/cc', XDG_CACHE_HOME: cache }
+    const run = spawnSync(process.execPath, [program, 'shell', '--kernel'], { input: '', env })
+    rmSync(cache, { recursive: true })
+    expect(run.stderr.toString()).toMatch(/^toctoscope: no C compiler: cannot run \/nix\/cc/)
+    expect(run.status).toBe(6)
+  })
+
+  it('--kernel and --both exclude each other', () => {
+    expect(shell('', '--kernel', '--both').code).toBe(2)
   })
 })
