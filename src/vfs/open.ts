@@ -593,7 +593,9 @@ const do_tmpfile = fn('do_tmpfile', { source: 'fs/namei.c', locals: filp_open },
     const { tmpfile } = ops_of(k, directory.d_sb)
     if (tmpfile === undefined) return -EOPNOTSUPP
     const ino = tmpfile(k, f.dir, create_mode(k, f))
-    const name = dentry.create(k, { d_parent: f.dir, d_name: `#${ino}/`, d_inode: ino, d_sb: directory.d_sb })
+    // A slash at the end says that it may get a name later (I_LINKABLE): not with O_EXCL.
+    const d_name = (f.flags & O_EXCL) !== 0 ? `#${ino}/excl` : `#${ino}/`
+    const name = dentry.create(k, { d_parent: f.dir, d_name, d_inode: ino, d_sb: directory.d_sb })
     inode(k, ino).i_count += 1
     f.dentry = name.id
   }),

@@ -53,9 +53,7 @@ describe.skipIf(no_kernel !== undefined)('random programs', () => {
         for (const pid of children()) if (!before.has(pid)) process.kill(Number(pid), 'SIGKILL')
       },
     })
-    await expect(running).rejects.toThrow(
-      /^the agent .*after \d+ plays; to go on: seed \d+$/,
-    )
+    await expect(running).rejects.toThrow(/^the agent .*after \d+ plays; to go on: seed \d+$/)
   })
 
   it('are shrunk to the calls that show a difference', async () => {
