@@ -33,21 +33,28 @@ export const MAX_TASK = (1 << 13) - 1
 /** The number of a task's first child; the others follow (`vfs/fork_exit.ts`). */
 export const first_child = (task: number): number => (task + 8) * 8 + 1
 
+/** The number of an inode; file systems may have the same numbers for theirs. */
+interface Numbered {
+  readonly dev: number
+  readonly number: number
+  readonly next: Numbered | undefined
+}
+
 /**
  * Numbers for inodes and devices, from 1 up in the order in which they are first seen. So the answers of the
  * model and of a kernel are the same where they say the same, and a number is never another file's.
  */
 export class Numbering {
-  private readonly inodes = new Map<number, Map<number, number>>()
+  private readonly inodes = new Map<number, Numbered>()
   private readonly devices = new Map<number, number>()
   private last = 0
 
   inode(dev: number, ino: number): number {
-    let of_number = this.inodes.get(ino)
-    if (of_number === undefined) this.inodes.set(ino, (of_number = new Map()))
-    let known = of_number.get(dev)
-    if (known === undefined) of_number.set(dev, (known = ++this.last))
-    return known
+    const first = this.inodes.get(ino)
+    for (let each = first; each !== undefined; each = each.next) if (each.dev === dev) return each.number
+    const number = ++this.last
+    this.inodes.set(ino, { dev, number, next: first })
+    return number
   }
 
   device(dev: number): number {
