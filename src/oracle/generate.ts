@@ -653,7 +653,7 @@ class Calls {
     const answer = this.add(
       'open',
       r.pick(['/t', '/t', '/t/d', '/t/f']),
-      `${r.pick(['O_RDWR', 'O_WRONLY', 'O_RDONLY'])}|O_TMPFILE`,
+      `${r.pick(['O_RDWR', 'O_WRONLY', 'O_RDONLY'])}|O_TMPFILE${r.chance(0.2) ? '|O_EXCL' : ''}`,
       0o755,
     )
     this.opened(answer)
