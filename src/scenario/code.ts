@@ -6,6 +6,7 @@ import type { Config, Kernel } from '../kernel/machine.js'
 import type { Feature } from '../kernel/profile.js'
 import { int, list, str, table } from '../kernel/schema.js'
 import type { Argument, Syscall } from '../kernel/syscall.js'
+import { task_struct } from '../vfs/task.js'
 import type { ArgumentForm, ResultRef } from './form.js'
 
 /** What a call gave: one row per named result of a task; a call that runs again replaces it. */
@@ -106,3 +107,13 @@ export interface CaseConfig extends Config {
 
 /** The instructions of the case that this kernel runs. */
 export const code_of = (k: Kernel): Code => (k.config as CaseConfig).code
+
+/** The tasks that run parts of a task's program: itself, and all that it and its children have forked. */
+export function tasks_of(k: Kernel, task: number): readonly number[] {
+  const tasks = [task]
+  for (let at = 0; at < tasks.length; at++) {
+    if (task_struct(k, tasks[at]!).children === 0) continue
+    for (const { id, parent } of task_struct.rows(k)) if (parent === tasks[at]) tasks.push(id)
+  }
+  return tasks
+}

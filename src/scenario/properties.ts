@@ -5,7 +5,7 @@
 import { errno_value } from '../kernel/errno.js'
 import type { Kernel } from '../kernel/machine.js'
 import type { Case, CodeProperty } from './builder.js'
-import { type Code, result } from './code.js'
+import { type Code, result, tasks_of } from './code.js'
 import { ScenarioError, suggestion } from './error.js'
 import type { CaseForm, OutcomeForm, PropertyForm } from './form.js'
 import { violation } from './monitor.js'
@@ -115,11 +115,14 @@ function code_property(of: Case, form: { code: string }, path: string): CodeProp
   )
 }
 
+/** A result is that of whichever task made the call: a forked child runs a part of its parent's program. */
 function holds(k: Kernel, { wanted }: Outcome): boolean {
-  return wanted.every(({ task, slot, test }) => {
-    const row = result.find(k, task, slot)
-    return row !== undefined && test(row.ret)
-  })
+  return wanted.every(({ task, slot, test }) =>
+    tasks_of(k, task).some((each) => {
+      const row = result.find(k, each, slot)
+      return row !== undefined && test(row.ret)
+    }),
+  )
 }
 
 const NONE: readonly string[] = []

@@ -4,7 +4,7 @@
  */
 import { errno_name, signal_of } from '../kernel/errno.js'
 import type { Kernel } from '../kernel/machine.js'
-import { type CallInstruction, type Code, result } from './code.js'
+import { type CallInstruction, type Code, result, tasks_of } from './code.js'
 import { approval } from './monitor.js'
 import { type Properties, reached } from './properties.js'
 
@@ -55,10 +55,12 @@ export function witness_of(k: Kernel, code: Code, properties: Properties): reado
   if (approval.rows(k).length > 0) labels.push('approved')
   code.programs.forEach((program, i) => {
     if (program.role !== 'attacker') return
-    for (const call of program.calls) {
-      const row = result.find(k, i + 1, call.slot)
-      const label = row === undefined ? undefined : attack_label(call, row.ret)
-      if (label !== undefined) labels.push(label)
+    for (const task of tasks_of(k, i + 1)) {
+      for (const call of program.calls) {
+        const row = result.find(k, task, call.slot)
+        const label = row === undefined ? undefined : attack_label(call, row.ret)
+        if (label !== undefined) labels.push(label)
+      }
     }
   })
   return labels

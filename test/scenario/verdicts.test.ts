@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { CaseBuilder } from '../../src/scenario/builder.js'
+import type { OutcomeForm } from '../../src/scenario/form.js'
 import { explore_case } from '../../src/verdicts.js'
 import { inode } from '../../src/vfs/inode.js'
 import { case_of, message_of } from './support.js'
@@ -59,7 +60,21 @@ describe('outcomes', () => {
     })
   })
 
-  test.each<[string, Record<string, string>, string]>([
+  test('of a forked child are looked at too', () => {
+    const of = (say: (s: CaseBuilder) => void) =>
+      case_of((s) => {
+        const { reader } = two(s)
+        reader.fork((child) => child.fork((grandchild) => grandchild.open('/f', 'O_RDONLY').as('o')))
+        say(s)
+      })
+    expect(explore_case(of((s) => s.never({ 'reader.o': 'ok' })))).toMatchObject({
+      verdict: 'hole',
+      property: 'never reader.o=ok',
+    })
+    expect(explore_case(of((s) => s.reaches({ 'reader.o': 'ok' })))).toMatchObject({ verdict: 'safe' })
+  })
+
+  test.each<[string, OutcomeForm, string]>([
     [
       'a task',
       { 'redaer.st': 'ok' },
