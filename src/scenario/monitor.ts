@@ -88,6 +88,13 @@ export function on_copy(k: Kernel, ino: number): void {
   unapproved.create(k, { task: k.task, object: ino })
 }
 
+/** A forked child has its parent's memory: what was approved, and which of the bytes in it were not. */
+export function inherit(k: Kernel, child: number): void {
+  for (const { slot, data_inode, bytes, approved } of approval.where(k, k.task))
+    approval.create(k, { task: child, slot, data_inode, bytes, approved })
+  for (const { object } of unapproved.where(k, k.task)) unapproved.create(k, { task: child, object })
+}
+
 /** The check failed after all, or runs again. */
 export function withdraw_approval(k: Kernel, slot: number): void {
   const row = approval.find(k, k.task, slot)

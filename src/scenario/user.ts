@@ -10,7 +10,7 @@ import { int, type Value } from '../kernel/schema.js'
 import { type Argument, decode_argument, type Parameter } from '../kernel/syscall.js'
 import { user_buffer } from '../vfs/task.js'
 import { type CallInstruction, code_of, is_ref, result } from './code.js'
-import { judge_fault, judge_use, withdraw_approval } from './monitor.js'
+import { inherit, judge_fault, judge_use, withdraw_approval } from './monitor.js'
 
 type UserFrame = Frame<{ pc: number }>
 
@@ -123,6 +123,7 @@ function begin_child(k: Kernel, child: number, call: CallInstruction): void {
     const { slot, ret, data, from, fields, at } = row
     result.create(k, { task: child, slot, ret: slot === call.slot ? 0 : ret, data, from, fields, at })
   }
+  inherit(k, child)
   begin(k, child, call.child)
 }
 

@@ -325,6 +325,34 @@ describe('approval and use', () => {
     expect(violation.rows(ran.k).map((row) => row.kind)).toEqual(['no approval'])
   })
 
+  test('a forked child may rely on what its parent checked', () => {
+    const ran = run(
+      case_of((s) => {
+        files(s)
+        const t = s.victim('t')
+        const fd = t.open('/script', 'O_RDONLY')
+        const relies = t.execveat(fd, '', null, null, 'AT_EMPTY_PATH|AT_EXECVE_CHECK')
+        t.fork((child) => child.use(child.read(fd, 100), { relies }))
+      }),
+    )
+    expect(used.rows(ran.k).map((row) => row.bytes)).toEqual(['content'])
+    expect(violation.rows(ran.k)).toEqual([])
+  })
+
+  test('what its parent read is as unapproved in a child', () => {
+    const ran = run(
+      case_of((s) => {
+        files(s)
+        s.ipe('policy_name=deny policy_version=0.0.0\nDEFAULT action=ALLOW\nDEFAULT op=EXECUTE action=DENY\n')
+        s.property('policy')
+        const t = s.victim('t')
+        const bytes = t.read(t.open('/script', 'O_RDONLY'), 100)
+        t.fork((child) => child.use(bytes))
+      }),
+    )
+    expect(violation.rows(ran.k).map((row) => row.property)).toEqual(['policy'])
+  })
+
   test('a fault in place of bytes that were approved is a use of less', () => {
     const of = case_of((s) => {
       files(s)
