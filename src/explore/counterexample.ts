@@ -63,7 +63,8 @@ export interface ShortestOptions extends Bounds {
 }
 
 const NONE = -1
-const PULSE = 1 << 12
+/** Tasks tried between two looks at the clock. */
+const TICK = 1 << 6
 
 /** Columns of numbers, one entry per (state, running task), growing. */
 class Nodes {
@@ -170,6 +171,7 @@ class Shortest {
 
   run(): ShortestResult {
     this.begin()
+    this.look_at_clock()
     while (!this.stopped && this.best === NONE && this.todo.length > 0) this.work_off_level()
     const found = this.best !== NONE
     return {
@@ -256,7 +258,7 @@ class Shortest {
       this.store.undo(mark)
       if (++choice >= choices) break
     } while (!this.stopped)
-    this.pulse()
+    this.keep_bounds()
     return moved
   }
 
@@ -338,11 +340,15 @@ class Shortest {
     return schedule.slice(0, length)
   }
 
-  private pulse(): void {
-    const { max_states, max_memory, max_time, now } = this.options
+  private keep_bounds(): void {
+    const { max_states, max_memory } = this.options
     if (max_states !== undefined && this.nodes.length > max_states) this.stop('states')
     if (max_memory !== undefined && this.nodes.bytes > max_memory) this.stop('memory')
-    if ((++this.moves & (PULSE - 1)) !== 0) return
+    if ((++this.moves & (TICK - 1)) === 0) this.look_at_clock()
+  }
+
+  private look_at_clock(): void {
+    const { max_time, now } = this.options
     if (max_time !== undefined && now !== undefined && now() - this.began >= max_time) this.stop('time')
   }
 

@@ -40,8 +40,9 @@ export interface DepthFirstOptions extends Bounds {
   readonly progress?: (progress: Progress) => boolean | void
 }
 
-/** Transitions between looks at the clock. */
+/** Transitions between two calls of `progress`, and between two looks at the clock. */
 const PULSE = 1 << 13
+const TICK = 1 << 6
 
 /** A state on the path, and how far its moves have been tried. Reused by depth. */
 class Node {
@@ -104,6 +105,7 @@ class DepthFirst {
 
   run(): Report {
     this.enter(this.store.mark(), 0, 0, 0, 0)
+    this.look_at_clock()
     while (this.height > 0 && !this.stopped) {
       const node = this.nodes[this.height - 1]!
       if (node.at >= node.tasks.length || enough(node)) this.leave(node)
@@ -205,7 +207,8 @@ class DepthFirst {
     node.moves++
     if (this.options.preemptions !== undefined && task === node.task) node.could_go_on = true
     this.transitions++
-    if ((this.transitions & (PULSE - 1)) === 0) this.pulse()
+    if ((this.transitions & (TICK - 1)) === 0) this.look_at_clock()
+    if ((this.transitions & (PULSE - 1)) === 0) this.tell_progress()
     this.enter(mark, task, choice, stages, preemptions)
   }
 
@@ -279,12 +282,15 @@ class DepthFirst {
     if (this.visited.full) this.stop('memory')
   }
 
-  private pulse(): void {
-    const { max_time, now, progress } = this.options
+  private look_at_clock(): void {
+    const { max_time, now } = this.options
     if (max_time !== undefined && now !== undefined && now() - this.began >= max_time) this.stop('time')
+  }
+
+  private tell_progress(): void {
     const { states, transitions } = this
     const depth = this.nodes[this.height - 1]!.depth
-    if (progress?.({ states, transitions, depth }) === false) this.stop()
+    if (this.options.progress?.({ states, transitions, depth }) === false) this.stop()
   }
 }
 

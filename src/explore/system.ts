@@ -37,7 +37,7 @@ export interface Bounds {
   readonly max_states?: number
   /** Stages on one path. */
   readonly max_steps?: number
-  /** Milliseconds by `now`. */
+  /** Milliseconds by `now`, of each search: a case has one of all interleavings, and perhaps one of the shortest way. */
   readonly max_time?: number
   /** Bytes of the visited set. */
   readonly max_memory?: number

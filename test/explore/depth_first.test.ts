@@ -175,6 +175,8 @@ describe('bounds', () => {
     const now = () => (time += 10)
     expect(hit(count_to(1_000_000), { max_time: 25, now })).toEqual({ complete: false, bounds: ['time'] })
     expect(hit(count_to(10), { max_time: 25, now })).toEqual({ complete: true, bounds: [] })
+    expect(hit(count_to(1000), { max_time: 2, now })).toEqual({ complete: false, bounds: ['time'] })
+    expect(hit(count_to(10), { max_time: 0, now: () => 0 })).toEqual({ complete: false, bounds: ['time'] })
   })
 
   test('memory of the visited set', () => {

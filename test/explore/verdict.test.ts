@@ -63,6 +63,13 @@ describe('the first that holds', () => {
     })
   })
 
+  test('without time nothing is decided', () => {
+    expect(decide(lost, { max_time: 0, now: () => 0 })).toMatchObject({
+      verdict: 'incomplete',
+      bounds: ['time'],
+    })
+  })
+
   test('safe', () => {
     expect(decide(never)).toMatchObject({ verdict: 'safe', counterexample: null, unwitnessed: null })
   })
