@@ -10,6 +10,10 @@ export const exit = {
   usage: 2,
   cannot_load: 3,
   incomplete: 4,
+  /** The model and a real kernel differ. */
+  disagreement: 5,
+  /** This machine lacks what was asked for. */
+  lacking: 6,
   /** A bug of toctoscope itself (EX_SOFTWARE of sysexits.h). */
   bug: 70,
 } as const
@@ -37,6 +41,10 @@ export function tell_error(
     return { text: `the schedule does not fit this scenario: ${error.message}`, code: exit.cannot_load }
   if (error instanceof LsmModuleError)
     return { text: `a security module of the scenario: ${first_line(error)}`, code: exit.cannot_load }
+  if (error instanceof Error && error.name === 'OracleError')
+    return { text: error.message, code: exit.lacking }
+  if (error instanceof Error && error.name === 'SetupRefused')
+    return { text: `this kernel refuses the set-up: ${error.message}`, code: exit.lacking }
   const place = user_files.map((file) => place_in(error, file)).find((each) => each !== null)
   if (place !== undefined)
     return { text: `${place}: the scenario's code throws ${first_line(error)}`, code: exit.cannot_load }

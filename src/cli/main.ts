@@ -8,13 +8,16 @@ import { fileURLToPath } from 'node:url'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { Scenario } from '../scenario/builder.js'
 import { VERSION } from '../version.js'
-import { add_bounds, several } from './bounds.js'
+import { add_bounds, parse_count, several } from './bounds.js'
 import { CASE_HELP } from './cases.js'
+import type { ConfirmCommandOptions } from './confirm.js'
+import type { ConformCommandOptions } from './conform.js'
 import { exit, tell_error } from './errors.js'
 import type { ExploreCommandOptions } from './explore.js'
 import { formats } from './formats.js'
 import type { Loaded } from './load.js'
 import type { ReplayOptions } from './replay.js'
+import type { ReproOptions } from './repro.js'
 import type { RunOptions } from './run.js'
 import type { ShellOptions } from './shell.js'
 import type { ShowOptions } from './show.js'
@@ -25,7 +28,8 @@ may what a program uses differ from what the kernel approved of?`
 
 const EXIT_CODES = `
 Exit codes: 0 every expectation met, 1 a verdict that was not expected, 2 wrong usage, 3 a scenario, policy,
-token or trace that cannot be loaded, 4 incomplete (a bound was hit), 70 a bug in toctoscope.
+token or trace that cannot be loaded, 4 incomplete (a bound was hit), 5 the model and this kernel differ,
+6 this machine lacks what was asked for, 70 a bug in toctoscope.
 
 Begin with:
   npx toctoscope explore overlay-copy-up`
@@ -82,6 +86,9 @@ function make_program(terminal: Terminal, files: Files, finish: Finish): Command
   add_replay(program, terminal, files, finish)
   add_show(program, terminal, files, finish)
   add_shell(program, terminal, files, finish)
+  add_confirm(program, terminal, files, finish)
+  add_repro(program, terminal, files, finish)
+  add_conform(program, terminal, finish)
   return program
 }
 
@@ -199,6 +206,55 @@ function add_show(program: Command, terminal: Terminal, files: Files, finish: Fi
       files.push(what, ...(file === undefined ? [] : [file]))
       const { show } = await import('./show.js')
       await finish(show(what, file, options, with_width(terminal, options)))
+    })
+}
+
+function add_confirm(program: Command, terminal: Terminal, files: Files, finish: Finish): void {
+  const command = program
+    .command('confirm')
+    .argument('<what>', 'a token, the name of a scenario (see list), or its file')
+    .argument('[file]', 'with a token: the scenario, where it is not a shipped one')
+    .description('play it on the kernel of this machine, and compare with the model step by step')
+    .option('--case <pattern>', CASE_HELP, several)
+    .option('--all', 'every step of every case')
+  add_bounds(command)
+    .addOption(width_option())
+    .action(async (what: string, file: string | undefined, options: ConfirmCommandOptions & Width) => {
+      files.push(what, ...(file === undefined ? [] : [file]))
+      const { confirm } = await import('./confirm.js')
+      await finish(confirm(what, file, options, with_width(terminal, options)))
+    })
+}
+
+function add_repro(program: Command, terminal: Terminal, files: Files, finish: Finish): void {
+  program
+    .command('repro')
+    .argument('<what>', 'a token, the name of a scenario (see list), or its file')
+    .argument('[file]', 'with a token: the scenario, where it is not a shipped one')
+    .description('write a C program without dependencies that plays it on any Linux')
+    .requiredOption('-o, --output <file.c>', 'where to; - is standard output')
+    .option('--case <pattern>', CASE_HELP, several)
+    .action(async (what: string, file: string | undefined, options: ReproOptions) => {
+      files.push(what, ...(file === undefined ? [] : [file]))
+      const { repro } = await import('./repro.js')
+      await finish(repro(what, file, options, terminal))
+    })
+}
+
+function add_conform(program: Command, terminal: Terminal, finish: Finish): void {
+  program
+    .command('conform')
+    .description('random programs on the model and on the kernel of this machine, compared call by call')
+    .addOption(new Option('--count <n>', 'how many programs').argParser(parse_count).default(1000))
+    .addOption(new Option('--seed <n>', 'of the first; the others follow').argParser(parse_seed).default(1))
+    .option(
+      '--only <area>',
+      'what programs are mostly about: open, exec, data, memory, attributes, names, tasks',
+    )
+    .option('--save <directory>', 'where differences are saved as cases', 'test/conformance/cases')
+    .action(async (options: ConformCommandOptions) => {
+      const { conform } = await import('./conform.js')
+      await finish(conform(options, terminal))
     })
 }
 

@@ -7,6 +7,7 @@ import { release } from 'node:os'
 import { replay, run_to_end } from '../explore/replay.js'
 import type { Bounds, Schedule } from '../explore/system.js'
 import { FastStore } from '../kernel/fast_store.js'
+import { STEPPED, step } from '../kernel/machine.js'
 import { release_names } from '../kernel/profile.js'
 import type { Case } from '../scenario/builder.js'
 import {
@@ -16,6 +17,7 @@ import {
   type SetupForm,
   type TreeForm,
 } from '../scenario/form.js'
+import { parse_profile } from '../scenario/setup.js'
 import { type CaseSystem, case_system } from '../scenario/system.js'
 import { tidy } from '../trace/tidy.js'
 import { explore_case } from '../verdicts.js'
@@ -81,6 +83,8 @@ export function profile_for(running: string): string {
 
 export interface Fitted {
   readonly of: Case
+  /** The same with the scenario's policies; null where it has none. What it claims can be played where they allow everything. */
+  readonly policed: Case | null
   /** What of the case this kernel does not judge. */
   readonly unconfirmed: readonly string[]
   /** Why it cannot be played at all; null where it can. */
@@ -114,7 +118,17 @@ export function fit_case(of: Case, machine: Machine): Fitted {
     ...(properties === undefined ? {} : { properties }),
     expect: undefined,
   }
-  return { of: { ...of, form: fitted }, unconfirmed, unplayable: why_not(form, setup) }
+  const policed = lsm === undefined ? null : { ...of, form: with_policies(form, fitted, machine) }
+  return { of: { ...of, form: fitted }, policed, unconfirmed, unplayable: why_not(form, setup) }
+}
+
+/** The running kernel's profile, but with the IPE of the case's own. */
+function with_policies(form: CaseForm, fitted: CaseForm, machine: Machine): CaseForm {
+  const own = parse_profile(case_profile(form), 'profile').features.has('ipe_execve_check')
+  const here = parse_profile(machine.profile, 'profile').features.has('ipe_execve_check')
+  const change = own === here ? '' : own ? '+ipe_execve_check' : '+-ipe_execve_check'
+  const { lsm, filesystems } = form.setup ?? {}
+  return { ...fitted, profile: `${machine.profile}${change}`, setup: { ...fitted.setup, filesystems, lsm } }
 }
 
 function said_policy(name: string, { modules, release }: Machine): string {
@@ -197,9 +211,27 @@ export interface Observed {
   readonly did_not_stop: string | null
 }
 
+/** Milliseconds after which a kernel that has not answered to a run is given up. */
+const PATIENCE = 30_000
+
+async function in_time<T>(agent: Agent, answers: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      agent.close()
+      reject(new OracleError('agent', `a run has not ended within ${PATIENCE / 1000} s; it was killed`))
+    }, PATIENCE)
+  })
+  try {
+    return await Promise.race([answers, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 /** Plays a run. @throws SetupRefused, OracleError */
 export async function observe(agent: Agent, run: KernelRun): Promise<Observed> {
-  const answers = await agent.request(encode_run(run))
+  const answers = await in_time(agent, agent.request(encode_run(run)))
   const missed = run.steps.find(({ kind }, i) => kind === 'stop' && answers[i]?.stopped !== true)
   if (missed !== undefined) {
     const did_not_stop = `${missed.text} did not stop (${stopped_by[missed.stop!]})`
@@ -237,17 +269,25 @@ export interface ConfirmOptions extends Bounds {
   readonly most_runs?: number
 }
 
-const MOST_RUNS = 100
-const MOST_FOUND = 3000
+const MOST_RUNS = 24
+const MOST_FOUND = 1000
 
 /** Explores a fitted case and puts what it claims to the kernel. @throws OracleError, ScenarioError, SetupRefused */
 export async function confirm_case(
   agent: Agent,
-  of: Case,
+  { of, policed }: Fitted,
   options: ConfirmOptions = {},
 ): Promise<Confirmation> {
-  const report = explore_case(of, options)
   const whole = case_system(of)
+  if (policed !== null) {
+    const claims = [await confirm_policed(agent, whole, policed, options)]
+    const most = options.most_runs ?? MOST_RUNS
+    const grain = { stops: agent.privilege === 'root', limit: MOST_FOUND }
+    const runs = most === 0 ? [] : playable_runs(whole, grain)
+    const rest = await play_rest(agent, whole, runs, most)
+    return { claims, ...rest, bounded: runs.length >= MOST_FOUND }
+  }
+  const report = explore_case(of, options)
   const stops = agent.privilege === 'root'
   const runs = playable_runs(whole, { stops, limit: MOST_FOUND })
   const claims: Claim[] = []
@@ -267,6 +307,75 @@ export async function confirm_case(
   } else claims.push(...(await confirm_safe(agent, whole, runs)))
   const rest = await play_rest(agent, whole, runs, options.most_runs ?? MOST_RUNS)
   return { claims, ...rest, bounded: runs.length >= MOST_FOUND }
+}
+
+/**
+ * What a case claims with its policies, in a run in which they allow everything: then a kernel without them must
+ * answer the same.
+ */
+async function confirm_policed(
+  agent: Agent,
+  fitted: CaseSystem,
+  policed: Case,
+  options: ConfirmOptions,
+): Promise<Claim> {
+  const { text, run } = policed_run(fitted, policed, options)
+  if (run === undefined) {
+    const note = 'no run of it is without the policy saying no'
+    return { text, standing: 'unconfirmed', note, shown: null }
+  }
+  const note = 'the policy part is unconfirmed; in this run the policy allows everything'
+  return claim(text, await observe(agent, kernel_run(fitted, run.schedule)), note)
+}
+
+/** What the case claims with its policies, and a run of the case without them that shows it. */
+export function policed_run(
+  fitted: CaseSystem,
+  policed: Case,
+  options: Bounds = {},
+): { text: string; run: Playable | undefined } {
+  const { verdict, property } = explore_case(policed, { ...options, remove_calls: false })
+  const text = property === null ? verdict : `${verdict}: ${property}`
+  if (verdict === 'incomplete') return { text, run: undefined }
+  const system = case_system(policed)
+  const runs = playable_runs(system, { stops: false, limit: MOST_FOUND })
+  const shows = runs.filter(({ violations }) => (property === null ? true : violations.includes(property)))
+  const allowed = shows.flatMap((run) => {
+    const schedule = follow_calls(fitted, call_order(system, run.schedule))
+    return schedule !== null && outcome_of(fitted, schedule) === run.outcome ? [{ ...run, schedule }] : []
+  })
+  return { text, run: property === null ? most_telling(allowed) : allowed[0] }
+}
+
+/** Which task returns from a call, one after another. */
+export function call_order(system: CaseSystem, schedule: Schedule): number[] {
+  const order: number[] = []
+  replay(system, new FastStore(), schedule, {
+    before: (k) => {
+      k.events = []
+    },
+    after: (_, { task }, __, events) => {
+      if (events.some(({ kind }) => kind === 'return')) order.push(task)
+    },
+  })
+  return order
+}
+
+/** The schedule in which tasks make whole calls in this order; null where one cannot. */
+export function follow_calls(system: CaseSystem, order: readonly number[]): Schedule | null {
+  const k = system.boot(new FastStore())
+  const moves: { task: number; choice: number }[] = []
+  for (const task of order) {
+    let returned = false
+    while (!returned && k.store.depth(task) > 0) {
+      k.events = []
+      if (step(k, task) !== STEPPED) return null
+      moves.push({ task, choice: 0 })
+      returned = k.events.some(({ kind }) => kind === 'return')
+    }
+    if (!returned) return null
+  }
+  return moves
 }
 
 /** Plays a schedule, or one with the same outcome that a kernel can be made to play. */
@@ -327,7 +436,7 @@ async function confirm_safe(agent: Agent, system: CaseSystem, runs: readonly Pla
 }
 
 /** The run that shows most: a check that said yes, an attack. Of these one in which others come in between. */
-function most_telling(runs: readonly Playable[]): Playable | undefined {
+export function most_telling(runs: readonly Playable[]): Playable | undefined {
   const worth = ({ witness, switches, stops }: Playable) =>
     witness.length * 100 + (switches === 3 ? 10 : 0) - stops * 1000
   return runs.reduce<Playable | undefined>(
@@ -340,7 +449,9 @@ function most_telling(runs: readonly Playable[]): Playable | undefined {
 async function play_rest(agent: Agent, system: CaseSystem, runs: readonly Playable[], most: number) {
   const seen = new Set<string>()
   const first = runs.filter(({ outcome }) => !seen.has(outcome) && seen.add(outcome))
-  const chosen = [...first, ...runs.filter((run) => !first.includes(run))].slice(0, most)
+  const others = runs.filter((run) => !first.includes(run))
+  const every = Math.max(1, Math.ceil(others.length / Math.max(most - first.length, 1)))
+  const chosen = most === 0 ? [] : [...first.slice(0, most), ...others.filter((_, i) => i % every === 0)]
   const differing: Observed[] = []
   let stopped_runs = 0
   let played = 0

@@ -56,6 +56,8 @@ export interface KernelRun {
   readonly play: Play
   readonly predicted: readonly Answer[]
   readonly steps: readonly PlayStep[]
+  /** Names that the scenario has for results, by the names that calls have here. */
+  readonly results: ReadonlyMap<string, string>
   /** Names of the tasks by number. */
   readonly names: ReadonlyMap<number, string>
   /** What programs did with the bytes they got, and what that breaks: told after a step. */
@@ -225,6 +227,7 @@ class Telling {
   private readonly steps: PlayStep[] = []
   private readonly notes: { after: number; task: number; text: string }[] = []
   private readonly names = new Map<number, string>()
+  private readonly results = new Map<string, string>()
   private readonly open = new Map<number, OpenCall>()
   /** What stands in a result of a task: the name of a call of the play, or nothing that a call gave. */
   private readonly slots = new Map<string, string>()
@@ -249,8 +252,8 @@ class Telling {
     })
     const tasks = this.system.form.tasks.map(({ program: _, role: __, ...task }) => task)
     const play: Play = { setup: this.system.form.setup ?? {}, tasks, calls: this.forms }
-    const { predicted, steps, names, notes } = this
-    return { play, predicted, steps, names, notes }
+    const { predicted, steps, names, notes, results } = this
+    return { play, predicted, steps, names, notes, results }
   }
 
   private before(k: Kernel, move: Move): void {
@@ -266,6 +269,8 @@ class Telling {
     const { pc } = k.store.frame(task, 0) as unknown as { pc: number }
     const call = code_of(k).instructions[pc] as CallInstruction
     const as = `c${this.made++}`
+    const program = code_of(k).programs[code_of(k).program_of[pc]!]!
+    this.results.set(as, program.slots[call.slot] ?? as)
     const args = call.args.map((arg, i) => this.argument(k, task, arg, call.syscall.params[i]!))
     const form = { task: this.number(task), call: call.syscall.name, args, as }
     this.open.set(task, { call, text: show_call(k, task, call), form, begun: false, stops: [] })

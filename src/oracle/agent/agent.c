@@ -991,10 +991,13 @@ static void look_for_stops(void)
 		struct fanotify_event_metadata events[16];
 		ssize_t n = watch[i] > 0 ? read(watch[i], events, sizeof events) : 0;
 		for (const struct fanotify_event_metadata *each = events; FAN_EVENT_OK(each, n); each = FAN_EVENT_NEXT(each, n)) {
-			if (is_stop(i, each))
-				event[i] = each->fd;
-			else
+			if (!is_stop(i, each)) {
 				allow(watch[i], each->fd);
+				continue;
+			}
+			/* Nobody else is to wait: the agent itself opens files, when it reads of other stops. */
+			event[i] = each->fd;
+			fanotify_mark(watch[i], FAN_MARK_FLUSH | FAN_MARK_FILESYSTEM, 0, AT_FDCWD, NULL);
 		}
 		struct pollfd fault = { .fd = uffd[i], .events = POLLIN };
 		struct uffd_msg message;

@@ -1,0 +1,140 @@
+/** `toctoscope conform`: random programs on the model and on the kernel of this machine. */
+import { release } from 'node:os'
+import { save_case } from '../oracle/cases.js'
+import { profile_for } from '../oracle/confirm.js'
+import {
+  type ConformResult,
+  conform as compare_random,
+  type Disagreement,
+  type Progress,
+} from '../oracle/conform.js'
+import { type Area, areas } from '../oracle/generate.js'
+import type { Answer, PlayCall } from '../oracle/play.js'
+import { cut, wrap } from '../trace/layout.js'
+import { quote } from '../trace/strace.js'
+import { exit, UsageError } from './errors.js'
+import { thousands } from './progress.js'
+import type { Terminal } from './terminal.js'
+
+export interface ConformCommandOptions {
+  count: number
+  seed: number
+  only?: string
+  save: string
+}
+
+/** Milliseconds between two lines of progress: on a terminal, and where nobody watches. */
+const OFTEN = 500
+const RARELY = 10_000
+/** A signal stops it after the program that is being compared. */
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const
+
+export async function conform(options: ConformCommandOptions, terminal: Terminal): Promise<number> {
+  if (options.count < 1) throw new UsageError('--count: expected at least 1')
+  const only = area_of(options.only)
+  let stop = false
+  const interrupt = () => {
+    stop = true
+  }
+  for (const signal of SIGNALS) process.on(signal, interrupt)
+  try {
+    const running = profile_for(release())
+    const { count, seed } = options
+    const result = await compare_random({
+      count,
+      seed,
+      ...(running === '6.18' ? {} : { release: running }),
+      ...(only === undefined ? {} : { only }),
+      interrupted: () => stop,
+      on_progress: progress(terminal, count),
+    })
+    if (terminal.interactive) terminal.err('\r\x1b[K')
+    return report(result, options, terminal, running)
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, interrupt)
+  }
+}
+
+function area_of(text: string | undefined): Area | undefined {
+  const found = areas.find((area) => area === text)
+  if (text !== undefined && found === undefined)
+    throw new UsageError(`--only: there is no area ${JSON.stringify(text)}; there are ${areas.join(', ')}`)
+  return found
+}
+
+function progress(terminal: Terminal, count: number): (seen: Progress) => void {
+  let last = terminal.now()
+  return (seen) => {
+    const now = terminal.now()
+    if (now - last < (terminal.interactive ? OFTEN : RARELY)) return
+    last = now
+    const rate = seen.plays / Math.max(seen.ms / 1000, 0.001)
+    const left = Math.ceil((count - seen.plays) / Math.max(rate, 0.001))
+    const line = `${thousands(seen.plays)} of ${thousands(count)} programs, ${thousands(Math.round(rate))}/s, about ${left} s left`
+    terminal.err(terminal.interactive ? `\r\x1b[K${line}` : `${line}\n`)
+  }
+}
+
+function report(
+  result: ConformResult,
+  options: ConformCommandOptions,
+  terminal: Terminal,
+  running: string,
+): number {
+  const { plays, calls, ms, disagreements, reach, next_seed } = result
+  const { width } = terminal
+  for (const each of disagreements) terminal.out(told(each, options, width))
+  const rate = Math.round(plays / Math.max(ms / 1000, 0.001))
+  const lines = [
+    `${thousands(plays)} programs, ${thousands(calls)} calls, ${thousands(rate)} programs/s; Linux ${release()}, profile ${running}`,
+    disagreements.length === 0 ? 'no difference' : `${disagreements.length} differ`,
+    '',
+    `Reached: ${thousands(reach.size)} combinations of call, result and kind of object (result how often/in how many kinds)`,
+    ...reach.lines().flatMap((line) => wrap(`  ${line}`, width, 15)),
+    '',
+    `Go on with: npx toctoscope conform --count ${options.count} --seed ${next_seed}${options.only === undefined ? '' : ` --only ${options.only}`}`,
+  ]
+  if (plays < options.count && disagreements.length === 0)
+    lines.unshift(`Interrupted after ${thousands(plays)} of ${thousands(options.count)} programs.`)
+  terminal.out(`${lines.join('\n')}\n`)
+  return disagreements.length > 0 ? exit.disagreement : exit.ok
+}
+
+/** A difference as a scenario: its calls, both answers beside each other, and where it is saved. */
+function told(
+  { seed, play, model, kernel, difference }: Disagreement,
+  options: ConformCommandOptions,
+  width: number,
+): string {
+  const name = play.calls[difference.call]!.call
+  const column = 18
+  const room = width - 2 * column - 8
+  const rows = play.calls.map((call, i) => {
+    const texts = [cut(said_call(call), room).padEnd(room), cut(said(model[i]!), column - 1).padEnd(column)]
+    const mark = i === difference.call ? ` ✗ ${difference.what}` : ''
+    return `  ${texts.join(' ')}${cut(said(kernel[i]!), column)}${mark}`.trimEnd()
+  })
+  const lines = [
+    `DIFFERENCE in ${name} (${difference.what}), found with seed ${seed}, shrunk to ${play.calls.length} calls`,
+    ...wrap(`  set-up ${JSON.stringify(play.setup)}`, width, 2),
+    ...wrap(`  tasks ${JSON.stringify(play.tasks)}`, width, 2),
+    `  ${'call'.padEnd(room)} ${'model'.padEnd(column)}kernel`,
+    ...rows,
+  ]
+  try {
+    lines.push(`Saved as ${save_case(options.save, name, release(), play, kernel)}`)
+  } catch (error) {
+    lines.push(`It could not be saved in ${options.save}: ${(error as Error).message}`)
+  }
+  return `${lines.join('\n')}\n\n`
+}
+
+const said_call = ({ task, call, args = [], as }: PlayCall): string =>
+  `${task}: ${as === undefined ? '' : `${as} = `}${call}(${args.map((arg) => JSON.stringify(arg)).join(', ')})`
+
+function said({ ret, errno, signal, exec, dead, blocked, data, fields }: Answer): string {
+  if (errno !== undefined) return errno
+  if (signal !== undefined) return signal
+  if (exec || dead || blocked) return exec ? 'exec' : dead ? 'ends' : 'blocks'
+  return `${ret}${data === undefined ? '' : ` ${quote(data)}`}${fields === undefined ? '' : ` ${JSON.stringify(fields)}`}`
+}

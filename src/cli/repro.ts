@@ -1,0 +1,156 @@
+/** `toctoscope repro`: a C program that plays it on any Linux. */
+import { existsSync, writeFileSync } from 'node:fs'
+import { run_to_end } from '../explore/replay.js'
+import type { Schedule } from '../explore/system.js'
+import { FastStore } from '../kernel/fast_store.js'
+import {
+  call_order,
+  equivalent,
+  fit_case,
+  follow_calls,
+  type Machine,
+  most_telling,
+  policed_run,
+} from '../oracle/confirm.js'
+import { OracleError } from '../oracle/play.js'
+import { to_c } from '../oracle/repro.js'
+import { kernel_run, NoStop, playable_runs } from '../oracle/stops.js'
+import type { Case } from '../scenario/builder.js'
+import { case_profile } from '../scenario/form.js'
+import { without_calls } from '../scenario/reduce.js'
+import { type CaseSystem, case_system } from '../scenario/system.js'
+import { trace_execution } from '../trace/execution.js'
+import { to_text } from '../trace/text.js'
+import { tidy } from '../trace/tidy.js'
+import { decode_token, find_case, looks_like_token } from '../trace/token.js'
+import { explore_case } from '../verdicts.js'
+import { choose_cases, pattern_of } from './cases.js'
+import { exit, LoadError } from './errors.js'
+import { type Loaded, load_scenario, shipped_names } from './load.js'
+import type { Terminal } from './terminal.js'
+
+export interface ReproOptions {
+  output: string
+  case?: readonly string[]
+}
+
+/** @param what a token, the name of a scenario, or its file */
+export async function repro(
+  what: string,
+  file: string | undefined,
+  options: ReproOptions,
+  terminal: Terminal,
+): Promise<number> {
+  const token = looks_like_token(what) && !existsSync(what) ? decode_token(what) : null
+  if (token !== null && file === undefined && !shipped_names().includes(token.scenario))
+    throw new LoadError(
+      `the token is of the scenario ${token.scenario}: give its file too, toctoscope repro TOKEN FILE`,
+    )
+  const loaded = await load_scenario(token === null ? what : (file ?? token.scenario))
+  const form = { toctoscope: 1 as const, ...loaded, cases: loaded.cases.map((each) => each.form) }
+  const chosen =
+    token === null
+      ? first_counterexample(loaded, options.case ?? [])
+      : { index: find_case(token, form), removed: token.removed, schedule: token.schedule }
+  const text = program(loaded, chosen)
+  if (options.output === '-') terminal.out(text)
+  else {
+    try {
+      writeFileSync(options.output, text)
+    } catch (error) {
+      throw new LoadError(`${options.output} cannot be written: ${(error as NodeJS.ErrnoException).code}`)
+    }
+    const binary = options.output.replace(/\.c$/, '') || 'race'
+    terminal.err(
+      `${options.output}: ${loaded.name} ${pattern_of(loaded, chosen.index)}\n  cc -Wall -Wextra -Werror -O2 ${options.output} -o ${binary} && ${binary.includes('/') ? binary : `./${binary}`}\n`,
+    )
+  }
+  return exit.ok
+}
+
+interface Chosen {
+  readonly index: number
+  readonly removed: ReturnType<typeof decode_token>['removed']
+  /** Null: what the case claims. */
+  readonly schedule: Schedule | null
+}
+
+/** The first case that fails; the first of all where none does. */
+function first_counterexample(loaded: Loaded, patterns: readonly string[]): Chosen {
+  const chosen = choose_cases(loaded, patterns)
+  const failing = chosen.find((at) => {
+    const { fitted } = fit_anywhere(loaded.cases[at]!)
+    const of = fitted.policed ?? fitted.of
+    return fitted.unplayable === null && explore_case(of, { remove_calls: false }).counterexample !== null
+  })
+  return { index: failing ?? chosen[0]!, removed: [], schedule: null }
+}
+
+/** As any kernel of the case's profile would have it, without policies. */
+function fit_anywhere(of: Case) {
+  const profile = case_profile(of.form).split('+')[0]!
+  const machine: Machine = { release: profile, profile, modules: null, privilege: 'root' }
+  return { fitted: fit_case(of, machine), profile }
+}
+
+function program(loaded: Loaded, { index, removed, schedule }: Chosen): string {
+  const whole = loaded.cases[index]!
+  const of =
+    removed.length === 0 ? whole : without_calls(whole, removed, case_system(whole, `cases[${index}]`))
+  const { fitted } = fit_anywhere(of)
+  if (fitted.unplayable !== null) throw new OracleError('kernel', fitted.unplayable)
+  const system = case_system(fitted.of)
+  const played = between_calls(
+    system,
+    schedule === null ? claimed(system, fitted) : known(of, system, schedule),
+  )
+  const run = kernel_run(system, played)
+  const { name, summary } = loaded
+  const trace = trace_execution({
+    scenario: { name, summary, cases: [fitted.of] },
+    index: 0,
+    removed: [],
+    schedule: played,
+  })
+  const text = to_text({ ...trace, token: null }, { width: 100, color: false })
+  const notes = fitted.unconfirmed.map((each) => `Not in this program: ${each.split(':')[0]}.`)
+  return to_c(run, [...text.trimEnd().split('\n'), '', ...new Set(notes)])
+}
+
+/** What shows the case's verdict. */
+function claimed(system: CaseSystem, { of, policed }: ReturnType<typeof fit_anywhere>['fitted']): Schedule {
+  if (policed !== null) {
+    const { run } = policed_run(system, policed)
+    if (run !== undefined) return run.schedule
+  }
+  const { counterexample } = explore_case(of, { remove_calls: false })
+  if (counterexample !== null)
+    return run_to_end(system, () => new FastStore(), tidy(system, counterexample.schedule))
+  const run = most_telling(playable_runs(system, { stops: false, limit: 1000 }))
+  if (run === undefined) throw new OracleError('kernel', 'no run of this case comes to its end')
+  return run.schedule
+}
+
+/** The schedule of a token, without the policies that the case may have. */
+function known(of: Case, system: CaseSystem, schedule: Schedule): Schedule {
+  const own = case_system(of)
+  const whole = run_to_end(own, () => new FastStore(), tidy(own, schedule))
+  const followed = follow_calls(system, call_order(own, whole))
+  return followed ?? whole
+}
+
+/** A schedule with the same results whose switches lie between calls. */
+function between_calls(system: CaseSystem, schedule: Schedule): Schedule {
+  try {
+    const { steps } = kernel_run(system, schedule)
+    if (steps.every(({ kind }) => kind === 'call')) return schedule
+  } catch (error) {
+    if (!(error instanceof NoStop)) throw error
+  }
+  const twin = equivalent(system, schedule, false)
+  if (twin !== undefined) return twin.schedule
+  throw new OracleError(
+    'kernel',
+    'this race needs a switch inside a call, which a plain C program cannot force; "toctoscope confirm" plays it where the kernel can be stopped',
+  )
+}

@@ -1,0 +1,143 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { no_kernel } from '../oracle/support.ts'
+import { toctoscope } from './terminal.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'toctoscope-repro-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const mounts = () => readFileSync('/proc/self/mountinfo', 'utf8')
+const as_root = process.getuid?.() === 0
+if (no_kernel === undefined && !as_root)
+  console.warn('\n*** SKIPPED: what stops calls inside the kernel: it needs root ***\n')
+
+describe.skipIf(no_kernel !== undefined)('confirm', () => {
+  it('confirms the read race and the immunity of mappings; the policy is listed apart', async () => {
+    const before = mounts()
+    const { code, out } = await toctoscope(
+      'confirm',
+      'overlay-copy-up',
+      '--case',
+      'mitigation=none,profile=7.2',
+    )
+    expect(code).toBe(0)
+    expect(out).toMatch(/access=read .*\n {2}confirmed: race: check-use/)
+    expect(out).toMatch(/access=mmap-after .*\n {2}confirmed: safe/)
+    expect(out).toMatch(/Unconfirmed[\s\S]*the policy of ipe/)
+    expect(out).toMatch(/5 confirmed, 0 differ, 0 unconfirmed/)
+    for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(100)
+    expect(mounts()).toBe(before)
+  })
+
+  it.skipIf(!as_root)('confirms ETXTBSY for a writer inside the check', async () => {
+    const { code, out } = await toctoscope('confirm', 'writer-at-check', '--case', 'any-time')
+    expect(code).toBe(0)
+    const inside = out.slice(
+      out.indexOf('the writer came inside the check'),
+      out.indexOf('the writer came after'),
+    )
+    expect(inside).toMatch(/execveat\(…\) stops while it denies writes +userfaultfd +userfaultfd/)
+    expect(inside).toMatch(/attacker +open\("\/script", O_WRONLY\) +-1 ETXTBSY +-1 ETXTBSY/)
+    expect(inside).toMatch(/execveat goes on +0 +0/)
+  })
+
+  it('plays a token', async () => {
+    const explored = await toctoscope('explore', 'path-or-descriptor', '--case', 'path,rename', '--json')
+    const { token } = JSON.parse(explored.out).cases[0]
+    const { code, out } = await toctoscope('confirm', token)
+    expect(code).toBe(0)
+    expect(out).toContain('confirmed: the execution of the token')
+  })
+
+  it('does not count what it cannot judge as confirmed', async () => {
+    const { code, out } = await toctoscope('confirm', 'plain-write-after-check', '--case', 'fs-verity')
+    expect(code).toBe(0)
+    expect(out).toContain('not played: a tmpfs has no fs-verity')
+    expect(out).toMatch(/0 confirmed, 0 differ, \d+ unconfirmed/)
+  })
+
+  it('exits 3 where there is no such scenario, 2 without one', async () => {
+    expect((await toctoscope('confirm', 'no-such')).code).toBe(3)
+    expect((await toctoscope('confirm')).code).toBe(2)
+  })
+})
+
+describe('confirm without what it needs', () => {
+  it('exits 6 without a compiler', async () => {
+    const { CC, XDG_CACHE_HOME } = process.env
+    process.env.CC = '/nowhere/cc'
+    process.env.XDG_CACHE_HOME = folder
+    try {
+      const { code, err } = await toctoscope('confirm', 'writer-at-check')
+      expect(code).toBe(6)
+      expect(err).toMatch(/^toctoscope: no C compiler: .*\n$/)
+    } finally {
+      if (CC === undefined) delete process.env.CC
+      else process.env.CC = CC
+      if (XDG_CACHE_HOME === undefined) delete process.env.XDG_CACHE_HOME
+      else process.env.XDG_CACHE_HOME = XDG_CACHE_HOME
+    }
+  })
+})
+
+describe.skipIf(no_kernel !== undefined || !as_root)('repro', () => {
+  const cases = [
+    ['overlay-copy-up', 'access=read,mitigation=none,profile=7.2'],
+    ['overlay-copy-up', 'access=mmap-after,mitigation=none,profile=7.2'],
+    ['path-or-descriptor', 'check=path,attack=symlink,profile=7.2'],
+    ['plain-write-after-check', 'access=pread,verity=none,profile=7.2'],
+    ['writer-at-check', 'writer=before,profile=7.2'],
+  ] as const
+  it.each(cases)('writes C that compiles and agrees: %s %s', async (name, pattern) => {
+    const file = join(folder, 'race.c')
+    const binary = join(folder, 'race')
+    const { code } = await toctoscope('repro', name, '--case', pattern, '-o', file)
+    expect(code).toBe(0)
+    expect(readFileSync(file, 'utf8')).toMatch(new RegExp(`^/\\*\n \\* ${name} `))
+    const cc = spawnSync('cc', ['-Wall', '-Wextra', '-Werror', '-O2', file, '-o', binary], {
+      encoding: 'utf8',
+    })
+    expect(cc.stderr).toBe('')
+    const run = spawnSync(binary, { encoding: 'utf8' })
+    expect(run.stdout).toContain('predicted and observed agree')
+    expect(run.status).toBe(0)
+  })
+
+  it('finds out when the kernel answers otherwise', async () => {
+    const { out } = await toctoscope(
+      'repro',
+      'writer-at-check',
+      '--case',
+      'writer=after,profile=7.2',
+      '-o',
+      '-',
+    )
+    const file = join(folder, 'wrong.c')
+    const binary = join(folder, 'wrong')
+    const { writeFileSync } = await import('node:fs')
+    writeFileSync(file, out.replace(/check, 0\);/, 'check, 7);'))
+    expect(spawnSync('cc', [file, '-o', binary]).status).toBe(0)
+    const run = spawnSync(binary, { encoding: 'utf8' })
+    expect(run.stdout).toContain('<-- DIFFERS')
+    expect(run.status).toBe(1)
+  })
+})
+
+describe.skipIf(no_kernel !== undefined)('conform', () => {
+  it('prints the rate, what it reached, and how to go on', async () => {
+    const { code, out } = await toctoscope('conform', '--count', '40', '--seed', '1', '--save', folder)
+    expect(code).toBe(0)
+    expect(out).toMatch(/^40 programs, [\d,]+ calls, [\d,]+ programs\/s/)
+    expect(out).toContain('no difference')
+    expect(out).toContain('conform --count 40 --seed 41')
+  })
+
+  it('names the areas that there are', async () => {
+    const { code, err } = await toctoscope('conform', '--only', 'nets')
+    expect(code).toBe(2)
+    expect(err).toContain('there are open, exec, data')
+  })
+})
