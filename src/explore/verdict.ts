@@ -25,9 +25,15 @@ export interface Verdict {
 }
 
 export interface VerdictOptions extends DepthFirstOptions {
-  /** Bounds of the search for the shortest counterexample; those of the complete search unless told. */
+  /** Bounds of the search for the shortest counterexample; unless told those of the complete search, if they are enough. */
   readonly shortest?: Bounds
 }
+
+/**
+ * What the search for the shortest way to something that was found may take at least, in states and in bytes:
+ * a bound that is good enough to find it must not make the answer another one.
+ */
+const ENOUGH = { max_states: 200_000, max_memory: 1 << 26 }
 
 /** Preemptions tried where the complete search gave up without finding anything: most races need no more. */
 const FEW = 2
@@ -67,7 +73,13 @@ function found(
   schedule: Schedule,
 ): Verdict {
   const { preemptions: _, ...bounds } = options
-  const result = shortest(system, goal, { ...bounds, ...options.shortest })
+  const { max_states, max_memory } = options
+  const result = shortest(system, goal, {
+    ...bounds,
+    ...(max_states === undefined ? {} : { max_states: Math.max(max_states, ENOUGH.max_states) }),
+    ...(max_memory === undefined ? {} : { max_memory: Math.max(max_memory, ENOUGH.max_memory) }),
+    ...options.shortest,
+  })
   const counterexample = result.counterexample ?? {
     schedule,
     preemptions: count_preemptions(system, new FastStore(), schedule),

@@ -29,7 +29,7 @@ export interface Properties {
   readonly never: readonly Outcome[]
   readonly reaches: readonly Outcome[]
   readonly code: readonly CodeProperty[]
-  /** Names of all. */
+  /** Names of all, in the order of the case. */
   readonly names: readonly string[]
 }
 
@@ -37,6 +37,13 @@ export interface Properties {
 export function outcome_name(kind: 'never' | 'reaches', outcome: OutcomeForm): string {
   const parts = Object.entries(outcome).map(([name, value]) => `${name}=${value}`)
   return `${kind} ${parts.join(' ')}`
+}
+
+function property_name(form: PropertyForm): string {
+  if (typeof form === 'string') return form
+  if ('never' in form) return form.name ?? outcome_name('never', form.never)
+  if ('reaches' in form) return form.name ?? outcome_name('reaches', form.reaches)
+  return form.code
 }
 
 function compile_outcome(outcome: OutcomeForm, code: Code, path: string): Wanted[] {
@@ -85,16 +92,13 @@ export function compile_properties(of: Case, code: Code, path: string): Properti
   forms.forEach((form, i) => {
     const at = `${path}[${i}]`
     if (typeof form === 'string') watched.add(form)
-    else if ('never' in form)
-      never.push(outcome_of(form.never, form.name ?? outcome_name('never', form.never), code, `${at}.never`))
+    else if ('never' in form) never.push(outcome_of(form.never, property_name(form), code, `${at}.never`))
     else if ('reaches' in form)
-      reaches.push(
-        outcome_of(form.reaches, form.name ?? outcome_name('reaches', form.reaches), code, `${at}.reaches`),
-      )
+      reaches.push(outcome_of(form.reaches, property_name(form), code, `${at}.reaches`))
     else by_code.push(code_property(of, form, at))
   })
   if (watched.has('parity')) throw new ScenarioError(path, 'parity is not modelled yet')
-  const names = [...watched, ...[...never, ...reaches, ...by_code].map((each) => each.name)]
+  const names = [...new Set(forms.map(property_name))]
   return { watched, never, reaches, code: by_code, names }
 }
 
@@ -127,14 +131,14 @@ function holds(k: Kernel, { wanted }: Outcome): boolean {
 
 const NONE: readonly string[] = []
 
-/** Names of the properties that are violated in this state. A violation stays in every later state. */
+/** Names of the properties that are violated in this state, in their order. A violation stays in every later state. */
 export function violated(k: Kernel, properties: Properties): readonly string[] {
   const rows = violation.rows(k)
   if (rows.length === 0 && properties.never.length === 0 && properties.code.length === 0) return NONE
   const names = rows.map((row) => row.property)
   for (const outcome of properties.never) if (holds(k, outcome)) names.push(outcome.name)
   for (const property of properties.code) if (property.violated(k)) names.push(property.name)
-  return [...new Set(names)]
+  return names.length < 2 ? names : properties.names.filter((name) => names.includes(name))
 }
 
 /** Names of the outcomes to be reached that this state shows. */

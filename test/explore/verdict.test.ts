@@ -95,3 +95,10 @@ test('where the shortest counterexample is out of bounds, the one that was found
   expect(verdict.counterexample!.preemptions).toBe(2)
   expect(verdict.report.complete).toBe(true)
 })
+
+test('a bound within which something was found does not change what is said of it', () => {
+  const whole = decide(lost)
+  const { verdict, property, counterexample, minimal } = decide(lost, { max_memory: 1, max_states: 8 })
+  expect({ verdict, property, minimal }).toEqual({ verdict: 'race', property: 'lost', minimal: true })
+  expect(counterexample).toEqual(whole.counterexample)
+})

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import overlay from '../../scenarios/overlay-copy-up.js'
 import type { CaseBuilder } from '../../src/scenario/builder.js'
-import type { OutcomeForm } from '../../src/scenario/form.js'
+import { case_name, type OutcomeForm } from '../../src/scenario/form.js'
 import { explore_case } from '../../src/verdicts.js'
 import { inode } from '../../src/vfs/inode.js'
 import { case_of, message_of } from './support.js'
@@ -140,6 +141,24 @@ describe('witnesses', () => {
     })
     expect(explore_case(of, { max_states: 3 })).toMatchObject({ verdict: 'incomplete', bounds: ['states'] })
   })
+})
+
+const NAME = 'access=read mitigation=none profile=7.2'
+test('with little memory the same is said of what is found', () => {
+  const of = overlay.cases.find(({ form }) => case_name(form) === NAME)!
+  const { verdict, property, steps, minimal, cause } = explore_case(of)
+  expect(property).toBe('check-use')
+  expect(explore_case(of, { max_memory: 1 })).toMatchObject({ verdict, property, steps, minimal, cause })
+})
+
+test('of several properties that are violated at once the first is named', () => {
+  const of = (first: string, second: string) =>
+    case_of((s) => {
+      two(s).reader.stat('/f').as('st')
+      for (const name of [first, second]) s.never({ 'reader.st': 'ok' }, name)
+    })
+  expect(explore_case(of('a', 'b')).property).toBe('a')
+  expect(explore_case(of('b', 'a')).property).toBe('b')
 })
 
 describe('a property that is code', () => {
