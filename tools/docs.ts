@@ -1,6 +1,6 @@
 /**
  * Regenerates what the documents show of the program: the output below each command of a `console` block, the
- * table of modelled kernel functions, and the JSON Schema of scenarios. `npm run docs` writes them;
+ * fidelity ledger, and the JSON Schema of scenarios. `npm run docs` writes them;
  * test/docs compares them with what is committed.
  */
 import { execFileSync } from 'node:child_process'
@@ -9,6 +9,11 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { all_functions, type Fn } from '../src/kernel/fn.ts'
 import '../src/model.ts'
+import { FastStore } from '../src/kernel/fast_store.ts'
+import { load_cases } from '../src/oracle/cases.ts'
+import { play_on_model } from '../src/oracle/model_runner.ts'
+import type { Play } from '../src/oracle/play.ts'
+import { parse_table } from '../test/conformance/table.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const program = join(root, 'dist/src/cli/main.js')
@@ -44,28 +49,78 @@ export function with_outputs(text: string): string {
   })
 }
 
-/** Every kernel function of the model, by source file. */
-export function function_table(): string {
-  const by_source = new Map<string, Fn[]>()
-  for (const fn of all_functions()) by_source.set(fn.source, [...(by_source.get(fn.source) ?? []), fn])
-  const rows = [...by_source].sort().flatMap(([source, functions]) =>
-    functions
-      .sort((a, b) => (a.name < b.name ? -1 : 1))
-      .map((fn) => {
-        const stages = fn.steps
-          .filter((step) => step.kind === 'stage' && !step.local)
-          .map((step) => `\`${step.name}\``)
-        return `| ${source} | \`${fn.name}\` | ${stages.join(', ') || '-'} | ${fn.since || '-'} |`
-      }),
-  )
-  return `# The modelled kernel functions
+/** The kernel on which the saved cases and tables were seen; tests play them again wherever there is one. */
+const SEEN_ON = '6.18.44'
 
-Made from the code by \`npm run docs\`. The stages are those at which other tasks can come between; calls and steps that
-concern nobody else are left out. "Since" is given where the modelled behaviour began within the profiles or matters.
+/** Every case that a kernel has answered: the tables of test/conformance, and the differences that were found. */
+function seen_plays(): { name: string; about: string; play: Play }[] {
+  const tables = join(root, 'test/conformance/tables')
+  const rows = readdirSync(tables).flatMap((name) => parse_table(readFileSync(join(tables, name), 'utf8')))
+  return [
+    ...rows.map(({ name, play }) => ({ name, about: '', play })),
+    ...load_cases(join(root, 'test/conformance/cases')),
+  ]
+}
 
-| source | function | stages | since |
-| --- | --- | --- | --- |
-${rows.join('\n')}
+/** In how many of the seen cases each kernel function ran. */
+function seen_functions(): Map<string, number> {
+  const counts = new Map<string, number>()
+  const push = FastStore.prototype.push
+  for (const { play } of seen_plays()) {
+    const ran = new Set<string>()
+    FastStore.prototype.push = function (task, fn, values) {
+      ran.add(fn.name)
+      return push.call(this, task, fn, values)
+    }
+    play_on_model(play)
+    for (const name of ran) counts.set(name, (counts.get(name) ?? 0) + 1)
+  }
+  FastStore.prototype.push = push
+  return counts
+}
+
+const count = (n: number, noun: string) => `${n} ${noun}${n === 1 ? '' : 's'}`
+
+function ledger_row(fn: Fn, seen: number): string {
+  const stages = fn.steps
+    .filter((step) => step.kind === 'stage' && !step.local)
+    .map((step) => `\`${step.name}\``)
+  const standing = seen > 0 ? `seen on ${SEEN_ON}: ${count(seen, 'case')}` : 'source only'
+  return `| ${fn.source} | \`${fn.name}\` | ${stages.join(', ') || '-'} | ${fn.since || '-'} | ${standing} |`
+}
+
+/** The fidelity ledger: every kernel function of the model, where it comes from, and how it is known. */
+export function fidelity_ledger(): string {
+  const seen = seen_functions()
+  const functions = all_functions()
+    .filter(({ source }) => /^[\w/-]+\.[ch]$/.test(source))
+    .sort((a, b) => (`${a.source} ${a.name}` < `${b.source} ${b.name}` ? -1 : 1))
+  const differences = load_cases(join(root, 'test/conformance/cases'))
+  return `# The fidelity ledger
+
+Made from the code and from \`test/conformance\` by \`npm run docs\`.
+
+A function is *seen* where cases that a running kernel ${SEEN_ON} has answered run through it and the model gives the
+same answers; the tests play them again on the model, and on the kernel of the machine where there is one. *Source
+only* means that its rules were read in the kernel's source or documentation. The stages are those at which other
+tasks can come between; calls and steps that concern nobody else are left out. "Since" is given where it matters.
+
+| source | function | stages | since | standing |
+| --- | --- | --- | --- | --- |
+${functions.map((fn) => ledger_row(fn, seen.get(fn.name) ?? 0)).join('\n')}
+
+## Rules outside these functions
+
+| source | what | standing |
+| --- | --- | --- |
+| security/commoncap.c | \`prctl\` of securebits (\`src/lsm/capability.ts\`) | seen on ${SEEN_ON}: test/conformance/tables/securebits.txt |
+| security/ipe | policy grammar, evaluation, hooks, audit records (\`src/lsm/ipe\`) | source only: no kernel at hand runs IPE |
+| drivers/md, fs/verity | what security modules learn of dm-verity and fs-verity (\`src/integrity\`) | source only |
+| security/security.c | order of the chain, first answer other than 0 ends it (\`src/kernel/security.ts\`) | source only |
+
+## Differences that were found, and are tests now
+
+${differences.map(({ name, about }) => `- \`${name}\`: ${about}`).join('\n')}
 `
 }
 
@@ -83,7 +138,7 @@ function documents(): string[] {
 export async function regenerate(): Promise<Map<string, string>> {
   const made = new Map<string, string>()
   for (const path of documents()) made.set(path, with_outputs(readFileSync(join(root, path), 'utf8')))
-  made.set('docs/functions.md', function_table())
+  made.set('docs/fidelity.md', fidelity_ledger())
   made.set('docs/scenario.schema.json', await schema())
   return made
 }
