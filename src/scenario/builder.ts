@@ -543,9 +543,18 @@ export function make_scenario<const P extends Params>(source: ScenarioSource<P>)
   }
   if (typeof source.build !== 'function')
     throw new ScenarioError('build', 'expected a function that builds a case')
+  check_params(source.params ?? {})
   return new Scenario(source, () =>
     combinations(source.params ?? {}).map((params) => build_case(source, params)),
   )
+}
+
+/** A parameter without values would leave no case at all, and nothing would be explored. */
+function check_params(params: Params): void {
+  for (const [name, values] of Object.entries(params)) {
+    if (!Array.isArray(values) || values.length === 0)
+      throw new ScenarioError(`params.${name}`, `expected a list of at least one value, not ${show(values)}`)
+  }
 }
 
 function build_case<P extends Params>(source: ScenarioSource<P>, params: Record<string, ParamValue>): Case {
@@ -558,6 +567,7 @@ function build_case<P extends Params>(source: ScenarioSource<P>, params: Record<
 
 /** A scenario that is data already. Code that it names is not there. */
 export function scenario_from_form(form: ScenarioForm): Scenario {
+  if (form.cases.length === 0) throw new ScenarioError('cases', 'expected at least one case')
   const code = { modules: new Map(), properties: new Map() }
   return new Scenario(form, () => form.cases.map((each) => ({ form: each, code })))
 }

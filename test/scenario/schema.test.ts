@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import overlay from '../../scenarios/overlay-copy-up.js'
-import { scenario_from_form } from '../../src/scenario/builder.js'
+import { make_scenario, type Params, scenario_from_form } from '../../src/scenario/builder.js'
 import { ScenarioError } from '../../src/scenario/error.js'
 import { json_schema, validate_scenario } from '../../src/scenario/schema.js'
 import { message_of } from './support.js'
@@ -112,4 +112,13 @@ describe('the schema', () => {
       '../../docs/scenario.schema.json',
     )
   })
+})
+
+test('there is at least one case', () => {
+  const with_params = (params: Params) =>
+    message_of(() => make_scenario({ name: 'a', summary: 'b', params, build: () => {} }))
+  expect(with_params({ a: [1], b: [] })).toBe('params.b: expected a list of at least one value, not []')
+  expect(with_params({ b: 1 } as never)).toBe('params.b: expected a list of at least one value, not 1')
+  const none = { toctoscope: 1, name: 'a', summary: 'b', cases: [] } as const
+  expect(message_of(() => scenario_from_form(none))).toBe('cases: expected at least one case')
 })
