@@ -1,0 +1,208 @@
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { replay } from '../../src/explore/replay.ts'
+import { FastStore } from '../../src/kernel/fast_store.ts'
+import { Agent } from '../../src/oracle/agent.ts'
+import { fit_case, type Machine, machine_of, observe, profile_for } from '../../src/oracle/confirm.ts'
+import { c_string } from '../../src/oracle/repro.ts'
+import { kernel_run, NoStop, type Playable, playable_runs, type StopKind } from '../../src/oracle/stops.ts'
+import type { Case } from '../../src/scenario/builder.ts'
+import type { CaseForm, OpForm } from '../../src/scenario/form.ts'
+import { type CaseSystem, case_system } from '../../src/scenario/system.ts'
+import { no_kernel } from './support.ts'
+
+const is_root = process.getuid?.() === 0
+if (no_kernel === undefined && !is_root)
+  console.warn('\n*** SKIPPED: stops inside calls: they need root ***\n')
+
+const of = (form: CaseForm): Case => ({ form, code: { modules: new Map(), properties: new Map() } })
+
+/** A checker and a writer of one file: on a tmpfs, or on a lower layer. */
+function two(checker: readonly OpForm[], writer: readonly OpForm[], overlay = false): CaseSystem {
+  const script = { file: 'lower bytes', mode: 0o777 }
+  const filesystems = {
+    low: { type: 'tmpfs' as const, tree: { s: script, l: { dir: {} } } },
+    up: { type: 'tmpfs' as const, tree: { u: { dir: {} }, w: { dir: {} } } },
+  }
+  const layers = { lower: ['low'], upper: 'up:/u', work: 'up:/w' }
+  const mounts = overlay
+    ? [
+        { at: '/', overlay: layers },
+        { at: '/l', filesystem: 'low' },
+      ]
+    : [{ at: '/', filesystem: 'low' }]
+  const tasks = [
+    { name: 'a', program: checker },
+    { name: 'b', program: writer },
+  ]
+  return case_system(of({ profile: '6.18', setup: { filesystems, mounts }, tasks, properties: [] }))
+}
+
+const call = (
+  name: string,
+  args: CaseForm['tasks'][number]['program'][number] | unknown[],
+  as: string,
+): OpForm => ({ call: name, args, as, on_error: 'continue' }) as OpForm
+
+const check = call('execveat', [-100, '/s', null, null, 'AT_EXECVE_CHECK'], 'check')
+const write_open = (as = 'open') => call('openat', [-100, '/s', 'O_WRONLY', 0], as)
+
+/** The run in which `b` runs while `a` stands at a stop of this kind. */
+function stopped_run(system: CaseSystem, kind: StopKind, task: number): Playable {
+  const found = playable_runs(system, { stops: true, limit: 1000 }).find(({ schedule }) => {
+    const { steps } = kernel_run(system, schedule, kind)
+    const at = steps.findIndex(({ stop }) => stop === kind)
+    return (
+      at >= 0 && steps[at]!.task === task && steps[at + 1]!.task !== task && steps[at + 1]!.kind === 'call'
+    )
+  })
+  expect(found).toBeDefined()
+  return found!
+}
+
+describe('schedules for a kernel', () => {
+  const system = two([check], [write_open()])
+
+  it('have every order of whole calls', () => {
+    const runs = playable_runs(system, { stops: false, limit: 100 })
+    expect(runs.map(({ stops }) => stops)).toEqual([0, 0])
+    expect(new Set(runs.map(({ outcome }) => outcome)).size).toBe(2)
+  })
+
+  it('have stops inside calls', () => {
+    const runs = playable_runs(system, { stops: true, limit: 100 })
+    expect(new Set(runs.map(({ outcome }) => outcome)).size).toBe(3)
+  })
+
+  it('refuse a switch where no kernel can be stopped', () => {
+    const [first] = playable_runs(system, { stops: false, limit: 1 })
+    const own = first!.schedule.filter(({ task }) => task === 1)
+    const others = first!.schedule.filter(({ task }) => task === 2)
+    const torn = [...others.slice(0, 3), ...own.slice(0, 1)]
+    expect(() => kernel_run(system, torn)).toThrow(NoStop)
+  })
+
+  it('predict what the model answers', () => {
+    const [first] = playable_runs(system, { stops: false, limit: 1 })
+    const { play, predicted } = kernel_run(system, first!.schedule)
+    expect(play.calls.map((each) => each.call)).toEqual(['execveat', 'openat'])
+    expect(predicted).toEqual([{ ret: 0 }, { ret: 3 }])
+    expect(system.violations(replay(system, new FastStore(), first!.schedule))).toEqual([])
+  })
+})
+
+describe('what fits this kernel', () => {
+  const machine: Machine = { release: '6.18.1', profile: '6.18', modules: ['capability'], privilege: 'root' }
+  const tasks = [{ name: 'a', program: [] }]
+
+  it('is the nearest profile that is not newer', () => {
+    expect(['6.12.117', '6.13.0', '6.15-rc1', '6.18.44-x', '6.20', '7.2.1', '9.9'].map(profile_for)).toEqual([
+      '6.12',
+      '6.12',
+      '6.14',
+      '6.18',
+      '6.19',
+      '7.2',
+      '7.3',
+    ])
+    expect(() => profile_for('5.15.0')).toThrow(/oldest kernel that is modelled is 6\.11/)
+  })
+
+  it('leaves out policies, and says so', () => {
+    const setup = { lsm: { ipe: { policy: 'x' } } }
+    const {
+      of: fitted,
+      policed,
+      unconfirmed,
+    } = fit_case(of({ setup, tasks, properties: ['policy'] }), machine)
+    expect(fitted.form.setup).not.toHaveProperty('lsm')
+    expect(fitted.form.properties).toEqual([])
+    expect(policed!.form.setup!.lsm).toEqual(setup.lsm)
+    expect(unconfirmed[0]).toBe('the policy of ipe: not among the active modules (capability)')
+  })
+
+  it('does not play what no kernel has', () => {
+    const proposal = of({ profile: '7.2+ovl_read_pinned', tasks })
+    expect(fit_case(proposal, machine).unplayable).toBe('no kernel has ovl_read_pinned')
+    const disk = { type: 'ext4' as const, tree: { s: { file: 'x', verity: {} } } }
+    const verity = of({ setup: { filesystems: { disk }, mounts: [{ at: '/', filesystem: 'disk' }] }, tasks })
+    expect(fit_case(verity, machine).unplayable).toMatch(/tmpfs has no fs-verity/)
+  })
+})
+
+describe('bytes in C', () => {
+  it('are escaped so that nothing else is meant', () => {
+    expect(c_string('a"\\\n\0' + '1??/')).toBe('"a\\"\\\\\\n\\0001\\?\\?/"')
+  })
+})
+
+describe.skipIf(no_kernel !== undefined || !is_root)('stops on the running kernel', () => {
+  let agent: Agent
+  let mounts = ''
+  beforeAll(async () => {
+    mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+    agent = await Agent.start()
+  })
+  afterAll(() => {
+    agent.close()
+    expect(readFileSync('/proc/self/mountinfo', 'utf8')).toBe(mounts)
+  })
+
+  async function play(system: CaseSystem, kind: StopKind, task = 1) {
+    const run = kernel_run(system, stopped_run(system, kind, task).schedule, kind)
+    const observed = await observe(agent, run)
+    expect(observed.did_not_stop).toBeNull()
+    expect(observed.differences).toEqual([])
+    return run.steps.map(({ kind: what, call: at }) => (what === 'stop' ? 'stop' : run.predicted[at]))
+  }
+
+  it('a check before it denies writes: the writer comes in, and the check fails', async () => {
+    expect(await play(two([check], [write_open()]), 'exec_open')).toEqual([
+      'stop',
+      { ret: 3 },
+      { errno: 'ETXTBSY' },
+    ])
+  })
+
+  it('a check that denies writes: the writer is refused', async () => {
+    expect(await play(two([check], [write_open()]), 'exec_args')).toEqual([
+      'stop',
+      { errno: 'ETXTBSY' },
+      { ret: 0 },
+    ])
+  })
+
+  it('a check through an overlay', async () => {
+    const system = two([check], [write_open()], true)
+    expect(await play(system, 'exec_open')).toEqual(['stop', { ret: 3 }, { errno: 'ETXTBSY' }])
+    expect(await play(system, 'exec_args')).toEqual(['stop', { errno: 'ETXTBSY' }, { ret: 0 }])
+  })
+
+  it.each(['copy_up_open', 'copy_up_read'] as const)(
+    '%s: what is written to the lower file meanwhile is copied',
+    async (kind) => {
+      const copies = [
+        write_open('o'),
+        call('openat', [-100, '/s', 'O_RDONLY', 0], 'r'),
+        call('read', [{ $: 'r' }, 64], 'bytes'),
+      ]
+      const changes = [call('truncate', ['/l/s', 5], 'cut')]
+      const answers = await play(two(copies, changes, true), kind)
+      expect(answers[0]).toBe('stop')
+      expect(answers.at(-1)).toEqual({ ret: 11, data: 'lower\0\0\0\0\0\0' })
+    },
+  )
+
+  it('tells which security modules are active', async () => {
+    const { modules, profile } = await machine_of(agent)
+    expect(modules === null || modules.includes('capability')).toBe(true)
+    expect(profile).toBe(profile_for((await import('node:os')).release()))
+  })
+
+  it('finds out when the kernel answers otherwise', async () => {
+    const system = two([check], [write_open()])
+    const run = kernel_run(system, playable_runs(system, { stops: false, limit: 1 })[0]!.schedule)
+    const wrong = { ...run, predicted: [{ errno: 'EACCES' }, run.predicted[1]!] }
+    expect((await observe(agent, wrong)).differences).toMatchObject([{ call: 0, what: 'result' }])
+  })
+})
