@@ -24,6 +24,7 @@ export type CauseKind =
   | 'another change'
   | 'the check did not look'
   | 'nobody'
+  | 'not reached'
 
 /** What made the difference. */
 export interface Cause {
@@ -90,6 +91,9 @@ const nobody: Cause = {
   text: 'nobody changed anything: the program uses other bytes than those that the check judged',
   ...no_step,
 }
+
+/** Of an outcome that some run had to have, and none has. */
+export const not_reached: Cause = { kind: 'not reached', text: 'no run reaches it', ...no_step }
 
 /** The check said yes about an object that the policy does not approve. */
 function approved_without_looking(k: Kernel, task: number, use: number): boolean {

@@ -2,7 +2,7 @@
  * Explores a case and says everything about it that a report wants: the verdict, the shortest counterexample
  * without the calls that do not matter, what caused it, and by what a `safe` is witnessed.
  */
-import { type Cause, cause_of } from './causes.js'
+import { type Cause, cause_of, not_reached } from './causes.js'
 import type { Decided } from './decided.js'
 import type { Counterexample } from './explore/counterexample.js'
 import { count_preemptions, ReplayError, replay } from './explore/replay.js'
@@ -47,6 +47,8 @@ export interface CaseReport {
   /** Labels of what runs showed, for `safe`; and what is missing for it to mean something. */
   readonly witnesses: readonly string[]
   readonly unwitnessed: string | null
+  /** Names of the outcomes that had to be reached and that no run reached: such a hole has no counterexample. */
+  readonly unreached: readonly string[]
   readonly outcomes: readonly string[]
   /** The counterexample: a schedule of `system`, which is the case without the calls in `removed`. */
   readonly counterexample: Counterexample | null
@@ -85,9 +87,10 @@ export function explore_case(of: Case, options: ExploreOptions = {}, path = ''):
     steps: shown.counterexample?.schedule.length ?? null,
     preemptions: shown.counterexample?.preemptions ?? null,
     minimal: found.minimal,
-    cause: shown.counterexample === null ? null : cause_of(shown.system, shown.counterexample.schedule),
+    cause: unreached.length > 0 ? not_reached : cause_shown(shown),
     witnesses: report.witnesses,
     unwitnessed: unreached.length > 0 ? null : found.unwitnessed,
+    unreached,
     outcomes: report.outcomes,
     counterexample: shown.counterexample,
     removed: shown.removed,
@@ -95,6 +98,9 @@ export function explore_case(of: Case, options: ExploreOptions = {}, path = ''):
     search: report,
   }
 }
+
+const cause_shown = ({ system, counterexample }: Shown): Cause | null =>
+  counterexample === null ? null : cause_of(system, counterexample.schedule)
 
 function is_expected(expected: ExpectationForm | null, verdict: Verdict, property: string | null): boolean {
   if (expected === null) return true

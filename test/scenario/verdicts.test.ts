@@ -56,6 +56,8 @@ describe('outcomes', () => {
     expect(report).toMatchObject({
       verdict: 'hole',
       property: 'the file goes',
+      unreached: ['the file goes'],
+      cause: { kind: 'not reached', text: 'no run reaches it' },
       counterexample: null,
       steps: null,
     })
