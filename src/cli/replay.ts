@@ -1,8 +1,10 @@
 /** `toctoscope replay`: repeats one execution exactly. */
 import { existsSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
 import { columns } from '../trace/columns.js'
 import { trace_execution } from '../trace/execution.js'
 import { theme } from '../trace/layout.js'
+import { printable_trace } from '../trace/printable.js'
 import { epilogue, to_text } from '../trace/text.js'
 import { decode_token, find_case, looks_like_token } from '../trace/token.js'
 import type { Trace } from '../trace/trace.js'
@@ -23,8 +25,10 @@ export async function replay(
   options: ReplayOptions,
   terminal: Terminal,
 ): Promise<number> {
-  const token = looks_like_token(what) || !existsSync(what) ? what : await token_in(what)
-  const trace = await trace_of_token(token, file)
+  const trace =
+    looks_like_token(what) || !existsSync(what)
+      ? await trace_of_token(what, file)
+      : await trace_of_file(what, file)
   const { width, color } = terminal
   if (options.step === true) return step_through(trace, terminal, file)
   terminal.out(to_text(trace, { width, color, stages: options.stages, file }))
@@ -35,14 +39,52 @@ export async function replay(
   return exit.ok
 }
 
-async function token_in(given: string): Promise<string> {
+/** What the token of a trace file shows, which must be what the file says. */
+async function trace_of_file(given: string, file: string | undefined): Promise<Trace> {
   if (!given.endsWith('.json'))
     throw new UsageError(`${given}: expected a token, or a trace in JSON (toctoscope show … --format json)`)
   if (!is_trace_file(given))
     throw new LoadError(`${given}: this is not a trace; "toctoscope explore" takes scenarios`)
-  const { token } = await load_trace(given)
+  const written = await load_trace(given)
+  const { token } = written
   if (token === null) throw new LoadError(`${given}: this trace holds no token, so it cannot be replayed`)
-  return token
+  return as_replayed(given, written, token, file)
+}
+
+async function as_replayed(
+  given: string,
+  written: Trace,
+  token: string,
+  file: string | undefined,
+): Promise<Trace> {
+  const played = await trace_of_token(token, file)
+  const edited = edited_part(written, JSON.parse(JSON.stringify(played)) as Trace)
+  if (edited === null) return played
+  throw new LoadError(
+    `${given}: the trace was edited: ${edited} not what its token gives`,
+    `What the token gives: npx toctoscope replay ${token}${file === undefined ? '' : ` ${file}`}`,
+  )
+}
+
+/** The first part that is not as it was recorded, as the beginning of a sentence; null if all are. */
+function edited_part(written: Trace, played: Trace): string | null {
+  for (const key of Object.keys(played) as (keyof Trace)[]) {
+    if (key !== 'steps' && !isDeepStrictEqual(written[key], played[key])) return `${key} is`
+  }
+  const at = played.steps.findIndex((step, i) => !isDeepStrictEqual(step, written.steps[i]))
+  return at < 0 && written.steps.length === played.steps.length ? null : `step ${at + 1} is`
+}
+
+/**
+ * A trace file, as it was recorded: where its token can be replayed here, what the file says is compared.
+ *
+ * @throws LoadError, TokenError, ReplayError
+ */
+export async function checked_trace(given: string): Promise<Trace> {
+  const trace = await load_trace(given)
+  const { token } = trace
+  if (token === null || !shipped_names().includes(decode_token(token).scenario)) return trace
+  return as_replayed(given, trace, token, undefined)
 }
 
 /**
@@ -68,9 +110,10 @@ export async function trace_of_token(word: string, file: string | undefined): Pr
 async function step_through(trace: Trace, terminal: Terminal, file: string | undefined): Promise<number> {
   const colors = theme(terminal.color)
   const options = { width: terminal.width, theme: colors, stages: true }
+  const shown = printable_trace(trace)
   let printed = 0
   for (const { n } of trace.steps) {
-    const lines = columns({ ...trace, steps: trace.steps.slice(0, n) }, options)
+    const lines = columns({ ...shown, steps: shown.steps.slice(0, n) }, options)
     terminal.out(`${lines.slice(printed).join('\n')}\n`)
     printed = lines.length
     if (n === trace.steps.length) break

@@ -1,5 +1,6 @@
 /** Traces that were saved: `toctoscope show … --format json > trace.json`. */
 import type { Trace } from '../trace/trace.js'
+import { VERSION } from '../version.js'
 import { LoadError } from './errors.js'
 import { read_json } from './load.js'
 
@@ -13,9 +14,21 @@ export function is_trace_file(given: string): boolean {
 /** @throws LoadError with what is wrong with the file */
 export async function load_trace(given: string): Promise<Trace> {
   const document = read_json(given)
-  const { validate_trace } = await import('../trace/schema.js')
+  const [{ validate_trace }, { inconsistency }] = await Promise.all([
+    import('../trace/schema.js'),
+    import('../trace/consistent.js'),
+  ])
   const checked = validate_trace(document)
   if ('problem' in checked)
     throw new LoadError(`${given}: not a trace that this version can read: ${checked.problem}`)
-  return checked.trace
+  const { trace } = checked
+  if (trace.version !== VERSION) {
+    throw new LoadError(
+      `${given}: the trace was recorded by toctoscope ${trace.version}, and this is ${VERSION}`,
+      'Record it anew: npx toctoscope show … --format json',
+    )
+  }
+  const wrong = inconsistency(trace)
+  if (wrong !== null) throw new LoadError(`${given}: the trace was edited or is damaged: ${wrong}`)
+  return trace
 }
