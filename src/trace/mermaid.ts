@@ -2,6 +2,7 @@
 
 import { has_kernel_news, how_many, news, say_change, say_violation } from './effects.js'
 import { explain } from './explain.js'
+import { printable_trace } from './printable.js'
 import { quote } from './strace.js'
 import { from_bytes_form, type Trace, type TraceStep } from './trace.js'
 
@@ -9,7 +10,8 @@ const KERNEL = 'K'
 /** Bytes that a message shows. */
 const SHOWN = 24
 
-export function to_mermaid(trace: Trace): string {
+export function to_mermaid(recorded: Trace): string {
+  const trace = printable_trace(recorded)
   const lines = ['sequenceDiagram', `  title ${plain(`${trace.scenario} ${trace.case}`.trim())}`]
   const seen = new Set(trace.steps.map((step) => step.task))
   const tasks = trace.tasks.filter(({ task }) => seen.has(task))

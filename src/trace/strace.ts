@@ -100,7 +100,7 @@ const short_escapes: Readonly<Record<number, string>> = {
   92: '\\\\',
 }
 
-function escape_byte(byte: number, next: number): string {
+export function escape_byte(byte: number, next: number): string {
   const short = short_escapes[byte]
   if (short !== undefined) return short
   if (byte >= 0x20 && byte < 0x7f) return String.fromCharCode(byte)

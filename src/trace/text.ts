@@ -6,6 +6,7 @@ import { side_by_side } from './bytes.js'
 import { columns } from './columns.js'
 import { explain } from './explain.js'
 import { count, type Theme, theme, wrap } from './layout.js'
+import { printable_trace } from './printable.js'
 import type { Trace } from './trace.js'
 
 export interface TextOptions {
@@ -19,7 +20,8 @@ export interface TextOptions {
 }
 
 /** @returns lines joined by newlines, with one at the end; none is wider than `width` */
-export function to_text(trace: Trace, options: TextOptions = {}): string {
+export function to_text(recorded: Trace, options: TextOptions = {}): string {
+  const trace = printable_trace(recorded)
   const { width, colors, stages } = given(options)
   return joined([
     header(trace, width, colors),
@@ -30,7 +32,7 @@ export function to_text(trace: Trace, options: TextOptions = {}): string {
 
 /** What stands below the columns: the bytes, the story, the legend and how to replay. */
 export function epilogue(trace: Trace, options: TextOptions = {}): string {
-  return joined(ending(trace, options))
+  return joined(ending(printable_trace(trace), options))
 }
 
 function ending(trace: Trace, options: TextOptions): string[][] {
