@@ -1,17 +1,18 @@
 /** `toctoscope show`: a trace in one of its forms. */
 
 import { trace_execution } from '../trace/execution.js'
+import { printable } from '../trace/printable.js'
 import { looks_like_token } from '../trace/token.js'
 import type { BoundOptions } from './bounds.js'
 import { pattern_of } from './cases.js'
 import { type DrawOptions, draw, file_of } from './draw.js'
 import { exit, UsageError } from './errors.js'
-import { search, shown_execution, to_be_shown } from './explore.js'
+import { type Explored, search, shown_execution, to_be_shown } from './explore.js'
 import { load_scenario } from './load.js'
-import { trace_of_token } from './replay.js'
+import { checked_trace, trace_of_token } from './replay.js'
 import { run } from './run.js'
 import type { Terminal } from './terminal.js'
-import { is_trace_file, load_trace } from './trace_file.js'
+import { is_trace_file } from './trace_file.js'
 
 export interface ShowOptions extends BoundOptions, DrawOptions {
   case?: readonly string[]
@@ -26,22 +27,36 @@ export async function show(
 ): Promise<number> {
   if (looks_like_token(what)) draw(await trace_of_token(what, file), options, terminal, file ?? null)
   else if (file !== undefined) throw new UsageError('only a token is followed by a file: show TOKEN FILE')
-  else if (is_trace_file(what)) draw(await load_trace(what), options, terminal, null)
-  else await show_scenario(what, options, terminal)
+  else if (is_trace_file(what)) draw(await checked_trace(what), options, terminal, null)
+  else return show_scenario(what, options, terminal)
   return exit.ok
 }
 
-async function show_scenario(called: string, options: ShowOptions, terminal: Terminal): Promise<void> {
+async function show_scenario(called: string, options: ShowOptions, terminal: Terminal): Promise<number> {
   const loaded = await load_scenario(called)
   const explored = search(loaded, options, terminal)
   const found = to_be_shown(explored)
   if (found !== undefined) {
     draw(trace_execution(shown_execution(found)), options, terminal, file_of(loaded))
-    return
+    return exit.ok
   }
-  const all = explored.length === 1 ? `it is ${explored[0]!.report.verdict}` : 'no case has one'
+  const all = explored.length === 1 ? why_none(explored[0]!.report) : 'no case has one'
   const note = `there is no counterexample: ${all}. This is a run in which one task follows the other.`
-  terminal.err(`toctoscope: ${note}\n`)
+  terminal.err(`toctoscope: ${printable(note)}\n`)
+  for (const { report } of explored.length === 1 ? [] : explored) {
+    if (report.verdict !== 'safe')
+      terminal.err(`toctoscope: ${printable(`${report.case}: ${why_none(report)}`)}\n`)
+  }
   const { format, stages } = options
   run(loaded, { case: [pattern_of(loaded, explored[0]!.index)], format, stages }, terminal)
+  return explored.some(({ report }) => report.verdict === 'incomplete') ? exit.incomplete : exit.ok
+}
+
+/** Why a case has no counterexample. */
+function why_none({ verdict, property, bounds }: Explored['report']): string {
+  if (verdict === 'incomplete')
+    return `the search is incomplete, a bound was hit (${bounds.join(', ')}), so there may be one beyond it`
+  return property === null
+    ? `it is ${verdict}`
+    : `it is a ${verdict}, for no run has the outcome "${property}"`
 }
