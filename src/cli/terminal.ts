@@ -1,3 +1,6 @@
+import { writeSync } from 'node:fs'
+import { exit } from './errors.js'
+
 /** Where a verb writes: data to `out`, talk to `err`. Tests bring their own. */
 export interface Terminal {
   out(text: string): void
@@ -20,8 +23,12 @@ const WIDEST = 120
 /** The terminal that the process runs in. Colour only there, and not where NO_COLOR says so. */
 export function process_terminal(): Terminal {
   const { stdout, stderr, env } = process
-  // Whoever reads may stop reading (`| head`).
-  stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+  // Whoever reads may stop reading (`| head`); a disk may be full.
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(exit.ok)
+    writeSync(2, `toctoscope: the output cannot be written: ${error.message}\n`)
+    process.exit(exit.lacking)
+  })
   const columns = stdout.isTTY ? Math.min(Math.max(stdout.columns || PIPE_WIDTH, 60), WIDEST) : PIPE_WIDTH
   return {
     out: (text) => stdout.write(text),
