@@ -2,6 +2,7 @@
 import { ReplayError } from '../explore/replay.js'
 import { LsmModuleError } from '../lsm/hooks.js'
 import { ScenarioError } from '../scenario/error.js'
+import { printable } from '../trace/printable.js'
 import { TokenError } from '../trace/token.js'
 
 export const exit = {
@@ -26,15 +27,34 @@ export class UsageError extends Error {
 /** A scenario, policy, token or trace that cannot be loaded. */
 export class LoadError extends Error {
   readonly exit_code = exit.cannot_load
+
+  /** @param next what to type or read next */
+  constructor(
+    message: string,
+    readonly next = '',
+  ) {
+    super(message)
+  }
 }
+
+/** Text of several lines that came from a file: what would control a terminal is escaped. */
+export const printable_lines = (text: string): string => text.split('\n').map(printable).join('\n')
 
 /** What to tell a user about an error, without a stack trace, and what to exit with. */
 export function tell_error(
   error: unknown,
   user_files: readonly string[] = [],
 ): { text: string; code: number } {
-  if (error instanceof UsageError || error instanceof LoadError)
-    return { text: error.message, code: error.exit_code }
+  const { text, code } = tell(error, user_files)
+  return { text: printable_lines(text), code }
+}
+
+function tell(error: unknown, user_files: readonly string[]): { text: string; code: number } {
+  if (error instanceof UsageError) return { text: error.message, code: error.exit_code }
+  if (error instanceof LoadError) {
+    const text = error.next === '' ? error.message : `${error.message}\n  ${error.next}`
+    return { text, code: error.exit_code }
+  }
   if (error instanceof ScenarioError) return { text: error.message, code: exit.cannot_load }
   if (error instanceof TokenError) return { text: error.message, code: exit.cannot_load }
   if (error instanceof ReplayError)

@@ -1,10 +1,10 @@
 /** Finds scenarios by name or file, and says what is wrong with those that cannot be loaded. */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Case, Scenario } from '../scenario/builder.js'
 import { nearest, ScenarioError } from '../scenario/error.js'
-import { first_line, LoadError, place_in } from './errors.js'
+import { exit, first_line, LoadError, place_in, printable_lines } from './errors.js'
 
 /** A scenario that is loaded, and how it is called on a command line. */
 export interface Loaded {
@@ -21,6 +21,14 @@ export interface Loaded {
 /** Compiled scenarios lie beside the compiled program, sources beside the sources. */
 const shipped_folder = new URL('../../scenarios/', import.meta.url)
 const code_file = /\.[cm]?[jt]sx?$/
+
+/** What to type after an error. */
+const next = {
+  list: 'The shipped scenarios: npx toctoscope list',
+  form: 'What a scenario in JSON looks like: docs/scenario.schema.json',
+  example: 'Examples are the shipped scenarios, in the folder scenarios: npx toctoscope list',
+  again: (given: string) => `When it is mended: npx toctoscope explore ${given}`,
+}
 
 /** Names of the shipped scenarios, in order. */
 export function shipped_names(): string[] {
@@ -41,7 +49,7 @@ export async function load_scenario(called: string): Promise<Loaded> {
   const is_file = called.includes('/') || code_file.test(called) || called.endsWith('.json')
   if (!is_file && shipped_names().includes(called)) return load_shipped(called)
   if (is_file || existsSync(called)) return load_file(called)
-  throw new LoadError(`there is no scenario ${JSON.stringify(called)}${did_you_mean(called)}`)
+  throw new LoadError(`there is no scenario ${JSON.stringify(called)}${did_you_mean(called)}`, next.list)
 }
 
 function did_you_mean(called: string): string {
@@ -68,13 +76,53 @@ async function load_file(given: string): Promise<Loaded> {
   const file = resolve(given)
   must_be_file(given, file)
   if (given.endsWith('.json')) return load_json(given, file)
-  if (!code_file.test(given)) throw new LoadError(`${given}: expected a scenario in .ts, .js, .mjs or .json`)
-  return load_code(given, file)
+  if (!code_file.test(given))
+    throw new LoadError(`${given}: expected a scenario in .ts, .js, .mjs or .json`, next.example)
+  return while_loading(given, () => load_code(given, file))
+}
+
+/**
+ * Code may end the program while it is loaded, or wait for what never comes: Node would say nothing, and the
+ * first would look like success.
+ */
+async function while_loading<T>(given: string, work: () => Promise<T>): Promise<T> {
+  const fail = (what: string) => {
+    const text = `toctoscope: ${printable_lines(given)} ${what}\n  ${next.again(printable_lines(given))}\n`
+    writeSync(2, text)
+    process.exitCode = exit.cannot_load
+  }
+  const ended = () => fail('ended the program while it was loaded (process.exit?)')
+  const waits = () => {
+    process.off('exit', ended)
+    fail('never ends loading: it awaits what never comes')
+    process.exit()
+  }
+  process.on('exit', ended)
+  process.on('beforeExit', waits)
+  try {
+    return await work()
+  } finally {
+    process.off('exit', ended)
+    process.off('beforeExit', waits)
+  }
 }
 
 function must_be_file(given: string, file: string): void {
-  if (!existsSync(file)) throw new LoadError(`${given}: there is no such file`)
-  if (!statSync(file).isFile()) throw new LoadError(`${given}: not a file`)
+  if (!existsSync(file)) throw new LoadError(`${given}: there is no such file`, next.list)
+  if (!statSync(file).isFile()) throw new LoadError(`${given}: not a file`, next.list)
+}
+
+/** Values in values in values: more than any scenario or trace has, and less than what a stack can take. */
+const DEEPEST = 500
+const TOO_DEEP = 'not JSON that we can read: nested too deeply'
+
+function is_too_deep(document: unknown): boolean {
+  let level = [document]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > DEEPEST) return true
+    level = level.flatMap((each) => (typeof each === 'object' && each !== null ? Object.values(each) : []))
+  }
+  return false
 }
 
 /** Reads a file of JSON. @throws LoadError with line and column where it is none */
@@ -83,15 +131,21 @@ export function read_json(given: string): unknown {
   must_be_file(given, file)
   let text: string
   try {
-    text = readFileSync(file, 'utf8')
+    // A mark of the byte order is no part of the document (RFC 8259, section 8.1).
+    text = readFileSync(file, 'utf8').replace(/^\ufeff/, '')
   } catch (error) {
     throw new LoadError(`${given}: cannot be read: ${(error as NodeJS.ErrnoException).code}`)
   }
+  let document: unknown
   try {
-    return JSON.parse(text)
+    document = JSON.parse(text)
   } catch (error) {
-    throw new LoadError(`${given}: ${json_problem(text, error as SyntaxError)}`)
+    const deep = error instanceof RangeError
+    const problem = deep ? TOO_DEEP : json_problem(text, error as SyntaxError)
+    throw new LoadError(`${given}: ${problem}`, next.form)
   }
+  if (is_too_deep(document)) throw new LoadError(`${given}: ${TOO_DEEP}`, next.form)
+  return document
 }
 
 function json_problem(text: string, error: SyntaxError): string {
@@ -124,7 +178,7 @@ async function from_form(document: unknown, given: string, file: string): Promis
   try {
     return loaded(scenario_from_form(validate_scenario(document)), given, file)
   } catch (error) {
-    if (error instanceof ScenarioError) throw new LoadError(`${given}: ${error.message}`)
+    if (error instanceof ScenarioError) throw new LoadError(`${given}: ${error.message}`, next.form)
     throw error
   }
 }
@@ -135,18 +189,18 @@ async function load_code(given: string, file: string): Promise<Loaded> {
   try {
     module = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as Record<string, unknown>
   } catch (error) {
-    throw new LoadError(import_problem(error, given, file))
+    throw new LoadError(import_problem(error, given, file), next.again(given))
   }
   const exported = unwrapped(module)
   if (is_scenario(exported)) {
     try {
       return loaded(exported, given, file)
     } catch (error) {
-      throw new LoadError(build_problem(error, given, file))
+      throw new LoadError(build_problem(error, given, file), next.again(given))
     }
   }
   if (is_form(exported)) return from_form(exported, given, file)
-  throw new LoadError(wrong_export(given, module, exported))
+  throw new LoadError(wrong_export(given, module, exported), next.example)
 }
 
 /** The default export; of a CommonJS module that was compiled from ES modules, that of its exports. */
@@ -174,7 +228,8 @@ function wrong_export(given: string, module: Record<string, unknown>, exported: 
   const expected = 'expected "export default scenario(import.meta, { … })"'
   if (exported === undefined) {
     const names = Object.keys(module).filter((name) => name !== 'module.exports')
-    return `${given}: it exports ${names.length === 0 ? 'nothing' : names.join(', ')}, but no default; ${expected}`
+    if (names.length === 0) return `${given}: it exports nothing; ${expected}`
+    return `${given}: it exports ${names.join(', ')}, but has no default export; ${expected}`
   }
   const what =
     typeof exported === 'object'

@@ -7,12 +7,13 @@ import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { Scenario } from '../scenario/builder.js'
+import { nearest } from '../scenario/error.js'
 import { VERSION } from '../version.js'
 import { add_bounds, parse_count, several } from './bounds.js'
 import { CASE_HELP } from './cases.js'
 import type { ConfirmCommandOptions } from './confirm.js'
 import type { ConformCommandOptions } from './conform.js'
-import { exit, tell_error } from './errors.js'
+import { exit, tell_error, UsageError } from './errors.js'
 import type { ExploreCommandOptions } from './explore.js'
 import { formats } from './formats.js'
 import type { Loaded } from './load.js'
@@ -54,6 +55,7 @@ export async function run_command_line(
     code = await result
   })
   try {
+    if (args[0] === 'help' && args[1] !== undefined) must_be_verb(program, args[1])
     await program.parseAsync([...args], { from: 'user' })
     return code
   } catch (error) {
@@ -62,6 +64,15 @@ export async function run_command_line(
     terminal.err(`toctoscope: ${told.text}\n`)
     return told.code
   }
+}
+
+/** Asked for help on a verb that there is not, commander shows the help on all. */
+function must_be_verb(program: Command, word: string): void {
+  const verbs = [...program.commands.map((each) => each.name()), 'help']
+  if (word.startsWith('-') || verbs.includes(word)) return
+  const near = nearest(word, verbs)
+  const hint = near === undefined ? `There are ${verbs.join(', ')}` : `Did you mean ${near}?`
+  throw new UsageError(`unknown command ${JSON.stringify(word)}\n(${hint})`)
 }
 
 function make_program(terminal: Terminal, files: Files, finish: Finish): Command {
@@ -264,7 +275,9 @@ function add_shell(program: Command, terminal: Terminal, files: Files, finish: F
     .argument('[scenario]', 'a name (see list) or a file: its set-up and tasks; without it an empty world')
     .description('type system calls at the model: openat(AT_FDCWD, "/x", O_RDWR|O_CREAT, 0644)')
     .option('--json', 'requests and answers as lines of JSON, for programs (docs/shell.md)')
-    .option('--profile <release>', 'which kernel it is, e.g. 6.18')
+    .option('--kernel', 'the calls go to the kernel of this machine instead')
+    .option('--both', 'they go to both; stops where the answers differ')
+    .option('--profile <release>', 'which kernel the model is, e.g. 6.18; with --both the running one')
     .option('--case <pattern>', CASE_HELP, several)
     .action(async (called: string | undefined, options: ShellOptions) => {
       const loaded = called === undefined ? null : await load(called, files)

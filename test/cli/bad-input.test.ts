@@ -1,10 +1,11 @@
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { encode_token } from '../../src/trace/token.ts'
 import { VERSION } from '../../src/version.ts'
-import { compiled, type Output, STACK, toctoscope } from './terminal.ts'
+import { compiled, type Output, program, STACK, toctoscope } from './terminal.ts'
 
 /** Far from the package, so that nothing is found by luck. */
 let folder = ''
@@ -94,9 +95,9 @@ describe('a scenario file', () => {
     said(
       compiled(folder, 'explore', file('named.ts', 'export const mine = 1\n')),
       3,
-      'it exports mine, but no default',
+      'it exports mine, but has no default export',
     )
-    said(compiled(folder, 'explore', file('nothing.mjs', '\n')), 3, 'it exports nothing, but no default')
+    said(compiled(folder, 'explore', file('nothing.mjs', '\n')), 3, 'it exports nothing; expected')
     said(
       compiled(folder, 'explore', file('list.mjs', 'export default []\n')),
       3,
@@ -112,6 +113,43 @@ describe('a scenario file', () => {
       3,
       'its default export is null',
     )
+  })
+
+  it('that ends the program, or awaits what never comes', () => {
+    for (const code of [0, 7]) {
+      const exits = file(`exits${code}.ts`, `process.exit(${code})\nexport default 1\n`)
+      for (const verb of ['explore', 'run'])
+        said(compiled(folder, verb, exits), 3, `${exits} ended the program while it was loaded`)
+    }
+    const waits = file('waits.mjs', 'await new Promise(() => {})\nexport default 1\n')
+    said(compiled(folder, 'explore', waits), 3, 'waits.mjs never ends loading: it awaits what never comes')
+    const in_build = SCENARIO.replace("s.mount('/'", "process.exit(0); s.mount('/'")
+    said(compiled(folder, 'explore', file('exits-in-build.ts', in_build)), 3, 'ended the program')
+  })
+
+  it('of JSON that is nested too deeply', () => {
+    const deep = file('deep.json', '['.repeat(200_000) + ']'.repeat(200_000))
+    for (const verb of ['explore', 'show', 'replay'])
+      said(compiled(folder, verb, deep), 3, 'not JSON that we can read: nested too deeply')
+  })
+
+  it('with a mark of the byte order is read', () => {
+    said(
+      compiled(folder, 'explore', file('bom.json', '\ufeff{"toctoscope":1,"name":3}')),
+      3,
+      /bom\.json: name: /,
+    )
+  })
+
+  it('is named without what would control the terminal, and what to do next is said', async () => {
+    const { err } = await toctoscope('explore', './\x1b[31mred.ts')
+    expect(err).toContain('./\\33[31mred.ts: there is no such file')
+    expect(err).toMatch(/npx toctoscope list\n$/)
+    const binary = compiled(folder, 'explore', file('binary.json', '\x00\x1b[2J\x07'))
+    said(binary, 3, /binary\.json: not JSON/)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: what must not be there
+    expect(binary.err).not.toMatch(/[\x00-\x09\x0b-\x1f]/)
+    expect(binary.err).toContain('docs/scenario.schema.json')
   })
 
   it('that fails the schema: the path of the field and what was expected', () => {
@@ -210,6 +248,24 @@ describe('a verb or option', () => {
       /unknown option '--jsn'\n\(Did you mean --json\?\)/,
     )
     said(await toctoscope('show', 'x', '--format', 'html'), 2, /Allowed choices are text, mermaid, json/)
+  })
+
+  it('that is unknown to help', async () => {
+    said(await toctoscope('help', 'explor'), 2, /unknown command "explor"\n\(Did you mean explore\?\)/)
+    said(await toctoscope('help', 'xyzzy'), 2, /There are list, explore, /)
+    expect((await toctoscope('help', 'explore')).code).toBe(0)
+  })
+
+  it('whose output has no room', () => {
+    const { status, stderr } = spawnSync(
+      'sh',
+      ['-c', `"${process.execPath}" "${program}" list > /dev/full`],
+      {
+        encoding: 'utf8',
+      },
+    )
+    expect(stderr).toMatch(/toctoscope: the output cannot be written: ENOSPC/)
+    expect(status).toBe(6)
   })
 
   it('without what it needs', async () => {
@@ -356,6 +412,42 @@ describe('a trace file', () => {
     const text = join(folder, file('trace.txt', 'x'))
     said(await toctoscope('replay', text), 2, /expected a token, or a trace in JSON/)
   })
+  it('that was edited', async () => {
+    const { out } = await toctoscope('run', 'writer-at-check', '--format', 'json')
+    const whole = JSON.parse(out)
+    const edited = (name: string, changes: object) =>
+      toctoscope('show', join(folder, file(`${name}.json`, JSON.stringify({ ...whole, ...changes }))))
+    said(
+      await edited('cut', { steps: whole.steps.slice(0, 2) }),
+      3,
+      /edited or is damaged: .* speak of step \d+, and there are 2/,
+    )
+    said(await edited('gap', { steps: whole.steps.slice(1) }), 3, 'step 2 stands where step 1 is due')
+    said(await edited('tasks', { tasks: [] }), 3, /is of task \d, which there is not/)
+    said(
+      await edited('cause', { cause: { step: 999, kind: 'copy-up', text: '' } }),
+      3,
+      'the cause is step 999',
+    )
+    said(await edited('results', { results: [] }), 3, 'the results are not those of the steps')
+    said(await edited('preemptions', { preemptions: 77 }), 3, /says 77/)
+    said(
+      await edited('summary', { summary: 'another' }),
+      3,
+      'the trace was edited: summary is not what its token gives',
+    )
+    const steps = [{ ...whole.steps[0], stage: 'another' }, ...whole.steps.slice(1)]
+    said(await edited('stage', { steps }), 3, 'the trace was edited: step 1 is not what its token gives')
+    const path = join(folder, file('again.json', JSON.stringify({ ...whole, summary: 'another' })))
+    said(await toctoscope('replay', path), 3, 'the trace was edited: summary is not')
+    said(
+      await edited('version', { version: '9.9.9' }),
+      3,
+      `recorded by toctoscope 9.9.9, and this is ${VERSION}`,
+    )
+    expect((await edited('whole', {})).code).toBe(0)
+  })
+
   it('without a token', async () => {
     const { out } = await toctoscope('run', 'writer-at-check', '--format', 'json')
     const path = join(folder, file('no-token.json', JSON.stringify({ ...JSON.parse(out), token: null })))
