@@ -54,7 +54,7 @@ export function case_system(of: Case, path = ''): CaseSystem {
     watched: properties.watched,
     asked: new Set(),
   }
-  const wanted = wanted_witnesses(code)
+  const wanted = wanted_witnesses(code, properties)
   const system: CaseSystem = {
     form,
     code,

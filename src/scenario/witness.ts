@@ -41,12 +41,15 @@ export interface Witnesses {
   readonly approval: boolean
   /** Some run must have an attack that came through, or was refused. */
   readonly attack: boolean
+  /** Nobody attacks, and no outcome that is reached shows instead that the case is about something. */
+  readonly no_attacker: boolean
 }
 
-export function wanted_witnesses(code: Code): Witnesses {
+export function wanted_witnesses(code: Code, properties: Properties): Witnesses {
   const calls = code.programs.flatMap((program) => program.calls)
   const attack = code.programs.some((program) => program.role === 'attacker')
-  return { approval: calls.some((call) => call.relied), attack }
+  const reaches_enough = properties.reaches.length > 0 && properties.watched.size === 0
+  return { approval: calls.some((call) => call.relied), attack, no_attacker: !attack && !reaches_enough }
 }
 
 /** Labels of a run that has ended: `approved`, `changed by write`, `refused EROFS in openat`, `reached NAME`. */
@@ -83,6 +86,7 @@ const O_TRUNC = 0o1000
 /** What no run showed; null where nothing is missing. */
 export function missing_witness(seen: ReadonlySet<string>, wanted: Witnesses): string | null {
   const labels = [...seen]
+  if (wanted.no_attacker) return 'no task with the role attacker: nothing shows that an attack was tried'
   if (wanted.approval && !seen.has('approved')) return 'no run in which the check said yes'
   const attacked = labels.some((label) => label.startsWith('changed') || label.startsWith('refused'))
   return wanted.attack && !attacked ? 'no run in which the attacker changed the file or was refused' : null

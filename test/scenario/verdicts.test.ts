@@ -135,6 +135,26 @@ describe('witnesses', () => {
     expect(report).toMatchObject({ verdict: 'safe', unwitnessed: 'no run in which the check said yes' })
   })
 
+  test('safe for want of an attacker is said, unless outcomes that are reached show enough', () => {
+    const unwitnessed = (say: (s: CaseBuilder) => void) =>
+      explore_case(
+        case_of((s) => {
+          s.task('t').stat('/').as('st')
+          say(s)
+        }),
+      ).unwitnessed
+    const no_attacker = 'no task with the role attacker: nothing shows that an attack was tried'
+    expect(unwitnessed(() => {})).toBe(no_attacker)
+    expect(unwitnessed((s) => s.property('policy'))).toBe(no_attacker)
+    expect(unwitnessed((s) => s.never({ 't.st': 'failed' }))).toBe(no_attacker)
+    expect(unwitnessed((s) => s.reaches({ 't.st': 'ok' }))).toBeNull()
+    const both = (s: CaseBuilder) => {
+      s.never({ 't.st': 'failed' })
+      s.reaches({ 't.st': 'ok' })
+    }
+    expect(unwitnessed(both)).toBeNull()
+  })
+
   test('bounds are never safe', () => {
     const of = case_of((s) => {
       const { reader, writer } = two(s)
