@@ -92,12 +92,13 @@ function report(
     `Reached: ${thousands(reach.size)} combinations of call, result and kind of object (result how often/in how many kinds)`,
     ...reach.lines().flatMap((line) => wrap(`  ${line}`, width, 15)),
     '',
-    `Go on with: npx toctoscope conform --count ${options.count} --seed ${next_seed}${options.only === undefined ? '' : ` --only ${options.only}`}`,
+    `Go on with: npx toctoscope conform --count ${options.count - plays || options.count} --seed ${next_seed}${options.only === undefined ? '' : ` --only ${options.only}`}`,
   ]
   if (plays < options.count && disagreements.length === 0)
     lines.unshift(`Interrupted after ${thousands(plays)} of ${thousands(options.count)} programs.`)
   terminal.out(`${lines.join('\n')}\n`)
-  return disagreements.length > 0 ? exit.disagreement : exit.ok
+  if (disagreements.length > 0) return exit.disagreement
+  return plays < options.count ? exit.incomplete : exit.ok
 }
 
 /** A difference as a scenario: its calls, both answers beside each other, and where it is saved. */

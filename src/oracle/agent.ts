@@ -110,7 +110,11 @@ export class Agent {
     if (process.platform !== 'linux')
       throw new OracleError('kernel', `plays run on Linux, and this is ${process.platform}`)
     const program = compile_agent(options)
-    const child = spawn(program, options.user_ns ? ['--user-ns'] : [], { stdio: ['pipe', 'pipe', 'inherit'] })
+    // In a group of its own: an interrupt from the terminal is for us, who then say what there is so far.
+    const child = spawn(program, options.user_ns ? ['--user-ns'] : [], {
+      detached: true,
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
     child.stdout!.setEncoding('utf8')
     const first = await new Promise<string>((resolve) => {
       let text = ''

@@ -1,7 +1,8 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
 import { no_kernel } from '../oracle/support.ts'
 import { toctoscope } from './terminal.ts'
@@ -133,6 +134,24 @@ describe.skipIf(no_kernel !== undefined)('conform', () => {
     expect(out).toMatch(/^40 programs, [\d,]+ calls, [\d,]+ programs\/s/)
     expect(out).toContain('no difference')
     expect(out).toContain('conform --count 40 --seed 41')
+  })
+
+  it('says what it has when it is interrupted, and how to go on; nothing stays behind', async () => {
+    const before = mounts()
+    const program = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url))
+    const args = [program, 'conform', '--count', '1000000', '--seed', '5', '--save', folder]
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    let out = ''
+    child.stdout.on('data', (text: Buffer) => {
+      out += text.toString()
+    })
+    setTimeout(() => child.kill('SIGINT'), 3000)
+    const code = await new Promise((resolve) => child.on('close', resolve))
+    expect(code).toBe(4)
+    const plays = Number(/^Interrupted after ([\d,]+) of/.exec(out)?.[1]?.replace(/,/g, ''))
+    expect(plays).toBeGreaterThan(0)
+    expect(out).toContain(`--count ${1_000_000 - plays} --seed ${5 + plays}`)
+    expect(mounts()).toBe(before)
   })
 
   it('names the areas that there are', async () => {
