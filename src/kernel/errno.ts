@@ -53,7 +53,7 @@ export const SIGKILL = 9
 export const SIGBUS = 7
 export const SIGSEGV = 11
 
-const names: Readonly<Record<string, number>> = {
+const names = {
   EPERM,
   ENOENT,
   ESRCH,
@@ -99,7 +99,11 @@ const names: Readonly<Record<string, number>> = {
   ENOKEY,
   EKEYREJECTED,
 } // prettier-ignore
-const signals: Readonly<Record<string, number>> = { SIGKILL, SIGBUS, SIGSEGV }
+const signals = { SIGKILL, SIGBUS, SIGSEGV }
+
+export type ErrnoName = keyof typeof names
+export type SignalName = keyof typeof signals
+export const errno_names = Object.keys(names) as ErrnoName[]
 
 /**
  * A signal travels as a return value below every errno, so that a fault in a memory access unwinds
@@ -129,6 +133,6 @@ export function errno_name(errno: number): string {
 
 /** The number of an errno or signal name, as a stage returns it (negative); undefined where there is none. */
 export function errno_value(name: string): number | undefined {
-  if (name in signals) return raise(signals[name]!)
-  return name in names ? -names[name]! : undefined
+  if (Object.hasOwn(signals, name)) return raise(signals[name as SignalName])
+  return Object.hasOwn(names, name) ? -names[name as ErrnoName] : undefined
 }

@@ -1,12 +1,12 @@
 /** A security module of a user's own, written in TypeScript. */
-import { errno_value } from '../kernel/errno.js'
+import { type ErrnoName, errno_value } from '../kernel/errno.js'
 import type { Kernel } from '../kernel/machine.js'
 import type { Hook, HookName, Hooks, SecurityModule } from '../kernel/security.js'
 import { hook_names, is_hook_name, LsmModuleError } from './hooks.js'
 import { type HookContext, hook_context } from './view.js'
 
 /** 0 allows; a negative errno or its name refuses. */
-export type HookAnswer = number | `E${string}`
+export type HookAnswer = number | ErrnoName
 
 export interface ModuleDefinition {
   readonly name: string

@@ -4,6 +4,7 @@
  *
  *     [{ hook: 'file_open', when: { path_prefix: '/srv', uid: 1000 }, answer: 'EACCES' }]
  */
+import type { ErrnoName } from '../kernel/errno.js'
 import type { Kernel } from '../kernel/machine.js'
 import type { HookArguments, HookName, Hooks, SecurityModule } from '../kernel/security.js'
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../vfs/mm.js'
@@ -45,7 +46,7 @@ export interface Rule {
   readonly hook: HookName
   readonly when?: RuleConditions
   /** `ALLOW`, or the name of an errno. */
-  readonly answer: 'ALLOW' | `E${string}`
+  readonly answer: 'ALLOW' | ErrnoName
 }
 
 type Condition = keyof RuleConditions

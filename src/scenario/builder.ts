@@ -19,17 +19,21 @@
  *     })
  */
 import type { Kernel } from '../kernel/machine.js'
+import type { Release } from '../kernel/profile.js'
 import type { SecurityModule } from '../kernel/security.js'
 import { all_syscalls } from '../kernel/syscall.js'
+import type { Rule } from '../lsm/rules.js'
 import {
   type Bytes,
   type Calls,
   type Condition,
+  type Errno,
   type Field,
   type Kind,
   type Result,
   STAT_FIELDS,
 } from './calls.js'
+import type { CapabilityName } from './capabilities.js'
 import { module_source, source_hash } from './code_module.js'
 import { ScenarioError } from './error.js'
 import type {
@@ -52,8 +56,12 @@ import type {
   Verdict,
 } from './form.js'
 
+/** A release, with features added by `+name` or left out by `+-name`. */
+export type ProfileName = Release | `${Release}+${string}`
 type ParamValue = string | number | boolean
-export type Params = { readonly [name: string]: readonly ParamValue[] }
+export type Params = { readonly [name: string]: readonly ParamValue[] } & {
+  readonly profile?: readonly ProfileName[]
+}
 /** One combination of the parameters. */
 export type Combination<P extends Params> = { readonly [N in keyof P]: P[N][number] }
 
@@ -131,7 +139,7 @@ class DraftResult<K extends Kind = Kind> implements Result<K> {
   }
   ok = (): Condition => ({ result: this, test: { ok: true } })
   failed = (): Condition => ({ result: this, test: { failed: true } })
-  failed_with = (errno: string): Condition => ({ result: this, test: { errno } })
+  failed_with = (errno: Errno): Condition => ({ result: this, test: { errno } })
   equals = (value: number): Condition => ({ result: this, test: { equals: value } })
 }
 
@@ -145,7 +153,10 @@ const default_names: Partial<Record<Kind, string>> = {
   stat: 'st',
 }
 
-export interface TaskOptions extends Omit<TaskForm, 'name' | 'program'> {}
+export interface TaskOptions extends Omit<TaskForm, 'name' | 'program' | 'capabilities'> {
+  /** Unless told, all for uid 0 and none else. */
+  readonly capabilities?: 'all' | readonly CapabilityName[]
+}
 
 export interface UseOptions {
   /** The check on whose strength the bytes are used. */
@@ -407,8 +418,9 @@ export class CaseBuilder {
   }
 
   /** A security module as a table of rules. */
-  rules(name: string, rules: readonly Json[]): void {
-    this.lsm.rules = [...(this.lsm.rules ?? []), { name, rules }]
+  rules(name: string, rules: readonly Rule[]): void {
+    const form = { name, rules: rules as readonly object[] as readonly Json[] }
+    this.lsm.rules = [...(this.lsm.rules ?? []), form]
   }
 
   /** A security module as code, from `define_module`. A case with one cannot be saved as data alone. */
@@ -424,7 +436,7 @@ export class CaseBuilder {
   }
 
   /** The kernel that is modelled, where no parameter `profile` says it. */
-  profile(profile: string): void {
+  profile(profile: ProfileName): void {
     this.profile_ = profile
   }
 

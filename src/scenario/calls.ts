@@ -4,6 +4,8 @@
  * kind, which later calls take where they take such a value.
  */
 
+import type { ErrnoName } from '../kernel/errno.js'
+
 /** `S` if it is names of `N` joined by `|`, else never. */
 export type Flags<N extends string, S extends string> = S extends N
   ? S
@@ -92,40 +94,7 @@ export const CONSTANTS = {
 /** A name of `CONSTANTS`. */
 export type Constant<K extends keyof typeof CONSTANTS> = (typeof CONSTANTS)[K][number]
 
-export type Errno =
-  | 'EPERM'
-  | 'ENOENT'
-  | 'EIO'
-  | 'ENXIO'
-  | 'E2BIG'
-  | 'ENOEXEC'
-  | 'EBADF'
-  | 'EAGAIN'
-  | 'ENOMEM'
-  | 'EACCES'
-  | 'EFAULT'
-  | 'EBUSY'
-  | 'EEXIST'
-  | 'EXDEV'
-  | 'ENODEV'
-  | 'ENOTDIR'
-  | 'EISDIR'
-  | 'EINVAL'
-  | 'EMFILE'
-  | 'ETXTBSY'
-  | 'EFBIG'
-  | 'ENOSPC'
-  | 'ESPIPE'
-  | 'EROFS'
-  | 'EMLINK'
-  | 'ENAMETOOLONG'
-  | 'ENOTEMPTY'
-  | 'ELOOP'
-  | 'EOVERFLOW'
-  | 'EOPNOTSUPP'
-  | 'ESTALE'
-  | 'ENODATA'
-  | 'EBADMSG'
+export type Errno = ErrnoName
 
 /** What kinds of results there are. An approval is the result of an execution check. */
 export type Kind = 'int' | 'fd' | 'bytes' | 'address' | 'task' | 'approval' | 'stat' | 'exec'
@@ -136,7 +105,7 @@ export interface Condition {
   readonly test: {
     readonly ok?: true
     readonly failed?: true
-    readonly errno?: string
+    readonly errno?: Errno
     readonly equals?: number
   }
 }
@@ -189,6 +158,16 @@ export type Path = string | null
 /** Bytes to write: text, base64, or what an earlier call read. */
 export type Data = string | { readonly base64: string } | Bytes
 type Vector = readonly string[] | null
+
+/** What execveat gives by its flags; of flags that are a number nothing is known. */
+type Executed<F extends string> = string extends F
+  ? Approval
+  : F extends `${string}AT_EXECVE_CHECK${string}`
+    ? Approval
+    : Result<'exec'>
+
+/** Type and permission bits of a special file. */
+type NodeMode = number | Constant<'FileType'> | `${Constant<'FileType'>}|0${number}`
 
 type N<K extends keyof typeof CONSTANTS, S extends string> = number | Flags<Constant<K>, S>
 
@@ -244,13 +223,14 @@ export interface Calls {
   poke(addr: Addr, data: Data): Result<'int'>
 
   /** With AT_EXECVE_CHECK an approval; else the program ends where it succeeds. */
+  execveat(dirfd: DirFd, pathname: Path, argv: Vector, envp: Vector, flags: 0): Result<'exec'>
   execveat<const F extends string>(
     dirfd: DirFd,
     pathname: Path,
     argv: Vector,
     envp: Vector,
     flags: N<'ExecFlag', F>,
-  ): Approval
+  ): Executed<F>
   execve(pathname: Path, argv: Vector, envp: Vector): Result<'exec'>
   prctl<const B extends string>(
     option: number | Constant<'PrctlOption'>,
@@ -306,13 +286,8 @@ export interface Calls {
   mkdir(pathname: Path, mode: Int): Result<'int'>
   mkdirat(dirfd: DirFd, pathname: Path, mode: Int): Result<'int'>
   /** `mode` is the type and permission bits: `'S_IFIFO|0644'`. */
-  mknod(pathname: Path, mode: number | `${Constant<'FileType'>}${string}`, dev?: Int): Result<'int'>
-  mknodat(
-    dirfd: DirFd,
-    pathname: Path,
-    mode: number | `${Constant<'FileType'>}${string}`,
-    dev?: Int,
-  ): Result<'int'>
+  mknod(pathname: Path, mode: NodeMode, dev?: Int): Result<'int'>
+  mknodat(dirfd: DirFd, pathname: Path, mode: NodeMode, dev?: Int): Result<'int'>
   chdir(path: Path): Result<'int'>
   fchdir(fd: FdArg): Result<'int'>
   umask(mask: Int): Result<'int'>

@@ -201,7 +201,10 @@ class Compiler {
     this.emit(use)
     if (relies < 0) return
     for (const call of consumed) call.consumer = use
-    for (const call of this.slot_calls.get(relies)!) call.relied = true
+    for (const call of this.slot_calls.get(relies)!) {
+      if (call.syscall.name !== 'execveat' || call.ends) throw no_check(form.relies!, call, `${path}.relies`)
+      call.relied = true
+    }
   }
 
   private branch(form: Extract<OpForm, { if: unknown }>, path: string): void {
@@ -225,6 +228,11 @@ class Compiler {
       throw new ScenarioError(`${path}.repeat`, 'expected how often, a whole number')
     for (let i = 0; i < form.repeat; i++) this.ops(form.body, `${path}.body`)
   }
+}
+
+function no_check(name: string, { syscall, ends }: CallInstruction, path: string): ScenarioError {
+  const what = ends ? 'real exec' : `call of ${syscall.name}`
+  return new ScenarioError(path, `expected a check (execveat with AT_EXECVE_CHECK); ${name} is a ${what}`)
 }
 
 /** Turns the programs of all tasks of a case into instructions. @throws ScenarioError */

@@ -7,6 +7,8 @@
  * names joined by `|`, as in C.
  */
 
+import type { ErrnoName, SignalName } from '../kernel/errno.js'
+
 /** A JSON value: what stands under `params` and in arguments. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
 
@@ -15,7 +17,7 @@ export type BytesForm = string | { readonly base64: string }
 
 export interface OwnerForm {
   /** Permission bits, as a number or in octal (`"0755"`). */
-  readonly mode?: number | string
+  readonly mode?: number | `0${number}`
   readonly uid?: number
   readonly gid?: number
 }
@@ -176,9 +178,9 @@ export interface TaskForm {
   readonly program: readonly OpForm[]
 }
 
-/** An outcome: what all named results are, by `task.result`: `ok`, an errno's name, or a number. */
+/** An outcome: what all named results are, by `task.result`: `ok`, `failed`, an errno's name, or a number. */
 export interface OutcomeForm {
-  readonly [result: string]: string | number
+  readonly [result: string]: 'ok' | 'failed' | ErrnoName | SignalName | number
 }
 
 export type PropertyForm =

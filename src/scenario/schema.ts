@@ -16,7 +16,10 @@ const path = z.string().regex(/^\//, 'expected an absolute path')
 const json: z.ZodType<Json> = z.json()
 
 const bytes = z.union([z.string(), z.strictObject({ base64: z.string() })])
-const mode = z.union([count, z.string().regex(/^0?[0-7]{1,4}$/, 'expected octal digits')])
+const mode = z.union([
+  count,
+  z.string().regex(/^0?[0-7]{1,4}$/, 'expected octal digits') as unknown as z.ZodType<`0${number}`>,
+])
 const owner = { mode: mode.optional(), uid: count.optional(), gid: count.optional() }
 const digest = z.string().regex(/^[^:]+:[0-9a-f]*$/i, 'expected algorithm:hex')
 

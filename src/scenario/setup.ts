@@ -34,6 +34,7 @@ import {
 } from '../vfs/populate.js'
 import { super_block } from '../vfs/super_block.js'
 import { CAP_FULL_SET, task_struct, user_buffer } from '../vfs/task.js'
+import { type CapabilityName, capability_names } from './capabilities.js'
 import { ScenarioError, suggestion } from './error.js'
 import type { FileSystemForm, LsmForm, MountForm, SetupForm, TaskForm } from './form.js'
 import { convert_tree, digest_of } from './tree.js'
@@ -249,56 +250,12 @@ class Mounts {
 
 // --- tasks -------------------------------------------------------------------------------------------------
 
-const capability_names = [
-  'CAP_CHOWN',
-  'CAP_DAC_OVERRIDE',
-  'CAP_DAC_READ_SEARCH',
-  'CAP_FOWNER',
-  'CAP_FSETID',
-  'CAP_KILL',
-  'CAP_SETGID',
-  'CAP_SETUID',
-  'CAP_SETPCAP',
-  'CAP_LINUX_IMMUTABLE',
-  'CAP_NET_BIND_SERVICE',
-  'CAP_NET_BROADCAST',
-  'CAP_NET_ADMIN',
-  'CAP_NET_RAW',
-  'CAP_IPC_LOCK',
-  'CAP_IPC_OWNER',
-  'CAP_SYS_MODULE',
-  'CAP_SYS_RAWIO',
-  'CAP_SYS_CHROOT',
-  'CAP_SYS_PTRACE',
-  'CAP_SYS_PACCT',
-  'CAP_SYS_ADMIN',
-  'CAP_SYS_BOOT',
-  'CAP_SYS_NICE',
-  'CAP_SYS_RESOURCE',
-  'CAP_SYS_TIME',
-  'CAP_SYS_TTY_CONFIG',
-  'CAP_MKNOD',
-  'CAP_LEASE',
-  'CAP_AUDIT_WRITE',
-  'CAP_AUDIT_CONTROL',
-  'CAP_SETFCAP',
-  'CAP_MAC_OVERRIDE',
-  'CAP_MAC_ADMIN',
-  'CAP_SYSLOG',
-  'CAP_WAKE_ALARM',
-  'CAP_BLOCK_SUSPEND',
-  'CAP_AUDIT_READ',
-  'CAP_PERFMON',
-  'CAP_BPF',
-  'CAP_CHECKPOINT_RESTORE',
-]
-
 export function capabilities_of(form: Omit<TaskForm, 'program'>, path: string): number {
   const given = form.capabilities ?? ((form.uid ?? 0) === 0 ? 'all' : [])
   if (given === 'all') return CAP_FULL_SET
   let set = 0
   for (const name of new Set(given)) {
-    const number = capability_names.indexOf(name)
+    const number = capability_names.indexOf(name as CapabilityName)
     if (number < 0)
       throw new ScenarioError(
         `${path}.capabilities`,

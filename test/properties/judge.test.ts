@@ -8,7 +8,7 @@ import type { Report } from '../../src/explore/system.js'
 import { decide } from '../../src/explore/verdict.js'
 import { case_of, cases } from '../../src/fast-check.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
-import type { CaseForm } from '../../src/scenario/form.js'
+import type { CaseForm, OutcomeForm } from '../../src/scenario/form.js'
 import { type CaseSystem, case_system } from '../../src/scenario/system.js'
 import { cost, exact_shortest } from './exact.js'
 import { attacked, racy, shipped } from './support.js'
@@ -72,7 +72,7 @@ function agree(forms: fc.Arbitrary<CaseForm>, count: number, small: number, seed
 }
 
 /** A property on top: two calls, one of each task if they have any, do not both end so. */
-const outcomes = fc.constantFrom('ok', 'failed', 'ENOENT', 'EACCES', 3, 4)
+const outcomes = fc.constantFrom<OutcomeForm[string]>('ok', 'failed', 'ENOENT', 'EACCES', 3, 4)
 const with_outcome = fc
   .tuple(cases(racy), fc.nat(5), fc.nat(5), outcomes, outcomes)
   .map(([form, a, b, one, other]) => {

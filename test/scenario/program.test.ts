@@ -202,6 +202,24 @@ describe('mistakes in programs', () => {
       'tasks[0].program[1].use: st is a stat, which gives no bytes',
     ],
     [
+      'a use that relies on no check',
+      [
+        { call: 'open', args: ['/', 0], as: 'fd' },
+        { call: 'read', args: [{ $: 'fd' }, 1], as: 'bytes' },
+        { use: 'bytes', relies: 'fd' },
+      ],
+      'tasks[0].program[2].relies: expected a check (execveat with AT_EXECVE_CHECK); fd is a call of open',
+    ],
+    [
+      'a use that relies on a real exec',
+      [
+        { call: 'execveat', args: [-100, '/', null, null, 0], as: 'run' },
+        { call: 'read', args: [3, 1], as: 'bytes' },
+        { use: 'bytes', relies: 'run' },
+      ],
+      'tasks[0].program[2].relies: expected a check (execveat with AT_EXECVE_CHECK); run is a real exec',
+    ],
+    [
       'no test',
       [
         { call: 'stat', args: ['/'], as: 'st' },

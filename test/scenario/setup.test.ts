@@ -260,7 +260,7 @@ describe('mistakes in set-ups', () => {
   test.each<[string, Partial<TaskForm>, string]>([
     [
       'a capability',
-      { capabilities: ['CAP_DAC_OVERIDE'] },
+      { capabilities: ['CAP_DAC_OVERIDE'] as never },
       'tasks[0].capabilities: there is no capability "CAP_DAC_OVERIDE"; did you mean CAP_DAC_OVERRIDE?',
     ],
     [

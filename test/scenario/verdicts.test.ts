@@ -90,7 +90,7 @@ describe('outcomes', () => {
     ],
     [
       'a value',
-      { 'reader.st': 'okay' },
+      { 'reader.st': 'okay' as 'ok' },
       'properties[0].never."reader.st": expected ok, failed, the name of an errno or signal, or a number, not "okay"',
     ],
   ])('a mistake in %s', (_, outcome, expected) => {
