@@ -1,4 +1,5 @@
 /** `toctoscope conform`: random programs on the model and on the kernel of this machine. */
+import { existsSync } from 'node:fs'
 import { release } from 'node:os'
 import { save_case } from '../oracle/cases.js'
 import { profile_for } from '../oracle/confirm.js'
@@ -20,9 +21,11 @@ export interface ConformCommandOptions {
   count: number
   seed: number
   only?: string
-  save: string
+  /** Unless told that of the tests, where there is one, else one here. */
+  save?: string
 }
 
+const TEST_CASES = 'test/conformance/cases'
 /** Milliseconds between two lines of progress: on a terminal, and where nobody watches. */
 const OFTEN = 500
 const RARELY = 10_000
@@ -102,12 +105,13 @@ function report(
 }
 
 /** A difference as a scenario: its calls, both answers beside each other, and where it is saved. */
-function told(
+export function told(
   { seed, play, model, kernel, difference }: Disagreement,
   options: ConformCommandOptions,
   width: number,
 ): string {
   const name = play.calls[difference.call]!.call
+  const save = options.save ?? (existsSync(TEST_CASES) ? TEST_CASES : 'toctoscope-cases')
   const column = 18
   const room = width - 2 * column - 8
   const rows = play.calls.map((call, i) => {
@@ -123,9 +127,9 @@ function told(
     ...rows,
   ]
   try {
-    lines.push(`Saved as ${save_case(options.save, name, release(), play, kernel)}`)
+    lines.push(`Saved as ${save_case(save, name, release(), play, kernel)}`)
   } catch (error) {
-    lines.push(`It could not be saved in ${options.save}: ${(error as Error).message}`)
+    lines.push(`It could not be saved in ${save}: ${(error as Error).message}`)
   }
   return `${lines.join('\n')}\n\n`
 }

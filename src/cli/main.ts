@@ -262,7 +262,7 @@ function add_conform(program: Command, terminal: Terminal, finish: Finish): void
       '--only <area>',
       'what programs are mostly about: open, exec, data, memory, attributes, names, tasks',
     )
-    .option('--save <directory>', 'where differences are saved as cases', 'test/conformance/cases')
+    .option('--save <directory>', 'where differences are saved as cases')
     .action(async (options: ConformCommandOptions) => {
       const { conform } = await import('./conform.js')
       await finish(conform(options, terminal))

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
-import { no_kernel } from '../oracle/support.ts'
+import { told } from '../../src/cli/conform.ts'
+import { parse_case } from '../../src/oracle/cases.ts'
+import { no_kernel, overlay_play } from '../oracle/support.ts'
 import { toctoscope } from './terminal.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'toctoscope-repro-'))
@@ -124,6 +126,22 @@ describe.skipIf(no_kernel !== undefined || !as_root)('repro', () => {
     const run = spawnSync(binary, { encoding: 'utf8' })
     expect(run.stdout).toContain('<-- DIFFERS')
     expect(run.status).toBe(1)
+  })
+})
+
+describe('a difference that conform finds', () => {
+  it('is printed with both answers, and saved as a case', () => {
+    const play = overlay_play({ s: 'x' })
+    const calls = [{ task: 1, call: 'open', args: ['/m/s', 'O_RDWR', 0], as: 'fd' }]
+    const [model, kernel] = [[{ ret: 3 }], [{ errno: 'EROFS' }]]
+    const difference = { call: 0, what: 'result', model: model[0]!, kernel: kernel[0]! }
+    const found = { seed: 9, play: { ...play, calls }, model, kernel, difference }
+    const text = told(found, { count: 1, seed: 1, save: folder }, 100)
+    expect(text).toMatch(/^DIFFERENCE in open \(result\), found with seed 9, shrunk to 1 calls\n/)
+    expect(text).toMatch(/1: fd = open\("\/m\/s", "O_RDWR", 0\) +3 +EROFS ✗ result\n/)
+    const saved = /^Saved as (.*)$/m.exec(text)![1]!
+    expect(parse_case(readFileSync(saved, 'utf8'))).toMatchObject({ play: { calls }, answers: kernel })
+    for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(100)
   })
 })
 
