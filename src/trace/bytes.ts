@@ -7,11 +7,17 @@ import { type Approval, from_bytes_form, type Trace, type Use } from './trace.js
 /** Lines of each side that are shown. */
 const MOST_LINES = 8
 
+const is_child = (trace: Trace, use: Use): boolean =>
+  trace.tasks.some(({ task, name }) => task === use.task && name.startsWith('child of '))
+
 /** The approval that a use relies on: the last of that name before it. */
 export function relied_on(trace: Trace, use: Use): Approval | undefined {
-  return trace.approvals
-    .filter((each) => each.task === use.task && each.check === use.relies && each.step <= use.step)
-    .at(-1)
+  const before = trace.approvals.filter((each) => each.check === use.relies && each.step <= use.step)
+  // A child may rely on what its parent was told.
+  return (
+    before.filter((each) => each.task === use.task).at(-1) ??
+    (is_child(trace, use) ? before.at(-1) : undefined)
+  )
 }
 
 /** Both sides of the last use that relies on an approval; nothing where there is none. */

@@ -1,5 +1,6 @@
 /** The middle of the text trace: one column per task, the kernel's calls indented, switches marked. */
 import {
+  denied_permissively,
   has_kernel_news,
   how_many,
   news,
@@ -94,8 +95,9 @@ class Columns {
   private heading(): void {
     const { strong, dim } = this.options.theme
     const cells = this.lanes.map((task) => {
-      const { uid, role } = this.trace.tasks.find((each) => each.task === task)!
-      const about = role === 'other' ? `uid ${uid}` : `${role}, uid ${uid}`
+      const { uid, role, cwd } = this.trace.tasks.find((each) => each.task === task)!
+      const place = cwd === '/' ? '' : `, in ${cwd}`
+      const about = `${role === 'other' ? '' : `${role}, `}uid ${uid}${place}`
       const name = cut(this.name(task), this.lane_width)
       const rest = cut(`  ${about}`, Math.max(0, this.lane_width - width_of(name)))
       return strong(name) + dim(rest) + ' '.repeat(Math.max(0, this.lane_width - width_of(name + rest)))
@@ -334,7 +336,8 @@ class Columns {
   }
 
   private approvals(step: TraceStep, indent: number): void {
-    for (const { step: n, object, bytes, approved } of this.trace.approvals) {
+    for (const approval of this.trace.approvals) {
+      const { step: n, object, bytes, approved } = approval
       if (n !== step.n) continue
       const { good, note } = this.options.theme
       const style = approved ? good : note
@@ -345,7 +348,10 @@ class Columns {
         quote_to_fit(from_bytes_form(bytes), this.lane_width - indent - 2),
         style,
       )
-      if (!approved) this.say(step.task, indent + 2, '(which no policy was asked about)', style)
+      if (approved) continue
+      const asked = denied_permissively(this.trace, approval) !== null
+      const why = asked ? '(which IPE denied, but it is permissive)' : '(which no policy was asked about)'
+      this.say(step.task, indent + 2, why, style)
     }
   }
 

@@ -1,7 +1,7 @@
 /** Which changes a reader wants to see, and how they are said. */
 import type { BytesForm } from '../scenario/form.js'
 import { quote } from './strace.js'
-import { type Change, from_bytes_form, type Trace, type TraceStep } from './trace.js'
+import { type Approval, type Change, from_bytes_form, type Trace, type TraceStep } from './trace.js'
 
 /** Book-keeping: true, but no news. `table.field`, or `table.` for a row that comes or goes. */
 const book_keeping = new Set([
@@ -104,4 +104,18 @@ export function quote_to_fit(bytes: string, width: number): string {
 export function how_many(bytes: BytesForm | number): string {
   const n = typeof bytes === 'number' ? bytes : from_bytes_form(bytes).length
   return n === 0 ? 'no bytes' : n === 1 ? '1 byte' : `${n} bytes`
+}
+
+/**
+ * Whether a policy was asked in a check, denied it, and was permissive, which the audit log tells.
+ *
+ * @returns the rule that denied, '' where it is not told; null where no policy did so
+ */
+export function denied_permissively(trace: Trace, approval: Approval): string | null {
+  const at = trace.steps[approval.step - 1]
+  for (const { kind, text } of at?.events ?? []) {
+    if (kind !== 'audit' || !/\benforcing=0\b/.test(text) || !/action=DENY/.test(text)) continue
+    return /rule="([^"]*)"/.exec(text)?.[1] ?? ''
+  }
+  return null
 }

@@ -3,7 +3,7 @@
  * not help. Made from the trace alone.
  */
 import { relied_on } from './bytes.js'
-import { how_many, news } from './effects.js'
+import { denied_permissively, how_many, news } from './effects.js'
 import { type Approval, from_bytes_form, type Trace, type TraceStep, type Use } from './trace.js'
 
 interface Story {
@@ -80,7 +80,14 @@ function asked({ trace, approval, use }: Story): string {
   const what = /AT_EXECVE_CHECK/.test(call?.text ?? '')
     ? 'execveat(AT_EXECVE_CHECK)'
     : (call?.name ?? 'A check')
-  return `${who} asks whether ${path_meant(trace, approval.task)} may be executed, and ${what} says yes. What the kernel judges for that, in step ${approval.step}, are the ${how_many(approval.bytes)} of ${approval.object}.`
+  return `${who} asks whether ${path_meant(trace, approval.task)} may be executed, and ${what} says yes. What the kernel judges for that, in step ${approval.step}, ${these_bytes(approval)} of ${approval.object}.`
+}
+
+/** `are the 20 bytes`, `is the 1 byte`, `are no bytes`. */
+function these_bytes({ bytes }: Approval): string {
+  const said = how_many(bytes)
+  if (said === 'no bytes') return 'are no bytes'
+  return `${said === '1 byte' ? 'is' : 'are'} the ${said}`
 }
 
 function changed(story: Story): string {
@@ -91,7 +98,7 @@ function changed(story: Story): string {
   const how = `${call?.name ?? 'a call'} (${function_of(blamed)}, step ${blamed.n})`
   switch (trace.cause?.kind) {
     case 'copy-up':
-      return `${who} opens it for writing. A file of a lower layer is copied up for that: in step ${blamed.n}, ${function_of(blamed)} makes ${overlay_name(blamed)} stand for the copy, ${published(blamed)}, from then on${later_write(story)}.`
+      return `${who} ${opener(call?.name)}. A file of a lower layer is copied up for that: in step ${blamed.n}, ${function_of(blamed)} makes ${overlay_name(blamed)} stand for the copy, ${published(blamed)}, from then on${later_write(story)}.`
     case 'truncation':
       return `${who} changes its length with ${how}${size_change(blamed)}.`
     case 'rename over':
@@ -103,6 +110,12 @@ function changed(story: Story): string {
     default:
       return `${who} makes the difference with ${how}.`
   }
+}
+
+/** By which call a task had a file copied up. */
+function opener(call: string | undefined): string {
+  if (call === undefined || /^(open|openat|openat2|creat)$/.test(call)) return 'opens it for writing'
+  return `changes it with ${call}`
 }
 
 /** The kernel function that a stage belongs to; stages that are functions of their own are called by their own name. */
@@ -140,7 +153,9 @@ function later_write({ trace, blamed, use }: Story): string {
       news(step).some(({ table }) => content.has(table)),
   )
   const call = write === undefined ? undefined : call_around(trace, write)
-  return write === undefined ? '' : `; ${call?.name ?? 'a write'} changes that in step ${write.n}`
+  if (write === undefined) return ''
+  const direct = write.stack.some(({ fn }) => fn.startsWith('ovl_')) ? '' : ', directly in the upper layer'
+  return `; ${call?.name ?? 'a write'} changes that in step ${write.n}${direct}`
 }
 
 function used_after_all(story: Story): string {
@@ -150,6 +165,10 @@ function used_after_all(story: Story): string {
   const object = sources(use)
   const used = `${who} uses ${how_many(use.bytes)} of ${object}`
   if (approval === undefined) return `${used}.`
+  const read = taken_in(story)
+  if (read !== undefined && read < approval.step) {
+    return `${used}. They were read in step ${read}, before the check in step ${approval.step}, which judged ${same_bytes(story) ? 'another file' : 'other bytes'}. The check did not help: it came too late.`
+  }
   const denial = denied(story)
   if (trace.cause?.kind === 'copy-up' && (blamed?.n ?? 0) > approval.step) {
     return `${who} calls ${reader(story)} on the descriptor that was checked, but on an overlay that goes to the inode that is the real one now. So it ${used.slice(who.length + 1)}, which nobody has judged. The check did not help: its answer was about ${approval.object}${denial}.`
@@ -158,14 +177,31 @@ function used_after_all(story: Story): string {
     return `${used}: another file than the one that was judged. The check did not help: its answer was about the file that the path led to at that moment.`
   }
   const [judged, taken] = [from_bytes_form(approval.bytes), from_bytes_form(use.bytes)]
+  const of_these = judged.length === 1 ? '1 was judged' : `${judged.length || 'none'} were judged`
+  if (object === approval.object && blamed === undefined && judged.startsWith(taken)) {
+    return `${used}, of which ${of_these}: nobody changed the file, ${who} itself took only its beginning. The check did not help: its answer was about all of the bytes.`
+  }
   if (object === approval.object && (judged.startsWith(taken) || taken.startsWith(judged))) {
-    return `${who} uses ${how_many(use.bytes)} of ${object}, of which ${judged.length} were judged: the bytes are the approved ones, their number is not. The check did not help: its answer binds nobody afterwards${denial}.`
+    return `${who} uses ${how_many(use.bytes)} of ${object}, of which ${of_these}: the bytes are the approved ones, their number is not. The check did not help: its answer binds nobody afterwards${denial}.`
   }
   if (object === approval.object) {
     return `${used}: the inode that was judged, with other content. The check did not help: its answer was about the bytes of that moment${denial}.`
   }
-  return `${used}. The check did not help: its answer was about ${approval.object}${denial}.`
+  return `${used}, and the check was about ${approval.object}. The check did not help: it was about another file.`
 }
+
+/** The last step in which the victim was given bytes that it uses. */
+function taken_in({ trace, use }: Story): number | undefined {
+  const steps = trace.results
+    .filter((each) => each.task === use?.task && each.step <= use.step && use.calls.includes(each.name))
+    .map((each) => each.step)
+  return steps.length === 0 ? undefined : Math.max(...steps)
+}
+
+const same_bytes = ({ approval, use }: Story): boolean =>
+  approval !== undefined &&
+  use !== undefined &&
+  from_bytes_form(approval.bytes) === from_bytes_form(use.bytes)
 
 /** The victim died of what was changed, while it took the bytes. */
 function fault({ trace, approval }: Story): string {
@@ -222,11 +258,19 @@ function unasked({ trace, approval }: Story): string {
   if (approval.approved) {
     return `The check did not help: it said yes about ${approval.object} in step ${approval.step}, and the bytes came from another object.`
   }
-  const hook = /^6\.1[0-8]\b/.test(trace.profile)
-    ? `on ${trace.profile} IPE has no hook for AT_EXECVE_CHECK (it has one since 6.19), so its policy was never asked`
-    : 'no module that knows the policy was asked'
+  const rule = denied_permissively(trace, approval)
+  const hook =
+    rule !== null
+      ? `IPE was asked and denied it${rule === '' ? '' : ` (${rule})`}, but it is permissive (enforcing=0), so that it only tells the audit log`
+      : unasked_on(trace.profile)
   const order = trace.preemptions === 0 ? ' It takes no race: the tasks run one after the other.' : ''
   return `${name_of(trace, approval.task)} asks whether ${path_meant(trace, approval.task)} may be executed, and in step ${approval.step} the kernel says yes about ${approval.object}: ${hook}.${order}`
+}
+
+function unasked_on(profile: string): string {
+  return /^6\.1[0-8]\b/.test(profile)
+    ? `on ${profile} IPE has no hook for AT_EXECVE_CHECK (it has one since 6.19), so its policy was never asked`
+    : 'no module that knows the policy was asked'
 }
 
 function other_story({ trace }: Story): string[] {
