@@ -3,7 +3,8 @@
  *
  *     { "toctoscope_trace": 1, "version", "scenario", "summary", "case", "params", "profile",
  *       "verdict", "property", "cause": { "step", "kind", "text" }, "preemptions", "removed", "token",
- *       "tasks":  [ { "task", "name", "role", "uid" } ],
+ *       "tasks":  [ { "task", "name", "role", "uid", "cwd" } ],
+ *       "binds":  [ { "at", "of", "read_only" } ],
  *       "steps":  [ { "n", "task", "choice", "preempts", "local", "call",
  *                     "stack":   [ { "fn", "source", "about" } ], "stage",
  *                     "touched": [ { "write", "table", "row", "name", "group" } ],

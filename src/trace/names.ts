@@ -4,6 +4,10 @@
  */
 import { place_in_range, range_of, show_id, type Value } from '../kernel/schema.js'
 import type { PlainRow, Snapshot } from '../kernel/store.js'
+import type { Bind } from './trace.js'
+
+/** include/linux/mount.h */
+const MNT_READONLY = 64
 
 type Rows = Readonly<Record<string, PlainRow>>
 
@@ -153,6 +157,30 @@ export class Names {
     if (parent === 0) return on === 0 ? '/' : `${this.dentry(on)} (layer)`
     const below = this.path_below(on, number_of(this.row('mount', parent), 'mnt_root'))
     return join(this.mount_path(parent), below ?? '/')
+  }
+
+  /** Where a task stands, as its own mount shows it. */
+  pwd(task: number): string {
+    const row = this.row('task_struct', task)
+    const [mnt, at] = [number_of(row, 'pwd_mnt'), number_of(row, 'pwd')]
+    if (mnt === 0 || at === 0) return '/'
+    return join(
+      this.mount_path(mnt),
+      this.path_below(at, number_of(this.row('mount', mnt), 'mnt_root')) ?? '/',
+    )
+  }
+
+  /** Mounts of what another mount shows already, whose path the files have. */
+  binds(): Bind[] {
+    const binds: Bind[] = []
+    for (const [id, row] of Object.entries(this.rows('mount'))) {
+      const visible = number_of(row, 'mnt_parent') !== 0
+      const shown = this.shown_at.get(number_of(row, 'mnt_sb'))
+      if (!visible || shown === undefined || shown.mnt === Number(id)) continue
+      const read_only = (number_of(row, 'mnt_flags') & MNT_READONLY) !== 0
+      binds.push({ at: this.mount_path(Number(id)), of: this.dentry(number_of(row, 'mnt_root')), read_only })
+    }
+    return binds
   }
 
   /** An open file by its path. Real files below an overlay's are called by their layer. */

@@ -15,6 +15,7 @@ import { Names } from './names.js'
 import { show_address, show_call } from './strace.js'
 import {
   type Approval,
+  type Bind,
   type CallResult,
   type Cause,
   type Change,
@@ -62,6 +63,10 @@ class Recorder {
   private readonly open_calls = new Map<number, { call: CallInstruction; text: string; name: string }>()
   private snapshot: Snapshot = { tables: {}, stacks: {} }
   private names: Names
+  private binds: Bind[] = []
+  /** Where tasks stood before their first step. */
+  private readonly stood = new Map<number, string>()
+  private readonly programs = new Map<number, number>()
   private running = 0
   private preemptions = 0
 
@@ -105,6 +110,7 @@ class Recorder {
       removed: removed ?? [],
       token: token ?? null,
       tasks: this.tasks(),
+      binds: this.binds,
       steps: this.steps,
       ...tell_apart(this.approvals, this.uses),
       results: this.results,
@@ -117,6 +123,7 @@ class Recorder {
       name: task.name,
       role: task.role ?? ('other' as const),
       uid: task.uid ?? 0,
+      cwd: this.stood.get(i + 1) ?? '/',
     }))
     const forked = new Set(this.steps.map((step) => step.task).filter((task) => task > known.length))
     return [...known, ...[...forked].sort((a, b) => a - b).map((task) => this.child(task))]
@@ -124,7 +131,13 @@ class Recorder {
 
   private child(task: number): TraceTask {
     const row = this.snapshot.tables.task_struct?.[task]
-    return { task, name: this.names.task(task), role: 'other', uid: Number(row?.uid ?? 0) }
+    return {
+      task,
+      name: this.names.task(task),
+      role: 'other',
+      uid: Number(row?.uid ?? 0),
+      cwd: this.stood.get(task) ?? '/',
+    }
   }
 
   /** A forked task is called after its parent. */
@@ -145,8 +158,13 @@ class Recorder {
   // --- one step --------------------------------------------------------------------------------------
 
   private before(k: Kernel, { task, choice }: Move): void {
-    if (this.steps.length === 0) this.look()
+    if (this.steps.length === 0) {
+      this.look()
+      this.binds = this.names.binds()
+    }
     this.name_child(task)
+    this.note_program(k, task)
+    if (!this.stood.has(task)) this.stood.set(task, this.names.pwd(task))
     k.events = []
     this.preempts = this.running !== 0 && task !== this.running && can_go_on(k, this.running)
     if (this.preempts) this.preemptions++
@@ -161,6 +179,13 @@ class Recorder {
     k.task = task
     k.choice = choice
     k.store.note()
+  }
+
+  /** Whose program a task runs: a child that of its parent. */
+  private note_program(k: Kernel, task: number): void {
+    const { pc } = k.store.frame(task, 0) as unknown as { pc?: number }
+    const program = pc === undefined ? undefined : code_of(k).program_of[pc]
+    if (program !== undefined) this.programs.set(task, program)
   }
 
   private begin_call(k: Kernel, task: number): void {
@@ -359,7 +384,7 @@ class Recorder {
 
   private use_instruction(k: Kernel, task: number, index: number) {
     const code = code_of(k)
-    const program = Math.min(task, code.programs.length) - 1
+    const program = this.programs.get(task) ?? Math.min(task, code.programs.length) - 1
     const instruction = code.instructions.find(
       (each, at): each is UseInstruction =>
         each.op === 'use' && each.index === index && code.program_of[at] === program,

@@ -60,8 +60,15 @@ export const trace_schema = z.object({
   removed: z.array(z.string()),
   token: z.string().nullable(),
   tasks: z.array(
-    z.object({ task: count, name: z.string(), role: z.enum(['victim', 'attacker', 'other']), uid: count }),
+    z.object({
+      task: count,
+      name: z.string(),
+      role: z.enum(['victim', 'attacker', 'other']),
+      uid: count,
+      cwd: z.string(),
+    }),
   ),
+  binds: z.array(z.object({ at: z.string(), of: z.string(), read_only: z.boolean() })),
   steps: z.array(step),
   approvals: z.array(
     z.object({

@@ -7,7 +7,7 @@ import { columns } from './columns.js'
 import { explain } from './explain.js'
 import { count, type Theme, theme, wrap } from './layout.js'
 import { printable_trace } from './printable.js'
-import type { Trace } from './trace.js'
+import type { Bind, Trace } from './trace.js'
 
 export interface TextOptions {
   /** Columns of the terminal; at least 60. 100 unless told. */
@@ -93,8 +93,18 @@ function header(trace: Trace, width: number, { strong, bad, dim }: Theme): strin
     ...wrap(headline(trace), width, 2).map(wrong ? bad : strong),
     ...wrap(figures.join(' · '), width, 2),
     ...left_out.map(dim),
+    ...trace.binds
+      .filter((bind) => is_mentioned(trace, bind))
+      .flatMap((bind) => wrap(say_bind(bind), width, 2)),
   ]
 }
+
+/** Only what a call names needs to be explained: stages call files by the other path. */
+const is_mentioned = ({ steps }: Trace, { at }: Bind): boolean =>
+  steps.some(({ call }) => call?.includes(`"${at}/`) || call?.includes(`"${at}"`))
+
+const say_bind = ({ at, of, read_only }: Bind): string =>
+  `${at} is a ${read_only ? 'read-only ' : ''}bind of ${of}: its files are called by their paths there.`
 
 function story(trace: Trace, width: number, { strong }: Theme): string[] {
   const paragraphs = explain(trace)

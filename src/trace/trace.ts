@@ -32,6 +32,8 @@ export interface Trace {
   /** Replays this execution; null where it cannot be replayed. */
   readonly token: string | null
   readonly tasks: readonly TraceTask[]
+  /** Mounts that show what another mount shows too, under its own path. */
+  readonly binds: readonly Bind[]
   readonly steps: readonly TraceStep[]
   readonly approvals: readonly Approval[]
   readonly uses: readonly Use[]
@@ -45,6 +47,15 @@ export interface TraceTask {
   readonly name: string
   readonly role: 'victim' | 'attacker' | 'other'
   readonly uid: number
+  /** Where it stands at first. */
+  readonly cwd: string
+}
+
+/** `/view` is `/m`, seen once more: files are called by the path of `of`. */
+export interface Bind {
+  readonly at: string
+  readonly of: string
+  readonly read_only: boolean
 }
 
 /** The step that made what was used another thing than what was judged. */

@@ -51,6 +51,143 @@ describe('what happened, in plain words', () => {
     )
   })
 
+  it('of bytes that were read before the check', () => {
+    const trace = trace_of((s) => {
+      script(s)
+      const t = s.victim('reader')
+      const fd = t.open('/script', 'O_RDONLY')
+      const bytes = t.read(fd, 10)
+      t.use(bytes, { relies: t.execveat(fd, '', null, null, CHECK) })
+      const a = s.attacker('writer')
+      const w = a.open('/script', 'O_WRONLY')
+      a.write(w, 'evil')
+      a.pwrite(w, 'good', 4, 0)
+      a.close(w)
+    })
+    const told = explain(trace).join(' ')
+    expect(told).toMatch(
+      /were read in step \d+, before the check in step \d+, which judged other bytes. The check did not help: it came too late/,
+    )
+    expect(told).not.toContain('writers were kept out')
+  })
+
+  it('of another file than the one that was checked, and of a part of it', () => {
+    const another = trace_of((s) => {
+      s.mount('/', s.filesystem('root', { type: 'ext4', tree: { a: { file: 'a', mode: 0o755 }, b: 'b' } }))
+      const t = s.victim('reader')
+      const check = t.execveat(t.open('/a', 'O_RDONLY'), '', null, null, CHECK)
+      t.use(t.read(t.open('/b', 'O_RDONLY'), 9), { relies: check })
+    })
+    const told = explain(another).join(' ')
+    expect(told).toContain('uses 1 byte of /b, and the check was about /a. The check did not help')
+    expect(told).toContain('is the 1 byte of /a')
+    expect(told).not.toContain('writers were kept out')
+    const part = trace_of((s) => {
+      script(s)
+      const t = s.victim('reader')
+      const fd = t.open('/script', 'O_RDONLY')
+      const check = t.execveat(fd, '', null, null, CHECK)
+      t.use(t.read(fd, 2), { relies: check })
+    })
+    expect(explain(part).join(' ')).toContain(
+      'nobody changed the file, reader itself took only its beginning',
+    )
+  })
+
+  it('of a copy-up that chmod triggers, and of bytes written directly in the upper layer', () => {
+    const trace = trace_of((s) => {
+      s.mount('/', s.filesystem('root', { type: 'tmpfs' }))
+      const lower = s.filesystem('lower', { type: 'erofs', tree: { script: { file: 'good', mode: 0o777 } } })
+      const rw = s.filesystem('rw', { type: 'tmpfs', tree: { upper: { dir: {} }, work: { dir: {} } } })
+      s.overlay('/m', { lower: [lower], upper: rw.at('/upper'), work: rw.at('/work') })
+      s.mount('/rw', rw)
+      const t = s.victim('reader')
+      const fd = t.open('/m/script', 'O_RDONLY')
+      const check = t.execveat(fd, '', null, null, CHECK)
+      t.use(t.read(fd, 100), { relies: check })
+      const a = s.attacker('writer')
+      a.chmod('/m/script', 0o777)
+      a.write(a.open('/rw/upper/script', 'O_WRONLY'), 'evil')
+    })
+    const told = explain(trace).join(' ')
+    expect(told).toContain('writer changes it with chmod. A file of a lower layer is copied up')
+    expect(told).toMatch(/write changes that in step \d+, directly in the upper layer/)
+    expect(told).not.toContain('opens it for writing')
+  })
+
+  it('of a policy that was asked, but is permissive', () => {
+    const trace = trace_of((s) => {
+      script(s)
+      const policy =
+        'policy_name=p policy_version=1.0.0\nDEFAULT action=ALLOW\nDEFAULT op=EXECUTE action=DENY\n'
+      s.ipe({ policy, enforce: false })
+      s.property('policy')
+      const t = s.victim('reader')
+      const fd = t.open('/script', 'O_RDONLY')
+      const check = t.execveat(fd, '', null, null, CHECK)
+      t.use(t.read(fd, 100), { relies: check })
+    })
+    expect(explain(trace).join(' ')).toContain(
+      'IPE was asked and denied it (DEFAULT op=EXECUTE action=DENY), but it is permissive (enforcing=0)',
+    )
+    expect(to_text(trace)).toContain('(which IPE denied, but it is permissive)')
+    expect(to_text(trace)).not.toContain('no policy was asked')
+  })
+
+  it('of a child that relies on what its parent was told', () => {
+    const trace = trace_of((s) => {
+      script(s)
+      const t = s.victim('parent')
+      const fd = t.open('/script', 'O_RDONLY')
+      const check = t.execveat(fd, '', null, null, CHECK).as('the_check')
+      t.fork((child) => {
+        child.use(child.read(fd, 9), { relies: check })
+      })
+      const a = s.attacker('writer')
+      a.write(a.open('/script', 'O_WRONLY'), 'evil')
+    })
+    expect(trace.uses[0]!.relies).toBe('the_check')
+    expect(explain(trace).join(' ')).toMatch(
+      /parent asks whether .* child of parent uses 4 bytes of \/script/,
+    )
+    expect(to_text(trace)).toContain('approved by the_check')
+  })
+
+  it('says where a task stands, and what a bind shows', () => {
+    const trace = trace_of((s) => {
+      const tree = { m: { dir: { script: { file: 'good', mode: 0o755 } } }, view: { dir: {} } }
+      s.mount('/', s.filesystem('root', { type: 'ext4', tree }))
+      s.bind('/m', '/view', ['ro'])
+      const t = s.victim('reader', { cwd: '/m' })
+      t.open('script', 'O_RDONLY')
+      t.open('/view/script', 'O_RDONLY')
+    }, true)
+    const text = to_text(trace)
+    expect(text).toContain('reader  victim, uid 0, in /m')
+    expect(text).toContain('/view is a read-only bind of /m: its files are called by their paths there.')
+    const plain = to_text(trace_of(script_read, true))
+    expect(plain).not.toMatch(/bind|in \/$/m)
+  })
+
+  it('without what would control a terminal', () => {
+    const name = '\x1b[31mred\n'
+    const trace = trace_of((s) => {
+      s.mount('/', s.filesystem('root', { type: 'ext4', tree: { [name]: { file: '\x1b[2J', mode: 0o755 } } }))
+      const t = s.victim('reader\x07')
+      const fd = t.open(`/${name}`, 'O_RDONLY')
+      const check = t.execveat(fd, '', null, null, CHECK)
+      t.use(t.read(fd, 100), { relies: check })
+      const a = s.attacker('writer')
+      a.write(a.open(`/${name}`, 'O_WRONLY'), '\x1b]0;evil\x07')
+    })
+    for (const drawn of [to_text(trace), to_text(trace, { stages: true }), to_mermaid(trace)]) {
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: what must not be there
+      expect(drawn).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/)
+    }
+    expect(to_text(trace)).toContain('/\\33[31mred\\n')
+    expect(to_text(trace)).toContain('"\\33[2J"')
+  })
+
   it('of an outcome that must never be', () => {
     const trace = trace_of((s) => {
       script(s)
