@@ -54,7 +54,7 @@ function ask(
 ): number {
   let answer: unknown
   try {
-    answer = run(hook_context(k, hook, args as never))
+    answer = run(guarded(hook_context(k, hook, args as never), `${module}: ${hook}: ctx`))
   } catch (error) {
     if (error instanceof LsmModuleError) throw error
     throw new LsmModuleError(
@@ -71,6 +71,47 @@ function ask(
     )
   }
   return errno === 0 ? 0 : k.refuse(errno, () => `${module}: ${hook}`)
+}
+
+/** Properties that languages and tools look for on any object. */
+const looked_for = ['toJSON', 'then']
+
+/**
+ * A context, and the views in it, that tell of a property that they do not have: undefined would be an answer
+ * like any other to a hook that is mistaken in a name, and make it refuse or allow everything.
+ */
+function guarded<T extends object>(view: T, where: string): T {
+  return new Proxy({} as T, {
+    get(_, name) {
+      if (!(name in view) && typeof name === 'string' && !looked_for.includes(name))
+        throw new LsmModuleError(
+          `${where} has no property ${JSON.stringify(name)}; it has ${properties_of(view)}`,
+        )
+      const value: unknown = Reflect.get(view, name, view)
+      if (typeof value === 'function') return value.bind(view)
+      const inside = typeof value === 'object' && value !== null && !Array.isArray(value)
+      return inside ? guarded(value, `${where}.${String(name)}`) : value
+    },
+    has: (_, name) => name in view,
+    ownKeys: () => Reflect.ownKeys(view),
+    getOwnPropertyDescriptor: (_, name) => {
+      const own = Reflect.getOwnPropertyDescriptor(view, name)
+      return own && { ...own, configurable: true }
+    },
+    getPrototypeOf: () => Reflect.getPrototypeOf(view),
+    set: () => false,
+    defineProperty: () => false,
+    deleteProperty: () => false,
+  })
+}
+
+/** What a view has: its own properties and the getters of its class. */
+function properties_of(view: object): string {
+  const own = Object.keys(view)
+  const { prototype } = view.constructor
+  const inherited = prototype === Object.prototype ? [] : Object.getOwnPropertyNames(prototype)
+  const names = [...own, ...inherited.filter((name) => name !== 'constructor')]
+  return [...new Set(names)].join(', ')
 }
 
 const MAX_ERRNO = 4095

@@ -38,6 +38,23 @@ describe('a module of one’s own', () => {
     expect(w.open('f', 'O_RDONLY')).toBe('EINVAL')
   })
 
+  test.each<[string, (ctx: any) => unknown, string]>([
+    ['the context', (ctx) => ctx.path, 'm: file_open: ctx has no property "path"; it has hook, task, file'],
+    [
+      'a file',
+      (ctx) => ctx.file.f_mode,
+      'm: file_open: ctx.file has no property "f_mode"; it has number, path, flags, inode',
+    ],
+    ['a view in a view', (ctx) => ctx.file.inode.i_mode, 'ctx.file.inode has no property "i_mode"'],
+    ['the task', (ctx) => ctx.task.cred, 'ctx.task has no property "cred"'],
+  ])('is told of a property that is not there: of %s', (_, look, expected) => {
+    const hooks = { file_open: (ctx: unknown) => (look(ctx) ? -1 : 0) }
+    const w = new World({ modules: [define_module({ name: 'm', hooks })] })
+    w.file('f', '')
+    expect(() => w.open('f', 'O_RDONLY')).toThrow(expected)
+    expect(() => w.open('f', 'O_RDONLY')).toThrow(LsmModuleError)
+  })
+
   test('sees task and file, and cannot change them', () => {
     const seen: Record<string, unknown> = {}
     const module = define_module({
