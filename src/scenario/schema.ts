@@ -12,6 +12,8 @@ const name = z
   .regex(/^[A-Za-z_][\w-]*$/, 'expected a name: letters, digits, _ and -')
   .describe('letters, digits, _ and -')
 const count = z.number().int().nonnegative()
+/** Of a user or group: 32 bits, of which the last number means nobody (`(uid_t) -1`). */
+const owner_id = count.max(2 ** 32 - 2)
 const path = z.string().regex(/^\//, 'expected an absolute path')
 const json: z.ZodType<Json> = z.json()
 
@@ -20,7 +22,7 @@ const mode = z.union([
   count,
   z.string().regex(/^0?[0-7]{1,4}$/, 'expected octal digits') as unknown as z.ZodType<`0${number}`>,
 ])
-const owner = { mode: mode.optional(), uid: count.optional(), gid: count.optional() }
+const owner = { mode: mode.optional(), uid: owner_id.optional(), gid: owner_id.optional() }
 const digest = z.string().regex(/^[^:]+:[0-9a-f]*$/i, 'expected algorithm:hex')
 
 const node: z.ZodType<NodeForm> = z.union([
@@ -39,7 +41,7 @@ const node: z.ZodType<NodeForm> = z.union([
     ...owner,
     opaque: z.boolean().optional(),
   }),
-  z.strictObject({ symlink: z.string().min(1), uid: count.optional(), gid: count.optional() }),
+  z.strictObject({ symlink: z.string().min(1), uid: owner_id.optional(), gid: owner_id.optional() }),
   z.strictObject({ device: z.enum(['char', 'block', 'fifo']), rdev: count.optional(), ...owner }),
   z.strictObject({ link: z.string().min(1) }),
   z.strictObject({ whiteout: z.literal(true) }),
@@ -132,9 +134,9 @@ const operations = [
 const task = z.strictObject({
   name,
   role: z.enum(['victim', 'attacker', 'other']).optional(),
-  uid: count.optional(),
-  gid: count.optional(),
-  groups: z.array(count).optional(),
+  uid: owner_id.optional(),
+  gid: owner_id.optional(),
+  groups: z.array(owner_id).optional(),
   capabilities: z.union([z.literal('all'), z.array(z.string())]).optional(),
   umask: count.optional(),
   cwd: path.optional(),
@@ -143,8 +145,10 @@ const task = z.strictObject({
 })
 
 const outcome = z.record(z.string(), z.union([z.string(), z.number()]))
+const named_properties = ['check-use', 'policy'] as const
+const kinds_of_property = ['never', 'reaches', 'code']
 const property = z.union([
-  z.enum(['check-use', 'policy', 'parity']),
+  z.enum(named_properties),
   z.strictObject({ never: outcome, name: z.string().optional() }),
   z.strictObject({ reaches: outcome, name: z.string().optional() }),
   code,
@@ -176,7 +180,8 @@ export const scenario_schema = z.strictObject({
 
 /** The published JSON Schema. */
 export function json_schema(): object {
-  return z.toJSONSchema(scenario_schema, { io: 'input', reused: 'ref' })
+  const { $schema, ...schema } = z.toJSONSchema(scenario_schema, { io: 'input', reused: 'ref' })
+  return { $schema, $id: 'toctoscope:scenario', title: 'A Toctoscope scenario', ...schema }
 }
 
 /**
@@ -208,7 +213,9 @@ type Issue = z.core.$ZodIssue
 
 function error_of(issues: readonly Issue[], document: unknown): ScenarioError {
   const { at, text } = deepest(issues[0]!, document)
-  return new ScenarioError(show_path(at), text)
+  const unknown = issues.slice(1).filter((each) => each.code === 'unrecognized_keys')
+  const more = unknown.map((each) => new ScenarioError(show_path(each.path), text_of(each, document)).message)
+  return new ScenarioError(show_path(at), [text, ...more].join('\n'))
 }
 
 function show_path(path: readonly PropertyKey[]): string {
@@ -227,7 +234,7 @@ function value_at(document: unknown, path: readonly PropertyKey[]): unknown {
 function deepest(issue: Issue, document: unknown): { at: readonly PropertyKey[]; text: string } {
   if (issue.code !== 'invalid_union' || issue.errors.length === 0)
     return { at: issue.path, text: text_of(issue, document) }
-  const none = meant_none(issue, document)
+  const none = meant_no_property(issue, document) ?? meant_none(issue, document)
   if (none !== undefined) return { at: issue.path, text: none }
   const tried = issue.errors
     .filter((branch) => branch.length > 0)
@@ -242,6 +249,19 @@ function deepest(issue: Issue, document: unknown): { at: readonly PropertyKey[];
     at: issue.path,
     text: `expected one of: ${expectations(tried.map((each) => each.text))}, not ${show(value_at(document, issue.path))}`,
   }
+}
+
+/** What stands in the place of a property, and is none of the kinds. */
+function meant_no_property(issue: Issue, document: unknown): string | undefined {
+  const value = value_at(document, issue.path)
+  if (issue.path.at(-2) !== 'properties') return undefined
+  if (typeof value === 'object' && value !== null && kinds_of_property.some((kind) => kind in value))
+    return undefined
+  if (value === 'parity') return 'parity is not modelled yet'
+  const hint = typeof value === 'string' ? nearest(value, named_properties) : undefined
+  const meant = hint === undefined ? '' : `; did you mean ${hint}?`
+  const named = named_properties.map((each) => JSON.stringify(each)).join(', ')
+  return `expected ${named}, or an object with never or reaches, not ${show(value)}${meant}`
 }
 
 /** An object that lacks what each of the forms is known by (`call`, `use`, `if` …). */
@@ -297,7 +317,7 @@ function text_of(issue: Issue, document: unknown): string {
           : ''
       }`
     case 'unrecognized_keys':
-      return `has no field ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`
+      return `has no ${issue.keys.length === 1 ? 'field' : 'fields'} ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`
     default:
       return `${issue.message[0]!.toLowerCase()}${issue.message.slice(1)}, not ${show(value)}`
   }

@@ -60,6 +60,34 @@ describe('the schema', () => {
       'cases[0].tasks[0].program[0]: expected one of the fields call, use, if, repeat, exit; did you mean call?',
     ],
     [
+      'several fields',
+      (c, d) => {
+        c.foo = c.tasks[0].zip = 1
+        d.baz = d.bar = 1
+      },
+      'cases[0].tasks[0]: has no field "zip"\ncases[0]: has no field "foo"\nhas no fields "bar", "baz"',
+    ],
+    [
+      'a uid that means nobody',
+      (c) => (c.tasks[0].uid = 2 ** 32 - 1),
+      'cases[0].tasks[0].uid: too big: expected number to be <=4294967294, not 4294967295',
+    ],
+    [
+      'a property',
+      (c) => (c.properties = ['check-uses']),
+      'cases[0].properties[0]: expected "check-use", "policy", or an object with never or reaches, not "check-uses"; did you mean check-use?',
+    ],
+    [
+      'a property that is an object',
+      (c) => (c.properties = [{ nevr: {} }]),
+      'cases[0].properties[0]: expected "check-use", "policy", or an object with never or reaches, not {"nevr":{}}',
+    ],
+    [
+      'a property that is not modelled',
+      (c) => (c.properties = ['parity']),
+      'cases[0].properties[0]: parity is not modelled yet',
+    ],
+    [
       'a nested operation',
       // biome-ignore lint/suspicious/noThenProperty: data
       (c) => c.tasks[0].program.push({ if: { result: 'fd', ok: true }, then: [{ call: 'open', args: 3 }] }),
