@@ -4,6 +4,7 @@
  */
 import { type Cause, cause_of, not_reached } from './causes.js'
 import type { Decided } from './decided.js'
+import { with_deterministic } from './determinism.js'
 import type { Counterexample } from './explore/counterexample.js'
 import { count_preemptions, ReplayError, replay } from './explore/replay.js'
 import type { Bound, Move, Report, Schedule } from './explore/system.js'
@@ -61,9 +62,13 @@ export interface CaseReport {
  * Searches every interleaving of a case.
  *
  * @param path where the case stands in its document, for messages
- * @throws ScenarioError where the case cannot be set up
+ * @throws ScenarioError where the case cannot be set up, or code of its own is not deterministic
  */
 export function explore_case(of: Case, options: ExploreOptions = {}, path = ''): CaseReport {
+  return with_deterministic(of, path, () => report_of(of, options, path))
+}
+
+function report_of(of: Case, options: ExploreOptions, path: string): CaseReport {
   const system = case_system(of, path)
   const search = () => decide(system, options)
   const found = options.decided?.of(of, system, search) ?? search()

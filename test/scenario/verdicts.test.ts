@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import overlay from '../../scenarios/overlay-copy-up.js'
 import type { CaseBuilder } from '../../src/scenario/builder.js'
+import { define_module } from '../../src/scenario/code_module.js'
 import { case_name, type OutcomeForm } from '../../src/scenario/form.js'
 import { explore_case } from '../../src/verdicts.js'
 import { inode } from '../../src/vfs/inode.js'
@@ -193,5 +194,43 @@ describe('a property that is code', () => {
       }),
     )
     expect(report).toMatchObject({ verdict: 'hole', property: 'no writers' })
+  })
+})
+
+describe('code that is not deterministic', () => {
+  const with_hook = (file_open: () => 0 | 'EACCES') =>
+    case_of((s) => {
+      const { reader, writer } = two(s)
+      reader.open('/f', 'O_RDONLY').may_fail()
+      reader.open('/f', 'O_RDONLY').may_fail()
+      writer.open('/f', 'O_RDONLY').may_fail()
+      s.module(define_module({ name: 'moody', hooks: { file_open } }))
+    })
+
+  test('a module that answers otherwise the next time', () => {
+    let asked = 0
+    const of = with_hook(() => (asked++ % 2 === 0 ? 0 : 'EACCES'))
+    expect(message_of(() => explore_case(of, {}, 'cases[2]'))).toMatch(
+      /^cases\[2\]: module moody is not deterministic/,
+    )
+  })
+
+  test('a module that remembers something from one run to the next', () => {
+    let asked = 0
+    const of = with_hook(() => (++asked > 20 ? 'EACCES' : 0))
+    expect(message_of(() => explore_case(of))).toMatch(/^module moody is not deterministic/)
+  })
+
+  test('a property', () => {
+    let asked = 0
+    const of = case_of((s) => {
+      two(s).reader.stat('/f')
+      s.property({ name: 'moody', violated: () => ++asked % 2 === 0 })
+    })
+    expect(message_of(() => explore_case(of))).toMatch(/^property moody is not deterministic/)
+  })
+
+  test('nothing is said of a module that is', () => {
+    expect(explore_case(with_hook(() => 'EACCES')).verdict).toBe('safe')
   })
 })
