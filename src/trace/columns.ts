@@ -14,6 +14,8 @@ import { type CallResult, from_bytes_form, type StackFrame, type Trace, type Tra
 
 /** Columns narrower than this are no use: then there is one column for all tasks. */
 const NARROWEST = 26
+/** Columns narrower than this save room where they indent. */
+const ROOMY = 40
 const GUTTER = 8
 const BETWEEN = ' │ '
 
@@ -124,7 +126,7 @@ class Columns {
 
   /** A text in a task's column, broken into as many lines as it needs. */
   private say(task: number, indent: number, text: string, style: Style, steps = '', hanging = 2): void {
-    const room = Math.max(0, Math.min(indent, this.lane_width - 20))
+    const room = Math.max(0, Math.min(indent, this.lane_width - 16))
     wrap(' '.repeat(room) + text, this.lane_width, hanging).forEach((line, i) => {
       this.put({ task, text: line, style, steps: i === 0 ? steps : '' })
     })
@@ -206,8 +208,7 @@ class Columns {
 
   private step(step: TraceStep): void {
     if (this.options.stages || has_kernel_news(this.trace, step)) {
-      const heads = step.stack.map(({ fn }) => fn)
-      this.unfold(heads)
+      this.unfold(step.stack)
       if (step.stage !== '') this.stage(step)
       else if (step.call === null) this.effects(step, 2)
     } else if (step.stage !== '') this.folded.push(step)
@@ -215,24 +216,31 @@ class Columns {
     this.uses(step)
   }
 
-  /** Stages without news, in one line: where the kernel has been meanwhile. Functions named nearby are left out. */
-  private unfold(nearby: readonly string[], unnumbered = false): void {
+  /**
+   * Stages without news, in one line: where the kernel has been meanwhile. Functions named nearby are left out;
+   * those that the next stage is in, too, are named above.
+   */
+  private unfold(next: readonly StackFrame[], unnumbered = false): void {
     const names = new Set<string>()
+    let shared = next.length
     for (const { stack, stage } of this.folded) {
       const name = stack.at(-1)?.fn ?? stage
-      if (!nearby.includes(name) && !this.open.some(({ fn }) => fn === name)) names.add(name)
+      if (next.some(({ fn }) => fn === name) || this.open.some(({ fn }) => fn === name)) continue
+      names.add(name)
+      shared = Math.min(shared, shared_frames(stack, next))
     }
     const [first, last] = [this.folded[0], this.folded[this.folded.length - 1]]
     this.folded = []
     if (names.size === 0) return
-    const text = cut(`  ⋯ ${[...names].join(', ')}`, this.lane_width)
+    const indent = shared === 0 ? this.indent_of(0) : this.functions(first!.task, next.slice(0, shared))
+    const text = ' '.repeat(indent) + some_of([...names], this.lane_width - indent)
     const steps = unnumbered ? '' : span(first!, last!)
     this.put({ task: first!.task, text, style: this.options.theme.dim, steps })
   }
 
   private stage(step: TraceStep): void {
     const { theme, stages } = this.options
-    const indent = this.functions(step)
+    const indent = this.functions(step.task, step.stack)
     this.say(step.task, indent, `• ${step.stage}`, theme.plain, String(step.n), 2)
     if (stages) this.touched(step, indent + 2)
     this.effects(step, indent + 2)
@@ -242,8 +250,7 @@ class Columns {
    * Headings of the functions that the stage is in, those that do not stand there yet. Functions that only lead
    * to the next share a line with it. @returns the indent of the stage
    */
-  private functions(step: TraceStep): number {
-    const frames = step.stack
+  private functions(task: number, frames: readonly StackFrame[]): number {
     let common = 0
     while (common < frames.length && this.open[common]?.fn === frames[common]!.fn) common++
     const above = this.open[common - 1]
@@ -255,22 +262,27 @@ class Columns {
     let line: StackFrame[] = []
     for (const frame of frames.slice(common)) {
       if (line.length > 0 && !this.fits([...line, frame], level)) {
-        this.function_heading(step.task, line, level++)
+        this.function_heading(task, line, level++)
         line = []
       }
       line.push(frame)
       this.open.push({ fn: frame.fn, level })
     }
-    if (line.length > 0) this.function_heading(step.task, line, level)
-    return indent_of(this.open.length === 0 ? 0 : this.open[this.open.length - 1]!.level + 1)
+    if (line.length > 0) this.function_heading(task, line, level)
+    return this.indent_of(this.open.length === 0 ? 0 : this.open[this.open.length - 1]!.level + 1)
+  }
+
+  /** Columns before a line of a level; where there is little room, levels stand closer. */
+  private indent_of(level: number): number {
+    return 2 + (this.lane_width < ROOMY ? 1 : 2) * level
   }
 
   private fits(line: readonly StackFrame[], level: number): boolean {
-    return !this.options.stages && width_of(line_label(line)) <= this.lane_width - indent_of(level)
+    return !this.options.stages && width_of(line_label(line)) <= this.lane_width - this.indent_of(level)
   }
 
   private function_heading(task: number, line: readonly StackFrame[], level: number): void {
-    this.say(task, indent_of(level), line_label(line), this.options.theme.dim)
+    this.say(task, this.indent_of(level), line_label(line), this.options.theme.dim)
   }
 
   private touched(step: TraceStep, indent: number): void {
@@ -394,7 +406,21 @@ const said_cause: Readonly<Record<string, string>> = { 'copy-up': 'copy-up of th
 /** Events whose news the changes or the program's lines tell already. */
 const said_elsewhere = new Set(['violation', 'published', 'copy-up'])
 
-const indent_of = (level: number): number => 2 + 2 * level
+/** How many of the outermost functions two stacks have in common. */
+function shared_frames(a: readonly StackFrame[], b: readonly StackFrame[]): number {
+  let n = 0
+  while (n < a.length && n < b.length && a[n]!.fn === b[n]!.fn) n++
+  return n
+}
+
+/** `⋯ one, two, …`: as many names as fit, none of them cut. */
+function some_of(names: readonly string[], room: number): string {
+  for (let n = names.length; n > 0; n--) {
+    const text = `⋯ ${names.slice(0, n).join(', ')}${n < names.length ? ', …' : ''}`
+    if (width_of(text) <= room || n === 1) return text
+  }
+  return '⋯'
+}
 
 /** `7-12`: the steps from one to another. */
 const span = (first: TraceStep, last: TraceStep): string =>

@@ -52,7 +52,7 @@ export function pad(text: string, width: number): string {
 }
 
 /**
- * Breaks a text into lines: at blanks, else behind punctuation, else anywhere. A blank at the beginning stays.
+ * Breaks a text into lines: at blanks, else behind punctuation, else within names, else anywhere. A blank at the beginning stays.
  *
  * @param hanging columns by which all lines but the first are indented more
  */
@@ -85,7 +85,9 @@ function break_at(text: string, room: number, indent: number): number {
   const mark = Math.max(
     ...[',', '/', '|', ':', '=', '('].map((each) => text.slice(0, fits).lastIndexOf(each)),
   )
-  return mark > indent + (fits - indent) / 3 ? mark + 1 : Math.max(fits, 1)
+  if (mark > indent + (fits - indent) / 3) return mark + 1
+  const within = text.slice(0, fits).lastIndexOf('_')
+  return within > indent + (fits - indent) / 3 ? within + 1 : Math.max(fits, 1)
 }
 
 /** `3 steps`, `1 step`. */

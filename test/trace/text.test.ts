@@ -46,6 +46,24 @@ describe('the text trace', () => {
     }
   })
 
+  it('keeps names of functions whole at 80 columns, and what is indented', () => {
+    const text = to_text(read_race(), { width: 80 })
+    for (const name of [
+      'exe_file_allow_write_access',
+      'security_bprm_creds_for_exec',
+      'file_get_write_access',
+    ])
+      expect(text).toContain(`• ${name}`)
+    expect(text).toMatch(/│ {9}• ovl_inode_update\n.*│ {11}\/m\/script:\n.*│ {13}now stands for\n/)
+    expect(text).not.toMatch(/⋯.*[a-z]…/)
+  })
+
+  it('names what is called below what calls it', () => {
+    const lines = to_text(read_race()).split('\n')
+    const at = lines.findIndex((line) => line.includes('⋯ do_dentry_open'))
+    expect(lines[at - 1]).toContain('vfs_read › ovl_read_iter(/m/script)')
+  })
+
   it('ends with the command that replays it, for the demonstration within 100 columns', () => {
     const lines = to_text(read_race()).trimEnd().split('\n')
     expect(lines.at(-1)).toBe(`  npx toctoscope replay ${read_race().token}`)
