@@ -1,5 +1,5 @@
 /** The verdicts of a scenario as a table: the first parameter across, the others down, equal rows joined. */
-import { cut, pad, type Style, type Theme, width_of } from '../trace/layout.js'
+import { cut, pad, type Style, type Theme, width_of, wrap } from '../trace/layout.js'
 import type { CaseReport } from '../verdicts.js'
 
 /** What of a report the table shows. */
@@ -27,25 +27,54 @@ export function cell_text(row: Row | undefined): string {
   return `${row.verdict}${witnessed}${row.as_expected ? '' : '!'}`
 }
 
-/** Lines of the table; an empty list where it would be wider than `width`, or there are no two parameters. */
+/**
+ * Lines of the table. Where it is too wide, labels that join several values are broken; where that does not
+ * help, the columns are put below each other.
+ *
+ * @returns an empty list where not even one column fits, or there are no two parameters
+ */
 export function verdict_table(rows: readonly Row[], width: number, theme: Theme): string[] {
   const names = Object.keys(rows[0]?.params ?? {})
   if (names.length < 2) return []
   const values = names.map((name) => [...new Set(rows.map((row) => String(row.params[name])))])
   const [across, ...down] = names
   const lines = join_rows(rows, down, values.slice(1), across!, values[0]!)
-  const head = [...down, ...values[0]!]
-  const widths = head.map((title, i) => {
-    const texts = lines.map(({ labels, cells }) =>
-      i < down.length ? labels[i]! : cell_text(cells[i - down.length]),
-    )
-    return Math.max(width_of(title), ...texts.map(width_of))
-  })
-  const total = widths.reduce((sum, each) => sum + each + GAP, -GAP)
-  if (total > width) return []
+  const cells = values[0]!.map((title, i) =>
+    widest([title, ...lines.map((line) => cell_text(line.cells[i]))]),
+  )
+  const whole = down.map((title, i) => widest([title, ...lines.map(({ labels }) => labels[i]!)]))
+  const broken = down.map((title, i) =>
+    widest([title, ...lines.flatMap(({ labels }) => parts_of(labels[i]!))]),
+  )
+  const fits = (labels: readonly number[]) => total([...labels, ...cells]) <= width
+  const labels = fits(whole) ? whole : broken
+  const groups = column_groups(cells, width - total(labels) - GAP)
+  if (groups === null) return []
+  return groups.flatMap((columns, i) => [
+    ...(i === 0 ? [] : ['']),
+    ...one_table({ across: across!, down, titles: values[0]!, lines, labels, cells, columns }, theme),
+  ])
+}
+
+interface Layout {
+  readonly across: string
+  readonly down: readonly string[]
+  readonly titles: readonly string[]
+  readonly lines: readonly TableLine[]
+  /** Widths. */
+  readonly labels: readonly number[]
+  readonly cells: readonly number[]
+  /** Which of the cells this table shows. */
+  readonly columns: readonly number[]
+}
+
+function one_table(layout: Layout, theme: Theme): string[] {
+  const { across, down, titles, lines, labels, cells, columns } = layout
+  const widths = [...labels, ...columns.map((i) => cells[i]!)]
   const gap = ' '.repeat(GAP)
+  const head = [...down, ...columns.map((i) => titles[i]!)]
   return [
-    theme.dim(`${' '.repeat(sum_to(widths, down.length))}${across}`),
+    theme.dim(`${' '.repeat(total(labels) + GAP)}${across}`),
     theme.dim(
       head
         .map((title, i) => pad(title, widths[i]!))
@@ -53,22 +82,56 @@ export function verdict_table(rows: readonly Row[], width: number, theme: Theme)
         .trimEnd(),
     ),
     theme.dim(widths.map((each) => '─'.repeat(each)).join(gap)),
-    ...without_repeats(lines).map(({ labels, cells }) =>
-      [
-        ...labels.map((label, i) => pad(label, widths[i]!)),
-        ...cells.map((row, i) => {
-          const text = pad(cell_text(row), widths[down.length + i]!)
-          return row === undefined ? theme.dim(text) : verdict_style(row, theme)(text)
-        }),
-      ]
-        .join(gap)
-        .trimEnd(),
-    ),
+    ...without_repeats(lines).flatMap((line) => {
+      const broken = line.labels.map((label, i) => broken_label(label, labels[i]!))
+      const height = Math.max(1, ...broken.map((each) => each.length))
+      return Array.from({ length: height }, (_, at) =>
+        [
+          ...broken.map((each, i) => pad(each[at] ?? '', labels[i]!)),
+          ...(at > 0 ? [] : columns.map((i) => cell(line.cells[i], cells[i]!, theme))),
+        ]
+          .join(gap)
+          .trimEnd(),
+      )
+    }),
   ]
 }
 
-const sum_to = (widths: readonly number[], n: number): number =>
-  widths.slice(0, n).reduce((sum, each) => sum + each + GAP, 0)
+function cell(row: Row | undefined, width: number, theme: Theme): string {
+  const text = pad(cell_text(row), width)
+  return row === undefined ? theme.dim(text) : verdict_style(row, theme)(text)
+}
+
+const widest = (texts: readonly string[]): number => Math.max(...texts.map(width_of))
+
+const total = (widths: readonly number[]): number => widths.reduce((sum, each) => sum + each + GAP, -GAP)
+
+/** `a, b` as `a,` and `b`. */
+const parts_of = (label: string): string[] => label.split(/(?<=,) /)
+
+/** A label of several values on as many lines as it needs. */
+function broken_label(label: string, width: number): string[] {
+  const lines: string[] = []
+  for (const part of parts_of(label)) {
+    const last = lines[lines.length - 1]
+    if (last !== undefined && width_of(`${last} ${part}`) <= width)
+      lines[lines.length - 1] = `${last} ${part}`
+    else lines.push(part)
+  }
+  return lines
+}
+
+/** Columns that fit beside each other; null where one alone does not. */
+function column_groups(cells: readonly number[], room: number): number[][] | null {
+  const groups: number[][] = []
+  for (const [i, width] of cells.entries()) {
+    if (width > room) return null
+    const last = groups[groups.length - 1]
+    if (last !== undefined && total([...last, i].map((each) => cells[each]!)) <= room) last.push(i)
+    else groups.push([i])
+  }
+  return groups
+}
 
 /** One line per combination of the parameters down; lines that say the same are joined: `6.19, 7.2`. */
 function join_rows(
@@ -116,11 +179,25 @@ export function verdict_list(
   width: number,
   theme: Theme,
 ): string[] {
-  const names = rows.map((row) => row.case || '(one case)')
+  const [names, common] = without_common(
+    rows.map((row) => row.case || '(one case)'),
+    width - 34,
+  )
   const longest = Math.min(Math.max(...names.map(width_of)), width - 34)
-  return rows.map((row, i) => {
+  const lines = rows.flatMap((row, i) => {
     const property = row.property === null ? '' : `  ${row.property}`
     const verdict = verdict_style(row, theme)(pad(cell_text(row), 11))
-    return `${pad(cut(names[i]!, longest), longest)}  ${verdict}${cut(property, width - longest - 13)}`.trimEnd()
+    // What tells one case from another is never cut.
+    const [first, ...more] = wrap(names[i]!, longest, 2)
+    return [`${pad(first!, longest)}  ${verdict}${cut(property, width - longest - 13)}`.trimEnd(), ...more]
   })
+  return common === '' ? lines : [...wrap(`All with ${common}:`, width, 2).map(theme.dim), ...lines]
+}
+
+/** Names that are too long without the parameters that all have in common. */
+function without_common(names: readonly string[], room: number): [string[], string] {
+  if (names.length < 2 || names.every((name) => width_of(name) <= room)) return [[...names], '']
+  const words = names.map((name) => name.split(' '))
+  const common = words[0]!.filter((word) => words.every((each) => each.includes(word)))
+  return [words.map((each) => each.filter((word) => !common.includes(word)).join(' ')), common.join(' ')]
 }
