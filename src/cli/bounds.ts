@@ -1,6 +1,6 @@
 /** Options that bound a search, and how their values are written. */
 import { type Command, InvalidArgumentError } from 'commander'
-import type { Bounds } from '../explore/system.js'
+import type { Bound, Bounds } from '../explore/system.js'
 
 export interface BoundOptions {
   maxStates?: number
@@ -12,11 +12,19 @@ export interface BoundOptions {
 
 export function add_bounds(command: Command): Command {
   return command
-    .option('--max-states <n>', 'distinct states that are kept, e.g. 2M', parse_count)
-    .option('--max-steps <n>', 'stages on one path', parse_count)
-    .option('--max-time <time>', 'for each case: 30s, 5m; a bare number is seconds', parse_time)
-    .option('--max-memory <bytes>', 'of the visited set, e.g. 512M, 2G', parse_bytes)
-    .option('--preemptions <n>', 'only interleavings with at most so many preemptions', parse_count)
+    .option('--max-states <n>', 'distinct states that are kept, e.g. 2M; no bound unless given', parse_count)
+    .option('--max-steps <n>', 'stages on one path; no bound unless given', parse_count)
+    .option(
+      '--max-time <time>',
+      'for each case: 30s, 5m; a bare number is seconds; no bound unless given',
+      parse_time,
+    )
+    .option('--max-memory <bytes>', 'of the visited set, e.g. 512M, 2G; no bound unless given', parse_bytes)
+    .option(
+      '--preemptions <n>',
+      'only interleavings with at most so many preemptions; all unless given',
+      parse_count,
+    )
 }
 
 /** The bounds that were asked for. @param now a clock in milliseconds */
@@ -30,6 +38,38 @@ export function bounds_of(options: BoundOptions, now: () => number): Bounds {
     ...(preemptions === undefined ? {} : { preemptions }),
   }
 }
+
+/** Which option raises a bound. */
+export const bound_options: Readonly<Record<Bound, string>> = {
+  states: '--max-states',
+  steps: '--max-steps',
+  time: '--max-time',
+  memory: '--max-memory',
+  preemptions: '--preemptions',
+  stopped: '',
+}
+
+/** `10 states`, `500 ms`, `0 preemptions`: a bound that was hit, with its value. */
+export function say_bound(bound: Bound, options: BoundOptions): string {
+  const { maxStates, maxSteps, maxTime, maxMemory, preemptions } = options
+  switch (bound) {
+    case 'states':
+      return of(maxStates, 'state', bound)
+    case 'steps':
+      return of(maxSteps, 'step', bound)
+    case 'preemptions':
+      return of(preemptions, 'preemption', bound)
+    case 'time':
+      return maxTime === undefined ? bound : maxTime < 1000 ? `${maxTime} ms` : `${maxTime / 1000} s`
+    case 'memory':
+      return maxMemory === undefined ? bound : `${maxMemory} bytes of memory`
+    case 'stopped':
+      return 'the search was stopped'
+  }
+}
+
+const of = (n: number | undefined, noun: string, bound: Bound): string =>
+  n === undefined ? bound : `${String(n).replace(/\B(?=(\d{3})+$)/g, ',')} ${noun}${n === 1 ? '' : 's'}`
 
 /** `12`, `10k`, `2M`. */
 export function parse_count(text: string): number {

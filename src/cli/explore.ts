@@ -5,12 +5,13 @@ import { BrokenInvariant } from '../explore/system.js'
 import { FastStore } from '../kernel/fast_store.js'
 import { type Execution, token_of, trace_execution } from '../trace/execution.js'
 import { count, theme, wrap } from '../trace/layout.js'
+import { printable } from '../trace/printable.js'
 import { to_text } from '../trace/text.js'
 import { tidy } from '../trace/tidy.js'
 import { case_hash } from '../trace/token.js'
 import { type CaseReport, explore_case, minimise } from '../verdicts.js'
 import { VERSION } from '../version.js'
-import { type BoundOptions, bounds_of } from './bounds.js'
+import { type BoundOptions, bound_options, bounds_of, say_bound } from './bounds.js'
 import { choose_cases, pattern_of } from './cases.js'
 import { file_of } from './draw.js'
 import { exit } from './errors.js'
@@ -46,8 +47,14 @@ export async function explore(
   const began = terminal.now()
   const explored = scenarios.flatMap((loaded) => search(loaded, options, terminal))
   const doubts = options.paranoid === true ? await ask_judge(explored, terminal) : []
-  if (options.json === true) terminal.out(`${JSON.stringify(document(explored, options), null, 2)}\n`)
-  else {
+  if (options.json === true) {
+    terminal.out(`${JSON.stringify(document(explored, options), null, 2)}\n`)
+    // The document has no place for it, and the exit code alone says nothing.
+    for (const { loaded, report } of explored) {
+      if (report.unwitnessed !== null)
+        terminal.err(`toctoscope: ${printable(`${loaded.name}: ${say_unwitnessed(report)}`)}\n`)
+    }
+  } else {
     for (const loaded of scenarios) {
       const of_this = explored.filter((each) => each.loaded === loaded)
       terminal.out(report(loaded, of_this, options, terminal, terminal.now() - began))
@@ -68,7 +75,7 @@ export function search(loaded: Loaded, options: ExploreCommandOptions, terminal:
   try {
     return chosen.map((index, at) => {
       const began = terminal.now()
-      const name = `${loaded.name} ${pattern_of(loaded, index)}`
+      const name = printable(`${loaded.name} ${pattern_of(loaded, index)}`)
       const progress = terminal.interactive
         ? (seen: Parameters<ProgressLine['show']>[2]) => line.show(at, name, seen)
         : undefined
@@ -142,22 +149,27 @@ function token(
 
 function report(
   loaded: Loaded,
-  explored: readonly Explored[],
+  given: readonly Explored[],
   options: ExploreCommandOptions,
   terminal: Terminal,
   ms: number,
 ): string {
   const { width } = terminal
   const colors = theme(terminal.color)
+  const explored = given.map((each) => ({ ...each, report: printable_report(each.report) }))
   const reports = explored.map((each) => each.report)
   const table = verdict_table(reports, width, colors)
   const sections = [
-    [colors.strong(loaded.name), ...wrap(loaded.summary, width)],
+    [
+      colors.strong(printable(loaded.name)),
+      ...wrap(loaded.summary.split(/\s+/).map(printable).join(' '), width),
+    ],
     table.length > 0 ? table : verdict_list(reports, width, colors),
     totals(explored, options.timing === false ? null : ms, width),
     surprises(explored, width),
+    unreached(reports, width),
     witnesses(reports, width),
-    incomplete(reports, width),
+    incomplete(reports, options, width),
   ]
   const lines = sections.filter((section) => section.length > 0).map((section) => section.join('\n'))
   const shown = to_be_shown(explored)
@@ -165,7 +177,7 @@ function report(
   const trace = trace_execution(shown_execution(shown))
   const drawn = { width, color: terminal.color, stages: options.stages, file: file_of(loaded) }
   const rule = colors.dim('═'.repeat(width))
-  const others = other_counterexamples(explored, shown)
+  const others = other_counterexamples(explored, shown, width)
   return `${[...lines, ...others, rule].join('\n\n')}\n${to_text(trace, drawn)}`
 }
 
@@ -200,15 +212,41 @@ function surprises(explored: readonly Explored[], width: number): string[] {
     })
 }
 
+/** What is shown of a report, with names that cannot control the terminal. */
+function printable_report(report: CaseReport): CaseReport {
+  const params = Object.entries(report.params).map(([name, value]) => [
+    printable(name),
+    typeof value === 'string' ? printable(value) : value,
+  ])
+  return {
+    ...report,
+    case: printable(report.case),
+    params: Object.fromEntries(params),
+    property: report.property === null ? null : printable(report.property),
+    witnesses: report.witnesses.map(printable),
+    unreached: report.unreached.map(printable),
+  }
+}
+
+const say_unwitnessed = (report: CaseReport): string =>
+  `not witnessed: ${report.case || 'the case'} is safe, but there is ${report.unwitnessed}`
+
+/** Outcomes that some run had to have, and none had: there is no counterexample to show. */
+function unreached(reports: readonly CaseReport[], width: number): string[] {
+  return reports.flatMap((each) =>
+    each.unreached.flatMap((outcome) =>
+      wrap(`! never reached: no run of ${each.case || 'the case'} has the outcome "${outcome}"`, width, 2),
+    ),
+  )
+}
+
 /** By what the safe cases are witnessed: else they could be safe for want of an attack. */
 function witnesses(reports: readonly CaseReport[], width: number): string[] {
   const safe = reports.filter((each) => each.verdict === 'safe')
   if (safe.length === 0) return []
   const missing = safe.filter((each) => each.unwitnessed !== null)
   if (missing.length > 0) {
-    return missing.flatMap((each) =>
-      wrap(`? not witnessed: ${each.case || 'the case'} is safe, but there is ${each.unwitnessed}`, width, 2),
-    )
+    return missing.flatMap((each) => wrap(`? ${say_unwitnessed(each)}`, width, 2))
   }
   const all = [...new Set(safe.flatMap((each) => each.witnesses))]
   const reached = all.filter((label) => label.startsWith('reached '))
@@ -229,14 +267,13 @@ function attack(label: string): string {
     .replace(/^refused (\S+) in (.*)/, "the attacker's $2 was refused with $1")
 }
 
-function incomplete(reports: readonly CaseReport[], width: number): string[] {
+function incomplete(reports: readonly CaseReport[], options: BoundOptions, width: number): string[] {
   const bounds = [...new Set(reports.flatMap((each) => each.bounds))]
   if (bounds.length === 0) return []
-  return wrap(
-    `Bound hit: ${bounds.join(', ')}. What is incomplete is not safe: raise the bound (--max-states, --max-time, …).`,
-    width,
-    2,
-  )
+  const hit = bounds.map((bound) => say_bound(bound, options)).join(', ')
+  const advice = [...new Set(bounds.map((bound) => bound_options[bound]).filter((each) => each !== ''))]
+  const raise = advice.length === 0 ? '' : `: raise ${advice.join(' and ')}`
+  return wrap(`Bound hit: ${hit}. What is incomplete is not safe${raise}.`, width, 2)
 }
 
 // --- which counterexample ------------------------------------------------------------------------------------
@@ -270,14 +307,24 @@ function release_number(profile: string): number {
   return major * 1000 + minor
 }
 
-function other_counterexamples(explored: readonly Explored[], shown: Explored): string[] {
+function other_counterexamples(explored: readonly Explored[], shown: Explored, width: number): string[] {
   const others = explored.filter((each) => each !== shown && each.report.counterexample !== null)
   if (others.length === 0) return []
   const other = others.find((each) => each.report.verdict !== shown.report.verdict) ?? others[0]!
   const { loaded, index } = other
-  return [
-    `Below is the shortest ${shown.report.verdict}, ${shown.report.case}. There ${others.length === 1 ? 'is 1 other' : `are ${others.length} others`}, such as\n  npx toctoscope show ${loaded.called} --case ${pattern_of(loaded, index)}`,
-  ]
+  const below = `Below is the shortest ${shown.report.verdict}, ${shown.report.case}. ${how_many_others(others, shown)}, such as`
+  const command = `  npx toctoscope show ${loaded.called} --case ${pattern_of(loaded, index)}`
+  return [[...wrap(below, width), command].join('\n')]
+}
+
+/** `There are 7 other races and 10 holes`. */
+function how_many_others(others: readonly Explored[], shown: Explored): string {
+  const kinds = [...new Set([shown, ...others].map(({ report }) => report.verdict))].flatMap((verdict) => {
+    const n = others.filter(({ report }) => report.verdict === verdict).length
+    if (n === 0) return []
+    return [count(n, verdict === shown.report.verdict ? `other ${verdict}` : verdict)]
+  })
+  return `There ${/^1 /.test(kinds[0]!) ? 'is' : 'are'} ${kinds.join(' and ')}`
 }
 
 /** Nothing was found: then the next thing to do is to look at a run, or to search further. */

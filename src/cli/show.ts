@@ -3,7 +3,7 @@
 import { trace_execution } from '../trace/execution.js'
 import { printable } from '../trace/printable.js'
 import { looks_like_token } from '../trace/token.js'
-import type { BoundOptions } from './bounds.js'
+import { type BoundOptions, say_bound } from './bounds.js'
 import { pattern_of } from './cases.js'
 import { type DrawOptions, draw, file_of } from './draw.js'
 import { exit, UsageError } from './errors.js'
@@ -40,12 +40,12 @@ async function show_scenario(called: string, options: ShowOptions, terminal: Ter
     draw(trace_execution(shown_execution(found)), options, terminal, file_of(loaded))
     return exit.ok
   }
-  const all = explored.length === 1 ? why_none(explored[0]!.report) : 'no case has one'
+  const all = explored.length === 1 ? why_none(explored[0]!.report, options) : 'no case has one'
   const note = `there is no counterexample: ${all}. This is a run in which one task follows the other.`
   terminal.err(`toctoscope: ${printable(note)}\n`)
   for (const { report } of explored.length === 1 ? [] : explored) {
     if (report.verdict !== 'safe')
-      terminal.err(`toctoscope: ${printable(`${report.case}: ${why_none(report)}`)}\n`)
+      terminal.err(`toctoscope: ${printable(`${report.case}: ${why_none(report, options)}`)}\n`)
   }
   const { format, stages } = options
   run(loaded, { case: [pattern_of(loaded, explored[0]!.index)], format, stages }, terminal)
@@ -53,10 +53,12 @@ async function show_scenario(called: string, options: ShowOptions, terminal: Ter
 }
 
 /** Why a case has no counterexample. */
-function why_none({ verdict, property, bounds }: Explored['report']): string {
-  if (verdict === 'incomplete')
-    return `the search is incomplete, a bound was hit (${bounds.join(', ')}), so there may be one beyond it`
-  return property === null
-    ? `it is ${verdict}`
-    : `it is a ${verdict}, for no run has the outcome "${property}"`
+function why_none({ verdict, unreached, bounds }: Explored['report'], options: BoundOptions): string {
+  if (verdict === 'incomplete') {
+    const hit = bounds.map((bound) => say_bound(bound, options)).join(', ')
+    return `the search is incomplete, for it hit a bound (${hit}), and there may be one beyond it`
+  }
+  if (unreached.length === 0) return `it is ${verdict}`
+  const outcomes = unreached.map((each) => JSON.stringify(each)).join(' or ')
+  return `it is a ${verdict}, for no run has the outcome ${outcomes}`
 }

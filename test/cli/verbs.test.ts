@@ -5,6 +5,9 @@ import { parse_bytes, parse_count, parse_time } from '../../src/cli/bounds.ts'
 import { tell_error } from '../../src/cli/errors.ts'
 import { explore_itself, run_command_line } from '../../src/cli/main.ts'
 import { ProgressLine } from '../../src/cli/progress.ts'
+import { type Row, verdict_list } from '../../src/cli/table.ts'
+import { scenario } from '../../src/index.ts'
+import { theme } from '../../src/trace/layout.ts'
 import { VERSION } from '../../src/version.ts'
 import { compiled, fake_terminal, STACK, toctoscope } from './terminal.ts'
 
@@ -98,7 +101,21 @@ no-upper, ro-mount, no-permission  any        safe  safe   safe        safe     
     )
     expect(code).toBe(4)
     expect(out).toMatch(/incomplete/)
-    expect(out).toContain('Bound hit: states.')
+    expect(out).toContain('Bound hit: 50 states. What is incomplete is not safe: raise --max-states.')
+    const none = ['mmap-after,none,7.2', '--preemptions', '0']
+    expect((await toctoscope('explore', 'overlay-copy-up', '--case', ...none)).out).toContain(
+      'Bound hit: 0 preemptions. What is incomplete is not safe: raise --preemptions.',
+    )
+    const shown = await toctoscope(
+      'show',
+      'overlay-copy-up',
+      '--case',
+      'mmap-after,none,7.2',
+      '--max-states',
+      '50',
+    )
+    expect(shown.err).toContain('the search is incomplete, for it hit a bound (50 states)')
+    expect(shown.code).toBe(4)
     const { code: by_json, out: document } = await toctoscope(
       'explore',
       'overlay-copy-up',
@@ -147,9 +164,86 @@ no-upper, ro-mount, no-permission  any        safe  safe   safe        safe     
     )
   })
 
-  it('lists cases where a table would be too wide or has too few parameters', async () => {
-    const { out } = await toctoscope('explore', 'overlay-copy-up', '--width', '60')
-    expect(out).toMatch(/race {2,}check-use/)
+  it('breaks labels of a table that is too wide, then puts columns below each other', async () => {
+    const { out: at_80 } = await toctoscope('explore', 'overlay-copy-up', '--width', '80')
+    expect(at_80).toContain(`\
+mitigation     profile  read  pread  mmap-after  mmap-before  read-then-check
+─────────────  ───────  ────  ─────  ──────────  ───────────  ───────────────
+none, ro-bind  6.18     hole  hole   hole        hole         hole
+               6.19,    race  race   safe        safe         safe
+               7.2
+no-upper,      any      safe  safe   safe        safe         safe
+ro-mount,
+no-permission
+`)
+    const { out: at_60 } = await toctoscope('explore', 'overlay-copy-up', '--width', '60')
+    expect(at_60).toMatch(/^mitigation +profile +read-then-check$/m)
+    const wide = at_60.split('\n').filter((line) => line.length > 60 && !/toct1|npx/.test(line))
+    expect(wide).toEqual([])
+  })
+
+  it('lists cases that have one parameter, with what tells them apart', () => {
+    const row = (name: string): Row & { case: string } => ({
+      params: {},
+      verdict: 'race',
+      as_expected: true,
+      unwitnessed: null,
+      property: 'check-use',
+      states: 1,
+      case: name,
+    })
+    const long = 'first=a-parameter-whose-value-is-long second=another-value-that-is-long'
+    const lines = verdict_list([row(`${long} last=one`), row(`${long} last=two`)], 60, theme(false))
+    expect(lines.join('\n')).toContain(`last=one  race         check-use\nlast=two  race`)
+    expect(lines.join(' ').replace(/\s+/g, ' ')).toContain(`All with ${long}:`)
+  })
+
+  it('says what no run reached, counts other counterexamples by kind, and escapes what controls terminals', async () => {
+    const mine = scenario({
+      name: 'mine\x1b[31m',
+      summary: 'mine\x1b[2J',
+      params: { what: ['unreached\x07', 'race', 'hole', 'hole2'] },
+      build(s, { what }) {
+        s.mount('/', s.filesystem('root', { type: 'tmpfs', tree: { x: { file: 'good', mode: 0o755 } } }))
+        const t = s.victim('v')
+        const o = t.open('/x', 'O_RDONLY').as('o')
+        if (what.startsWith('unreached')) s.reaches({ 'v.o': 'EACCES' }, 'refused')
+        if (what.startsWith('hole')) s.never({ 'v.o': 'ok' })
+        if (what !== 'race') return
+        t.use(t.read(o, 9), { relies: t.execveat(o, '', null, null, 'AT_EMPTY_PATH|AT_EXECVE_CHECK') })
+        s.attacker('a').truncate('/x', 1)
+      },
+    })
+    const { terminal, written } = fake_terminal()
+    await explore_itself(mine, [], terminal)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: what must not be there
+    expect(written.out).not.toMatch(/[\x00-\x09\x0b-\x1f]/)
+    expect(written.out).toContain('mine\\33[31m')
+    expect(written.out).toMatch(/! never reached: no run of what=unreached\\7 has the outcome "[^"]*refused"/)
+    expect(written.out).toMatch(
+      /There (are 2 holes|is 1 other hole and 1 race|are 2 holes and 1 race), such as/,
+    )
+  })
+
+  it('says in JSON mode, too, why a safe is not witnessed', async () => {
+    const mine = scenario({
+      name: 'mine',
+      summary: 'mine',
+      build(s) {
+        s.mount('/', s.filesystem('root', { type: 'tmpfs', tree: { x: { file: 'good', mode: 0o755 } } }))
+        const t = s.victim('v')
+        const fd = t.open('/x', 'O_RDONLY')
+        const check = t.execveat(fd, '', null, null, 'AT_EMPTY_PATH|AT_EXECVE_CHECK')
+        t.use(t.read(fd, 9), { relies: check })
+        s.attacker('a').stat('/x')
+      },
+    })
+    const { terminal, written } = fake_terminal()
+    expect(await explore_itself(mine, ['--json'], terminal)).toBe(1)
+    expect(JSON.parse(written.out).cases[0].verdict).toBe('safe')
+    expect(written.err).toMatch(
+      /^toctoscope: mine: not witnessed: the case is safe, but there is no run in which/,
+    )
   })
 
   it('shows progress to somebody who watches, after a second, and takes it away', () => {
