@@ -1,7 +1,8 @@
 /** Random cases: a set-up, two or more tasks, and what must hold. */
 import fc from 'fast-check'
 import type { Case } from '../scenario/builder.js'
-import type { CaseForm, OpForm, TaskForm } from '../scenario/form.js'
+import type { CaseForm, OpForm, SetupForm, TaskForm } from '../scenario/form.js'
+import { AIM_LENGTH, type Aim, aims, with_target } from './attacks.js'
 import { type ProgramOptions, programs } from './programs.js'
 import { type SetupOptions, setups } from './setups.js'
 
@@ -28,7 +29,7 @@ const task_of = ({ uid, umask, program }: Person, i: number): TaskForm => ({
   program,
 })
 
-/** A case as data. */
+/** A case as data. About one in four is no `safe` one, unless told what programs and trees are made of. */
 export function cases(options: CaseOptions = {}): fc.Arbitrary<CaseForm> {
   const { min_tasks = 2, max_tasks = Math.max(2, min_tasks) } = options
   const each = [options.program ?? {}].flat() as ProgramOptions[]
@@ -46,12 +47,31 @@ export function cases(options: CaseOptions = {}): fc.Arbitrary<CaseForm> {
     .record({
       setup: setups(options.setup),
       people,
+      ...(may_aim(options, each) && min_tasks >= 2 ? { aim: aims } : {}),
     })
-    .map(({ setup, people }) => ({
-      setup,
-      tasks: people.map(task_of),
+    .map(({ setup, people, aim }) => ({
+      ...aimed(setup, people.map(task_of), aim),
       properties: ['check-use', 'policy'] as const,
     }))
+}
+
+/** Whoever says what programs or trees are made of gets nothing else. */
+const may_aim = ({ setup }: CaseOptions, programs: readonly ProgramOptions[]): boolean =>
+  setup?.trees === undefined &&
+  programs.every(
+    ({ operations, paths, max = AIM_LENGTH }) =>
+      operations === undefined && paths === undefined && max >= AIM_LENGTH,
+  )
+
+/** The first two tasks use and attack a file, in about every second case. */
+function aimed(setup: SetupForm, tasks: TaskForm[], aim: Aim | undefined): Pick<CaseForm, 'setup' | 'tasks'> {
+  if (aim === undefined) return { setup, tasks }
+  const { setup: with_file, path } = with_target(setup, aim.policy)
+  const programs = [aim.victim(path), aim.attacker(path)]
+  return {
+    setup: with_file,
+    tasks: tasks.map((task, i) => ({ ...task, program: programs[i] ?? task.program })),
+  }
 }
 
 /** The case that a form without code stands for: what `explore_case` and `case_system` take. */

@@ -18,6 +18,7 @@ import { FastStore } from '../../src/kernel/fast_store.js'
 import { parse_policy } from '../../src/lsm/ipe/policy_parser.js'
 import { setup_schema, validate_scenario } from '../../src/scenario/schema.js'
 import { case_system } from '../../src/scenario/system.js'
+import { explore_case } from '../../src/verdicts.js'
 
 const seeded = { numRuns: 200, seed: 41 }
 
@@ -80,14 +81,14 @@ test('a program has the operations that were asked for, and every operation make
 test('a failing case shrinks to its core', () => {
   const writes = fc.check(
     fc.property(cases({ program: { max: 6 } }), (form) =>
-      form.tasks.every((task) => task.program.every((op) => !('call' in op) || op.call !== 'truncate')),
+      form.tasks.every((task) => task.program.every((op) => !('call' in op) || op.call !== 'rmdir')),
     ),
     { numRuns: 500, seed: 47 },
   )
   expect(writes.failed).toBe(true)
   const [form] = writes.counterexample!
   const calls = form.tasks.flatMap((task) => task.program.map((op) => ('call' in op ? op.call : 'none')))
-  expect(calls).toContain('truncate')
+  expect(calls).toContain('rmdir')
   expect(calls.length).toBeLessThanOrEqual(3)
   expect(form.setup!.mounts!.length).toBe(1)
   expect(form.setup!.filesystems!.root!.tree).toEqual({})
@@ -105,4 +106,14 @@ test('garbage is of every kind', () => {
     'symbol',
     'undefined',
   ])
+})
+
+test('cases are not all safe, and small', () => {
+  const verdicts = fc
+    .sample(cases(), { numRuns: 200, seed: 59 })
+    .map((form) => explore_case(case_of(form), { max_states: 20_000, remove_calls: false }).verdict)
+  const count = (verdict: string) => verdicts.filter((each) => each === verdict).length
+  expect(count('incomplete')).toBe(0)
+  expect(count('race')).toBeGreaterThan(30)
+  expect(count('race') + count('hole')).toBeGreaterThanOrEqual(40)
 })
