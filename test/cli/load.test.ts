@@ -44,7 +44,7 @@ describe('loading', () => {
     )
     expect(await problem(file('number.mjs', 'export default 7\n'))).toMatch(/its default export is a number/)
     expect(await problem(file('named.mjs', 'export const a = 1, b = 2\n'))).toMatch(
-      /it exports a, b, but no default/,
+      /it exports a, b, but has no default export/,
     )
     expect(await problem(file('list.mjs', 'export default []\n'))).toMatch(/its default export is a list/)
     expect(await problem(file('null.mjs', 'export default null\n'))).toMatch(/its default export is null/)
