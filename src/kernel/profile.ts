@@ -6,11 +6,13 @@ export const features = {
   exec_denies_writes: 'exec and its check deny writes while they run (removed in 6.11, restored in 6.13)',
   at_execve_check: 'execveat(AT_EXECVE_CHECK) and the exec securebits (6.14)',
   ipe_execve_check: 'IPE judges the check in bprm_creds_for_exec (6.19, commit 67678189e492)',
-  truncate_dac_first: 'truncate(2) asks for permission before mnt_want_write (with the HSM rework; 6.18 seen)',
+  truncate_dac_first:
+    'truncate(2) asks for permission before mnt_want_write (with the HSM rework; 6.18 seen)',
   keeps_securebits_in_user_ns: 'the exec securebits survive CLONE_NEWUSER (7.3)',
   o_emptypath: 'openat(O_EMPTYPATH) (7.2)',
   ipe_backing_metadata: 'proposal: IPE judges the metadata inode of an overlay file (D_REAL_METADATA)',
-  o_deny_write: 'proposal: openat(O_DENY_WRITE) keeps writers out while a descriptor is open (RFC, August 2025)',
+  o_deny_write:
+    'proposal: openat(O_DENY_WRITE) keeps writers out while a descriptor is open (RFC, August 2025)',
   ovl_read_pinned: 'proposal: read() on an overlay file stays with the real file recorded at open',
 } as const
 

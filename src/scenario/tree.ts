@@ -40,7 +40,8 @@ function owner_of(form: OwnerForm, path: string): Pick<TreeNode, 'mode' | 'uid' 
 
 /** The names of a path; `..` has no place in a tree. */
 function names_of(name: string, path: string): string[] {
-  const names = name.split('/').filter((part) => part !== '')
+  // The kernel's names are bytes, as the paths of calls are.
+  const names = utf8_bytes(name).split('/').filter((part) => part !== '')
   if (names.length === 0 || names.some((part) => part === '.' || part === '..')) {
     throw new ScenarioError(path, 'expected the name of a file')
   }
@@ -99,7 +100,7 @@ class Converter {
     if (at === undefined || at.type === 'dir') {
       throw new ScenarioError(path, `there is no file ${target} in the tree before this`)
     }
-    return { type: 'hardlink', target }
+    return { type: 'hardlink', target: utf8_bytes(target) }
   }
 }
 

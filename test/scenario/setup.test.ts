@@ -33,6 +33,18 @@ describe('a set-up', () => {
     expect(['fd', 'to_null', 'from_null', 'here'].map((name) => ran.ret('t', name))).toEqual([3, 18, 0, 0])
   })
 
+  test('names of files are bytes, as in the paths of calls', () => {
+    const ran = run(
+      case_of((s) => {
+        s.mount('/', s.filesystem('r', { type: 'tmpfs', tree: { 'é\x9b': 'a', other: { link: 'é\x9b' } } }))
+        const t = s.task('t')
+        t.read(t.open('/é\x9b', 'O_RDONLY'), 10).as('read')
+        t.stat('/other').as('link')
+      }),
+    )
+    expect(['read', 'link'].map((name) => ran.ret('t', name))).toEqual([1, 0])
+  })
+
   test('mounts with their options, binds, and a mount point that is made', () => {
     const ran = run(
       case_of((s) => {
