@@ -41,7 +41,9 @@ function owner_of(form: OwnerForm, path: string): Pick<TreeNode, 'mode' | 'uid' 
 /** The names of a path; `..` has no place in a tree. */
 function names_of(name: string, path: string): string[] {
   // The kernel's names are bytes, as the paths of calls are.
-  const names = utf8_bytes(name).split('/').filter((part) => part !== '')
+  const names = utf8_bytes(name)
+    .split('/')
+    .filter((part) => part !== '')
   if (names.length === 0 || names.some((part) => part === '.' || part === '..')) {
     throw new ScenarioError(path, 'expected the name of a file')
   }
