@@ -1,7 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import '../../src/model.js'
 import { Agent, compile_agent } from '../../src/oracle/agent.js'
 import { type Answer, OracleError, type Play, type PlayCall, SetupRefused } from '../../src/oracle/play.js'
@@ -147,6 +147,7 @@ function alive(pid: string): boolean {
 
 describe('without a compiler', () => {
   const cache = join(tmpdir(), `toctoscope-test-${process.pid}`)
+  afterAll(() => rmSync(cache, { recursive: true, force: true }))
 
   it('says that there is none', () => {
     expect(() => compile_agent({ cc: '/no/such/cc', cache })).toThrow(
