@@ -103,7 +103,6 @@ const signals = { SIGKILL, SIGBUS, SIGSEGV }
 
 export type ErrnoName = keyof typeof names
 export type SignalName = keyof typeof signals
-export const errno_names = Object.keys(names) as ErrnoName[]
 
 /**
  * A signal travels as a return value below every errno, so that a fault in a memory access unwinds

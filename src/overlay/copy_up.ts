@@ -33,7 +33,7 @@ import { dentry, iput } from '../vfs/dentry.js'
 import { add_entry, new_inode } from '../vfs/filesystems/simple.js'
 import { inode, is_dir, is_reg, is_special, PAGE_SIZE, page } from '../vfs/inode.js'
 import { lookup_one, mnt_want_write } from '../vfs/namei.js'
-import { O_ACCMODE, O_RDWR, O_TRUNC, O_WRONLY } from '../vfs/open.js'
+import { O_ACCMODE, O_RDWR, O_TRUNC, O_WRONLY } from '../vfs/open_flags.js'
 import { read_page, write_page } from '../vfs/page_cache.js'
 import { bottom_real, bottom_realdata, ovl_dentry_upper, ovl_fs, ovl_inode } from './ovl_entry.js'
 

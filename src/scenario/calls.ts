@@ -5,6 +5,7 @@
  */
 
 import type { ErrnoName } from '../kernel/errno.js'
+import { stat_fields } from '../vfs/stat.js'
 
 /** `S` if it is names of `N` joined by `|`, else never. */
 export type Flags<N extends string, S extends string> = S extends N
@@ -294,14 +295,4 @@ export interface Calls {
 }
 
 /** Fields of `Stat`, for the builder. */
-export const STAT_FIELDS = [
-  'st_dev',
-  'st_ino',
-  'st_mode',
-  'st_nlink',
-  'st_uid',
-  'st_gid',
-  'st_rdev',
-  'st_size',
-  'st_blksize',
-] as const satisfies readonly (keyof Stat)[]
+export const STAT_FIELDS = stat_fields satisfies readonly (keyof Stat)[]

@@ -19,10 +19,11 @@ import { IpePolicyError } from '../lsm/ipe/ipe.js'
 import { check_rules, type Rule } from '../lsm/rules.js'
 import { capability, ipe, mount_overlay, rules_module } from '../model.js'
 import { dentry, dget } from '../vfs/dentry.js'
-import { FMODE_OPENED, FMODE_READ, FMODE_WRITE, file } from '../vfs/file.js'
+import { FMODE_READ, FMODE_WRITE, file } from '../vfs/file.js'
 import { fd_install } from '../vfs/file_table.js'
 import { inode, is_dir } from '../vfs/inode.js'
 import { mm_struct } from '../vfs/mm.js'
+import { O_RDWR } from '../vfs/open_flags.js'
 import {
   add_node,
   attach_mount,
@@ -322,13 +323,11 @@ export function make_task(
 
 function open_null(k: Kernel, { mnt, dentry: at }: Place): void {
   const f_inode = dentry(k, at).d_inode
-  const f_mode = FMODE_READ | FMODE_WRITE | FMODE_OPENED
+  const f_mode = FMODE_READ | FMODE_WRITE
   const opened = file.create(k, { f_mnt: mnt, f_dentry: at, f_inode, f_flags: O_RDWR, f_mode, f_count: 3 })
   dget(k, at)
   for (const fd of [0, 1, 2]) fd_install(k, fd, opened.id, false)
 }
-
-const O_RDWR = 2
 
 function make_null_device(k: Kernel): Place {
   const sb = make_super_block(k, { id: 'stdio', type: 'tmpfs' })

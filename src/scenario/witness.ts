@@ -2,8 +2,10 @@
  * What a run has shown, so that no case is safe for want of an attack: that a check said yes, and that the
  * attacker changed something or was refused.
  */
+
 import { errno_name, signal_of } from '../kernel/errno.js'
 import type { Kernel } from '../kernel/machine.js'
+import { O_TRUNC } from '../vfs/open_flags.js'
 import { type CallInstruction, type Code, result, tasks_of } from './code.js'
 import { approval } from './monitor.js'
 import { type Properties, reached } from './properties.js'
@@ -80,8 +82,6 @@ function truncates({ syscall, fixed }: CallInstruction): boolean {
   const { flags = 0 } = (fixed ?? {}) as { flags?: number }
   return /^open|^creat/.test(syscall.name) && (flags & O_TRUNC) !== 0
 }
-
-const O_TRUNC = 0o1000
 
 /** What no run showed; null where nothing is missing. */
 export function missing_witness(seen: ReadonlySet<string>, wanted: Witnesses): string | null {

@@ -7,7 +7,6 @@ export const FMODE_EXEC = 0x20
 export const FMODE_PATH = 0x4000
 /** It holds write access to its inode and gives it back when it goes. */
 export const FMODE_WRITER = 0x10000
-export const FMODE_OPENED = 0x80000
 
 export const file = table(
   'file',

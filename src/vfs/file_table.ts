@@ -1,12 +1,13 @@
 /** Descriptors, and the life of an open file description (fs/file.c, fs/file_table.c). */
 import { EBADF, EINVAL, EMFILE } from '../kernel/errno.js'
-import { call, done, fn, hold, local, stage } from '../kernel/fn.js'
+import { call, done, fn, local, stage } from '../kernel/fn.js'
 import type { Kernel } from '../kernel/machine.js'
 import { int, place_in_range, ref } from '../kernel/schema.js'
 import { define_syscall } from '../kernel/syscall.js'
 import { dput } from './dentry.js'
 import { FMODE_PATH, FMODE_WRITER, file } from './file.js'
 import { inode, inode_ops } from './inode.js'
+import { O_CLOEXEC } from './open_flags.js'
 import { fd_row, fd_slot } from './task.js'
 
 /** RLIMIT_NOFILE, the soft limit that systems start with. */
@@ -72,13 +73,6 @@ function release_of(k: Kernel, id: number) {
   return (f_mode & FMODE_PATH) !== 0 ? null : (inode_ops(k, f_inode).release ?? null)
 }
 
-/** An open file that a frame holds, for calls that keep one while they run. */
-export const file_reference = hold('fput', (k, id) => {
-  const opened = file(k, id)
-  if (opened.f_count > 1) opened.f_count -= 1
-  else destroy_file(k, id)
-})
-
 /** Takes a descriptor out of the table (fs/file.c: file_close_fd). @returns its open file, or -EBADF */
 export function file_close_fd(k: Kernel, fd: number): number {
   const opened = fdget_raw(k, fd)
@@ -129,7 +123,6 @@ const do_dup2 = fn(
   ],
 )
 
-const O_CLOEXEC = 0o2000000
 const int_param = (name: string) => ({ name, kind: 'int' }) as const
 
 define_syscall({

@@ -31,11 +31,12 @@ import { security } from '../kernel/security.js'
 import { type Constants, define_syscall } from '../kernel/syscall.js'
 import { not_open } from './attr.js'
 import { dentry } from './dentry.js'
-import { FMODE_OPENED, FMODE_READ, FMODE_WRITE, file } from './file.js'
+import { FMODE_READ, FMODE_WRITE, file } from './file.js'
 import { fdget, fput } from './file_table.js'
 import { inode, inode_ops, is_reg, PAGE_SIZE, S_APPEND, S_IFREG } from './inode.js'
 import { anon_page, mm_struct, PROT_EXEC, PROT_READ, PROT_WRITE, vm_area } from './mm.js'
-import { O_RDWR, path_noexec } from './open.js'
+import { path_noexec } from './open.js'
+import { O_RDWR } from './open_flags.js'
 import { page_align } from './page_cache.js'
 import { super_block } from './super_block.js'
 import { capable, current } from './task.js'
@@ -267,7 +268,7 @@ function shmem_zero_setup(k: Kernel, length: number): number {
   const ino = inode.create(k, { i_sb: sb.id, i_mode: S_IFREG | 0o777, i_size: length, i_count: 1 })
   const name = dentry.create(k, { d_name: 'zero/', d_inode: ino.id, d_sb: sb.id, d_count: 1 })
   name.d_parent = name.id
-  const f_mode = FMODE_READ | FMODE_WRITE | FMODE_OPENED
+  const f_mode = FMODE_READ | FMODE_WRITE
   const f_mnt = current(k).root_mnt
   return file.create(k, { f_mnt, f_dentry: name.id, f_inode: ino.id, f_flags: O_RDWR, f_mode }).id
 }

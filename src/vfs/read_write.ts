@@ -43,6 +43,7 @@ import { FMODE_READ, FMODE_WRITE, file } from './file.js'
 import { fdget } from './file_table.js'
 import { inode, inode_ops, is_dir, is_reg, PAGE_SIZE, S_IFCHR, S_IFIFO, S_IFMT } from './inode.js'
 import { inode_lock } from './lock.js'
+import { O_APPEND } from './open_flags.js'
 import {
   MAX_LFS_FILESIZE,
   MAX_RW_COUNT,
@@ -54,8 +55,6 @@ import {
 } from './page_cache.js'
 import { MAY_READ, MAY_WRITE } from './permission.js'
 import { copy_to_user } from './task.js'
-
-const O_APPEND = 0o2000
 
 // --- files of pages ----------------------------------------------------------------------------------------
 
