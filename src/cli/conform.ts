@@ -1,4 +1,5 @@
 /** `toctoscope conform`: random programs on the model and on the kernel of this machine. */
+import { randomInt } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { release } from 'node:os'
 import { save_case } from '../oracle/cases.js'
@@ -19,7 +20,8 @@ import type { Terminal } from './terminal.js'
 
 export interface ConformCommandOptions {
   count: number
-  seed: number
+  seed: number | 'random'
+  from: number
   only?: string
   /** Unless told that of the tests, where there is one, else one here. */
   save?: string
@@ -32,9 +34,14 @@ const RARELY = 10_000
 /** A signal stops it after the program that is being compared. */
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
-export async function conform(options: ConformCommandOptions, terminal: Terminal): Promise<number> {
-  if (options.count < 1) throw new UsageError('--count: expected at least 1')
-  const only = area_of(options.only)
+/** Options of a run whose seed has been drawn. */
+type Drawn = ConformCommandOptions & { readonly seed: number }
+
+export async function conform(asked: ConformCommandOptions, terminal: Terminal): Promise<number> {
+  if (asked.count < 1) throw new UsageError('--count: expected at least 1')
+  const only = area_of(asked.only)
+  const options: Drawn = { ...asked, seed: asked.seed === 'random' ? randomInt(2 ** 32) : asked.seed }
+  if (asked.seed === 'random') terminal.out(`seed ${options.seed}\n`)
   let stop = false
   const interrupt = () => {
     stop = true
@@ -42,10 +49,11 @@ export async function conform(options: ConformCommandOptions, terminal: Terminal
   for (const signal of SIGNALS) process.on(signal, interrupt)
   try {
     const running = profile_for(release())
-    const { count, seed } = options
+    const { count, seed, from } = options
     const result = await compare_random({
       count,
       seed,
+      from,
       ...(running === '6.18' ? {} : { release: running }),
       ...(only === undefined ? {} : { only }),
       interrupted: () => stop,
@@ -78,13 +86,8 @@ function progress(terminal: Terminal, count: number): (seen: Progress) => void {
   }
 }
 
-function report(
-  result: ConformResult,
-  options: ConformCommandOptions,
-  terminal: Terminal,
-  running: string,
-): number {
-  const { plays, calls, ms, disagreements, reach, next_seed } = result
+function report(result: ConformResult, options: Drawn, terminal: Terminal, running: string): number {
+  const { plays, calls, ms, disagreements, reach, next } = result
   const { width } = terminal
   for (const each of disagreements) terminal.out(told(each, options, width))
   const rate = Math.round(plays / Math.max(ms / 1000, 0.001))
@@ -95,7 +98,7 @@ function report(
     `Reached: ${thousands(reach.size)} combinations of call, result and kind of object (result how often/in how many kinds)`,
     ...reach.lines().flatMap((line) => wrap(`  ${line}`, width, 15)),
     '',
-    `Go on with: npx toctoscope conform --count ${options.count - plays || options.count} --seed ${next_seed}${options.only === undefined ? '' : ` --only ${options.only}`}`,
+    `Go on with: npx toctoscope conform --count ${options.count - plays || options.count} --seed ${options.seed} --from ${next}${options.only === undefined ? '' : ` --only ${options.only}`}`,
   ]
   if (plays < options.count && disagreements.length === 0)
     lines.unshift(`Interrupted after ${thousands(plays)} of ${thousands(options.count)} programs.`)
@@ -106,12 +109,12 @@ function report(
 
 /** A difference as a scenario: its calls, both answers beside each other, and where it is saved. */
 export function told(
-  { seed, play, model, kernel, difference }: Disagreement,
-  options: ConformCommandOptions,
+  { seed, index, play, model, kernel, difference }: Disagreement,
+  { save: given, only }: Pick<ConformCommandOptions, 'save' | 'only'>,
   width: number,
 ): string {
   const name = play.calls[difference.call]!.call
-  const save = options.save ?? (existsSync(TEST_CASES) ? TEST_CASES : 'toctoscope-cases')
+  const save = given ?? (existsSync(TEST_CASES) ? TEST_CASES : 'toctoscope-cases')
   const column = 18
   const room = width - 2 * column - 8
   const rows = play.calls.map((call, i) => {
@@ -120,7 +123,8 @@ export function told(
     return `  ${texts.join(' ')}${cut(said(kernel[i]!), column)}${mark}`.trimEnd()
   })
   const lines = [
-    `DIFFERENCE in ${name} (${difference.what}), found with seed ${seed}, shrunk to ${play.calls.length} calls`,
+    `DIFFERENCE in ${name} (${difference.what}), in program ${index} of seed ${seed}, shrunk to ${play.calls.length} calls`,
+    `  the program itself: npx toctoscope conform --count 1 --seed ${seed} --from ${index}${only === undefined ? '' : ` --only ${only}`}`,
     ...wrap(`  set-up ${JSON.stringify(play.setup)}`, width, 2),
     ...wrap(`  tasks ${JSON.stringify(play.tasks)}`, width, 2),
     `  ${'call'.padEnd(room)} ${'model'.padEnd(column)}kernel`,

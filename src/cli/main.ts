@@ -191,6 +191,14 @@ function parse_seed(text: string): number {
   return Number(text)
 }
 
+const parse_seed_or_random = (text: string): number | 'random' =>
+  text === 'random' ? text : parse_seed(text)
+
+function parse_index(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('Expected a whole number, 0 or more.')
+  return Number(text)
+}
+
 function add_replay(program: Command, terminal: Terminal, files: Files, finish: Finish): void {
   program
     .command('replay')
@@ -262,7 +270,14 @@ function add_conform(program: Command, terminal: Terminal, finish: Finish): void
     .command('conform')
     .description('random programs on the model and on the kernel of this machine, compared call by call')
     .addOption(new Option('--count <n>', 'how many programs').argParser(parse_count).default(1000))
-    .addOption(new Option('--seed <n>', 'of the first; the others follow').argParser(parse_seed).default(1))
+    .addOption(
+      new Option('--seed <n>', 'each seed has programs of its own; random: any, which is printed first')
+        .argParser(parse_seed_or_random)
+        .default(1),
+    )
+    .addOption(
+      new Option('--from <n>', 'index of the first program of the seed').argParser(parse_index).default(0),
+    )
     .option(
       '--only <area>',
       'what programs are mostly about: open, exec, data, memory, attributes, names, tasks',

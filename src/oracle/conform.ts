@@ -12,8 +12,9 @@ import { Reach } from './reach.js'
 import { shrink } from './shrink.js'
 
 export interface Disagreement {
-  /** Seed of the play that showed it. */
+  /** Seed and index of the play that showed it: with them `conform` plays it again. */
   readonly seed: number
+  readonly index: number
   readonly play: Play
   readonly model: readonly Answer[]
   readonly kernel: readonly Answer[]
@@ -24,6 +25,8 @@ export interface ConformOptions extends AgentOptions, GenerateOptions {
   /** How many plays. */
   readonly count: number
   readonly seed: number
+  /** Index of the first; 0 unless told. */
+  readonly from?: number
   /** After so many disagreements it stops; unless told, after one. */
   readonly most?: number
   readonly on_progress?: (progress: Progress) => void
@@ -43,8 +46,8 @@ export interface Progress {
 export interface ConformResult extends Progress {
   readonly disagreements: readonly Disagreement[]
   readonly reach: Reach
-  /** The seed of the next play, to go on from. */
-  readonly next_seed: number
+  /** The index of the next play, to go on from. */
+  readonly next: number
 }
 
 /** An agent often waits for the kernel to take mounts down; another one plays meanwhile. */
@@ -90,7 +93,7 @@ async function need_overlay(agent: Agent): Promise<void> {
 /**
  * Plays `count` random plays on both.
  *
- * @throws OracleError where this machine lacks something, or an agent has ended: with the seed to go on from
+ * @throws OracleError where this machine lacks something, or an agent has ended: with where to go on
  */
 export async function conform(options: ConformOptions): Promise<ConformResult> {
   const agents = [await Agent.start(options)]
@@ -105,7 +108,7 @@ export async function conform(options: ConformOptions): Promise<ConformResult> {
 
 /** A play that is on its way. */
 interface Ahead {
-  readonly seed: number
+  readonly index: number
   readonly play: Play
   readonly model: readonly Answer[]
   readonly kernel: Promise<Answer[]>
@@ -124,16 +127,17 @@ class Conform {
   ) {}
 
   async run(): Promise<ConformResult> {
-    const { count, seed, most = 1 } = this.options
+    const { count, seed, from = 0, most = 1 } = this.options
     const one_user = this.agents[0]!.privilege === 'user-ns'
     const ahead: Ahead[] = []
     let next = 0
     while (this.plays < count && this.disagreements.length < most && !this.options.interrupted?.()) {
       while (next < count && ahead.length < AHEAD) {
-        const made = random_play(seeded(seed + next), { one_user, ...this.options })
-        const kernel = this.agents[next % AGENTS]!.play(made.play)
+        const index = from + next
+        const made = random_play(seeded(seed, index), { one_user, ...this.options })
+        const kernel = this.agents[next++ % AGENTS]!.play(made.play)
         kernel.catch(() => {})
-        ahead.push({ ...made, seed: seed + next++, kernel })
+        ahead.push({ ...made, index, kernel })
       }
       await this.one(ahead.shift()!).catch((error) => this.give_up(error))
     }
@@ -142,37 +146,39 @@ class Conform {
       ...this.progress(),
       disagreements: this.disagreements,
       reach: this.reach,
-      next_seed: seed + this.plays,
+      next: from + this.plays,
     }
   }
 
   private give_up(error: unknown): never {
     if (!(error instanceof OracleError)) throw error
-    const seed = this.options.seed + this.plays
-    throw new OracleError(error.lack, `${error.message}, after ${this.plays} plays; to go on: seed ${seed}`)
+    const { seed, from = 0 } = this.options
+    const where = `--seed ${seed} --from ${from + this.plays}`
+    throw new OracleError(error.lack, `${error.message}, after ${this.plays} plays; to go on: ${where}`)
   }
 
   private progress(): Progress {
     return { plays: this.plays, calls: this.calls, ms: Date.now() - this.began }
   }
 
-  private async one({ seed, play, model, kernel: playing }: Ahead): Promise<void> {
+  private async one({ index, play, model, kernel: playing }: Ahead): Promise<void> {
     const kernel = await playing
     this.plays++
     this.calls += play.calls.length
     this.reach.add(play, kernel)
     const [first] = compare(play, model, kernel)
     if (first !== undefined) {
+      const { seed } = this.options
       const found = this.options.unshrunk
-        ? { seed, play, model, kernel, difference: first }
-        : await this.shrunk(seed, play, first)
+        ? { seed, index, play, model, kernel, difference: first }
+        : { seed, index, ...(await this.shrunk(play, first)) }
       this.disagreements.push(found)
       this.options.on_disagreement?.(found)
     }
     if (this.plays % 256 === 0) this.options.on_progress?.(this.progress())
   }
 
-  private async shrunk(seed: number, play: Play, first: Difference): Promise<Disagreement> {
+  private async shrunk(play: Play, first: Difference): Promise<Omit<Disagreement, 'seed' | 'index'>> {
     const call = play.calls[first.call]!.call
     const small = await shrink(play, async (candidate) => {
       const found = await this.differences(candidate)
@@ -180,7 +186,7 @@ class Conform {
     })
     const { model, kernel } = await play_on_both(this.agents[0]!, small, this.options.release)
     const difference = compare(small, model, kernel)[0] ?? first
-    return { seed, play: small, model, kernel, difference }
+    return { play: small, model, kernel, difference }
   }
 
   private async differences(play: Play): Promise<readonly Difference[]> {

@@ -27,13 +27,27 @@ export class Random {
   }
 }
 
-/** A source of random 32-bit numbers from a seed (mulberry32, Tommy Ettinger, public domain). */
-export function seeded(seed: number): () => number {
-  let state = seed | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return t ^ (t >>> 14)
+/** Rounds after which no bit of the seed is seen in the numbers any more. */
+const WARM_UP = 16
+
+/**
+ * A source of random 32-bit numbers (sfc32, Chris Doty-Humphrey, public domain). Its state begins as the seed
+ * and the index, and a round loses nothing of the state: no two pairs of seed and index share a state, so
+ * neighbouring seeds have no programs in common.
+ *
+ * @param seed  a whole number below 2⁵³
+ * @param index which of the seed's sources, below 2³²
+ */
+export function seeded(seed: number, index = 0): () => number {
+  let [a, b, c, counter] = [seed | 0, Math.floor(seed / 2 ** 32) | 0, index | 0, 1]
+  const next = () => {
+    const sum = (a + b + counter) | 0
+    counter = (counter + 1) | 0
+    a = b ^ (b >>> 9)
+    b = (c + (c << 3)) | 0
+    c = (((c << 21) | (c >>> 11)) + sum) | 0
+    return sum
   }
+  for (let round = 0; round < WARM_UP; round++) next()
+  return next
 }

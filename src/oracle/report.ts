@@ -40,9 +40,18 @@ function show_difference(answer: Answer, what: string): string {
 }
 
 /** Lines that say what was played, and where the answers part. */
-export function format_disagreement({ seed, play, model, kernel, difference }: Disagreement): string[] {
+export function format_disagreement({
+  seed,
+  index,
+  play,
+  model,
+  kernel,
+  difference,
+}: Disagreement): string[] {
   const { call, what } = difference
-  const lines = [`seed ${seed}: ${play.calls[call]!.call}: model and kernel give another ${what}`]
+  const lines = [
+    `seed ${seed}, program ${index}: ${play.calls[call]!.call}: model and kernel give another ${what}`,
+  ]
   lines.push(`  setup ${JSON.stringify(play.setup)}`)
   for (const [i, task] of play.tasks.entries()) {
     const { name: _, ...who } = task

@@ -135,9 +135,10 @@ describe('a difference that conform finds', () => {
     const calls = [{ task: 1, call: 'open', args: ['/m/s', 'O_RDWR', 0], as: 'fd' }]
     const [model, kernel] = [[{ ret: 3 }], [{ errno: 'EROFS' }]]
     const difference = { call: 0, what: 'result', model: model[0]!, kernel: kernel[0]! }
-    const found = { seed: 9, play: { ...play, calls }, model, kernel, difference }
-    const text = told(found, { count: 1, seed: 1, save: folder }, 100)
-    expect(text).toMatch(/^DIFFERENCE in open \(result\), found with seed 9, shrunk to 1 calls\n/)
+    const found = { seed: 9, index: 4, play: { ...play, calls }, model, kernel, difference }
+    const text = told(found, { save: folder }, 100)
+    expect(text).toMatch(/^DIFFERENCE in open \(result\), in program 4 of seed 9, shrunk to 1 calls\n/)
+    expect(text).toContain('conform --count 1 --seed 9 --from 4\n')
     expect(text).toMatch(/1: fd = open\("\/m\/s", "O_RDWR", 0\) +3 +EROFS ✗ result\n/)
     const saved = /^Saved as (.*)$/m.exec(text)![1]!
     expect(parse_case(readFileSync(saved, 'utf8'))).toMatchObject({ play: { calls }, answers: kernel })
@@ -151,7 +152,7 @@ describe.skipIf(no_kernel !== undefined)('conform', () => {
     expect(code).toBe(0)
     expect(out).toMatch(/^40 programs, [\d,]+ calls, [\d,]+ programs\/s/)
     expect(out).toContain('no difference')
-    expect(out).toContain('conform --count 40 --seed 41')
+    expect(out).toContain('conform --count 40 --seed 1 --from 40')
   })
 
   it('says what it has when it is interrupted, and how to go on; nothing stays behind', async () => {
@@ -168,8 +169,18 @@ describe.skipIf(no_kernel !== undefined)('conform', () => {
     expect(code).toBe(4)
     const plays = Number(/^Interrupted after ([\d,]+) of/.exec(out)?.[1]?.replace(/,/g, ''))
     expect(plays).toBeGreaterThan(0)
-    expect(out).toContain(`--count ${1_000_000 - plays} --seed ${5 + plays}`)
+    expect(out).toContain(`--count ${1_000_000 - plays} --seed 5 --from ${plays}`)
     expect(mounts()).toBe(before)
+  })
+
+  it('draws a seed, prints it first, and another time another', async () => {
+    const seed = async () => {
+      const { out } = await toctoscope('conform', '--count', '1', '--seed', 'random', '--save', folder)
+      const first = /^seed (\d+)\n/.exec(out)![1]!
+      expect(out).toContain(`--seed ${first} --from 1`)
+      return first
+    }
+    expect(await seed()).not.toBe(await seed())
   })
 
   it('names the areas that there are', async () => {

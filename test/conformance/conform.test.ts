@@ -28,7 +28,7 @@ describe.skipIf(no_kernel !== undefined)('random programs', () => {
     })
     expect(told[0]!.plays).toBeGreaterThan(0)
     expect(result.plays).toBeLessThan(1000)
-    expect(result.next_seed).toBe(1 + result.plays)
+    expect(result.next).toBe(result.plays)
   })
 
   it('are played in a user namespace too', async () => {
@@ -43,7 +43,7 @@ describe.skipIf(no_kernel !== undefined)('random programs', () => {
     expect(reach.counts.size).toBeGreaterThan(3)
   })
 
-  it('end with one line when an agent is killed, with the seed to go on from', async () => {
+  it('end with one line when an agent is killed, with where to go on', async () => {
     const children = () => readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim().split(' ')
     const before = new Set(children())
     const running = conform({
@@ -53,7 +53,7 @@ describe.skipIf(no_kernel !== undefined)('random programs', () => {
         for (const pid of children()) if (!before.has(pid)) process.kill(Number(pid), 'SIGKILL')
       },
     })
-    await expect(running).rejects.toThrow(/^the agent .*after \d+ plays; to go on: seed \d+$/)
+    await expect(running).rejects.toThrow(/^the agent .*after \d+ plays; to go on: --seed 1 --from \d+$/)
   })
 
   it('are shrunk to the calls that show a difference', async () => {

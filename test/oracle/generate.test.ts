@@ -10,6 +10,13 @@ describe('random plays', () => {
     expect(random_play(seeded(5)).play).not.toEqual(random_play(seeded(6)).play)
   })
 
+  it('of neighbouring seeds are different programs', () => {
+    const programs = (seed: number) =>
+      Array.from({ length: 300 }, (_, index) => JSON.stringify(random_play(seeded(seed, index)).play))
+    const all = [11, 12, 13, 11 + 2 ** 32].flatMap(programs)
+    expect(new Set(all).size).toBe(all.length)
+  })
+
   it('come with what the model answers', () => {
     for (let seed = 0; seed < 50; seed++) {
       const made = random_play(seeded(seed))

@@ -6,6 +6,7 @@ import { validate_scenario } from '../../src/scenario/schema.js'
 
 const found: Disagreement = {
   seed: 7,
+  index: 2,
   play: {
     setup: {},
     tasks: [{ name: 'a' }, { name: 'b', uid: 1000 }],
@@ -24,7 +25,7 @@ const found: Disagreement = {
 describe('a disagreement', () => {
   it('is shown with both answers beside each other', () => {
     expect(format_disagreement(found)).toEqual([
-      'seed 7: stat: model and kernel give another st_mode',
+      'seed 7, program 2: stat: model and kernel give another st_mode',
       '  setup {}',
       '  task 1 {}',
       '  task 2 {"uid":1000}',
