@@ -1,0 +1,112 @@
+// Changes the sources in one place at a time and runs the tests that reach the place: a change that no test notices
+// has survived. Prints the share that was noticed, by directory, and the survivors.
+//
+//   node tools/mutation.mjs                      everything that is judged: hours, the first time
+//   node tools/mutation.mjs src/explore          one directory or file, or several
+//   node tools/mutation.mjs --sample 0.05 --seed 7
+//                                                a twentieth of the lines, in windows, chosen by the seed
+//
+// What was found stays in reports/mutation/ and is used again for sources and tests that have not changed.
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { Stryker } from '@stryker-mutator/core'
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)))
+
+const JUDGED = ['src/explore', 'src/kernel', 'src/scenario', 'src/exec', 'src/overlay', 'src/lsm']
+/** Lines of a window of a sample: long enough for a small function. */
+const WINDOW = 8
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    sample: { type: 'string', default: '1' },
+    seed: { type: 'string', default: '1' },
+    concurrency: { type: 'string', default: '2' },
+  },
+})
+
+const sources = (positionals.length === 0 ? JUDGED : positionals).flatMap((place) =>
+  statSync(place).isFile()
+    ? [place]
+    : readdirSync(place, { recursive: true })
+        .map((name) => join(place, name))
+        .filter((name) => name.endsWith('.ts')),
+)
+
+/** A number between 0 and 1 for each draw: mulberry32. */
+function draws(seed) {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+function sampled(share, seed) {
+  const draw = draws(seed)
+  return sources.flatMap((source) => {
+    const lines = readFileSync(source, 'utf8').split('\n').length
+    const windows = []
+    for (let from = 1; from <= lines; from += WINDOW)
+      if (draw() < share) windows.push(`${source}:${from}-${Math.min(from + WINDOW - 1, lines)}`)
+    return windows
+  })
+}
+
+const share = Number(values.sample)
+const mutate = share >= 1 ? sources : sampled(share, Number(values.seed))
+
+mkdirSync('reports/mutation', { recursive: true })
+const results = await new Stryker({
+  mutate,
+  testRunner: 'vitest',
+  vitest: { configFile: 'vitest.mutation.config.ts', related: false },
+  coverageAnalysis: 'perTest',
+  // Texts are for people; tests read the important ones.
+  mutator: { excludedMutations: ['StringLiteral'] },
+  incremental: true,
+  incrementalFile: 'reports/mutation/incremental.json',
+  ignoreStatic: true,
+  concurrency: Number(values.concurrency),
+  timeoutMS: 10_000,
+  timeoutFactor: 3,
+  tempDirName: 'reports/mutation/work',
+  reporters: ['progress-append-only'],
+  ignorePatterns: ['reports', 'coverage', '*.tgz'],
+  allowEmpty: true,
+  disableTypeChecks: false,
+  checkers: [],
+}).runMutationTest()
+
+const noticed = new Set(['Killed', 'Timeout'])
+const missed = new Set(['Survived', 'NoCoverage'])
+const places = new Map()
+const survivors = []
+for (const { fileName, status, location, mutatorName, replacement } of results) {
+  if (!noticed.has(status) && !missed.has(status)) continue
+  const source = fileName.slice(process.cwd().length + 1)
+  const place = source.split('/').slice(0, 2).join('/')
+  const count = places.get(place) ?? { noticed: 0, all: 0 }
+  count.all += 1
+  if (noticed.has(status)) count.noticed += 1
+  else
+    survivors.push(
+      `${source}:${location.start.line} ${mutatorName} -> ${(replacement ?? '').split('\n')[0]} (${status})`,
+    )
+  places.set(place, count)
+}
+
+const percent = ({ noticed, all }) => `${((100 * noticed) / all).toFixed(1)} %  ${noticed} of ${all}`
+writeFileSync('reports/mutation/survivors.txt', survivors.sort().join('\n'))
+for (const [place, count] of [...places].sort()) console.log(`${place.padEnd(16)} ${percent(count)}`)
+const total = [...places.values()].reduce(
+  (sum, each) => ({ noticed: sum.noticed + each.noticed, all: sum.all + each.all }),
+  { noticed: 0, all: 0 },
+)
+console.log(total.all === 0 ? 'no mutants' : `${'mutation score'.padEnd(16)} ${percent(total)}`)
+console.log('survivors: reports/mutation/survivors.txt')
