@@ -23,7 +23,8 @@ function matches(pattern: string, params: Readonly<Record<string, unknown>>): bo
     .filter((part) => part !== '')
     .every((part) => {
       const [name, ...rest] = part.split('=')
-      if (rest.length > 0) return name! in params && matcher(rest.join('=')).test(String(params[name!]))
+      if (rest.length > 0)
+        return Object.hasOwn(params, name!) && matcher(rest.join('=')).test(String(params[name!]))
       return Object.values(params).some((value) => matcher(name!).test(String(value)))
     })
 }

@@ -17,7 +17,8 @@ import { type PlayStep, said_stop, stopped_by } from '../oracle/stops.js'
 import type { ScenarioError } from '../scenario/error.js'
 import { without_calls } from '../scenario/reduce.js'
 import { case_system } from '../scenario/system.js'
-import { count, cut, pad, type Theme, theme, wrap } from '../trace/layout.js'
+import { count, cut, pad, type Theme, theme, width_of, wrap } from '../trace/layout.js'
+import { printable } from '../trace/printable.js'
 import { quote, show_address } from '../trace/strace.js'
 import { case_hash, decode_token, find_case, looks_like_token } from '../trace/token.js'
 import { type BoundOptions, bounds_of } from './bounds.js'
@@ -158,7 +159,7 @@ class Report {
   text(put: readonly Put[]): string {
     const { release, profile, modules, privilege } = this.machine
     const who = privilege === 'root' ? 'root' : 'a user namespace'
-    this.say(this.theme.strong(this.loaded.name))
+    this.say(this.theme.strong(printable(this.loaded.name)))
     this.wrapped(
       `Linux ${release}, played as ${who}; predicted with profile ${profile}, security modules ${modules?.join(', ') ?? 'unknown'}`,
     )
@@ -174,7 +175,7 @@ class Report {
   }
 
   private wrapped(text: string, hanging = 0): void {
-    for (const line of wrap(text, this.terminal.width, hanging)) this.say(line)
+    for (const line of wrap(printable(text), this.terminal.width, hanging)) this.say(line)
   }
 
   /** `access=read mitigation=none profile=6.18,7.2` */
@@ -184,7 +185,7 @@ class Report {
       const here = new Set(indices.map((index) => String(this.loaded.cases[index]!.form.params?.[name])))
       return here.size > 1 && here.size === values.length ? null : `${name}=${[...here].join(',')}`
     })
-    return parts.filter((part) => part !== null).join(' ') || '(one case)'
+    return printable(parts.filter((part) => part !== null).join(' ')) || '(one case)'
   }
 
   private group(put: Put, shown: Set<string>): void {
@@ -208,7 +209,7 @@ class Report {
     const style = { confirmed: this.theme.good, differs: this.theme.bad, unconfirmed: this.theme.note }[
       standing
     ]
-    this.say(`  ${style(`${standing === 'differs' ? 'DIFFERS' : standing}: ${text}`)}`)
+    this.say(`  ${style(printable(`${standing === 'differs' ? 'DIFFERS' : standing}: ${text}`))}`)
     if (note !== null) this.wrapped(`    ${note}`, 2)
     const first = Object.values(this.loaded.cases[put.indices[0]!]!.form.params ?? {})[0]
     const key = `${String(first)} ${text}`
@@ -218,8 +219,8 @@ class Report {
   }
 
   private table({ run, answers, differences }: Observed): void {
-    const names = [...run.names.values()]
-    const task = Math.min(Math.max(...names.map((name) => name.length), 4), 14)
+    const name_of = (task: number) => printable(run.names.get(task) ?? String(task))
+    const task = Math.min(Math.max(...[...run.names.keys()].map((each) => width_of(name_of(each))), 4), 14)
     const answer = 20
     const call = this.terminal.width - task - 2 * answer - 11
     const row = (n: string, who: string, what: string, predicted: string, observed: string) =>
@@ -230,7 +231,7 @@ class Report {
       const predicted = step.kind === 'stop' ? { stopped: true as const } : run.predicted[step.call]!
       const line = row(
         String(i + 1),
-        run.names.get(step.task) ?? String(step.task),
+        name_of(step.task),
         said_step(step),
         said_answer(predicted, step, run.play.calls[step.call]!.call),
         said_answer(answers[i] ?? {}, step, run.play.calls[step.call]!.call),
@@ -238,7 +239,9 @@ class Report {
       this.say(different === undefined ? line : this.theme.bad(line))
       if (different !== undefined) this.say(this.theme.bad(`       ✗ they differ in ${different.what}`))
       for (const { text } of run.notes.filter(({ after }) => after === i))
-        this.say(`       ${' '.repeat(task)}${this.theme.note(cut(text, this.terminal.width - task - 7))}`)
+        this.say(
+          `       ${' '.repeat(task)}${this.theme.note(cut(printable(text), this.terminal.width - task - 7))}`,
+        )
     }
   }
 

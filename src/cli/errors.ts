@@ -2,7 +2,7 @@
 import { ReplayError } from '../explore/replay.js'
 import { LsmModuleError } from '../lsm/hooks.js'
 import { ScenarioError } from '../scenario/error.js'
-import { printable } from '../trace/printable.js'
+import { printable_lines } from '../trace/printable.js'
 import { TokenError } from '../trace/token.js'
 
 export const exit = {
@@ -36,9 +36,6 @@ export class LoadError extends Error {
     super(message)
   }
 }
-
-/** Text of several lines that came from a file: what would control a terminal is escaped. */
-export const printable_lines = (text: string): string => text.split('\n').map(printable).join('\n')
 
 /** What to tell a user about an error, without a stack trace, and what to exit with. */
 export function tell_error(

@@ -5,7 +5,7 @@ import { BrokenInvariant } from '../explore/system.js'
 import { FastStore } from '../kernel/fast_store.js'
 import { type Execution, token_of, trace_execution } from '../trace/execution.js'
 import { count, theme, wrap } from '../trace/layout.js'
-import { printable } from '../trace/printable.js'
+import { printable, printable_json } from '../trace/printable.js'
 import { to_text } from '../trace/text.js'
 import { tidy } from '../trace/tidy.js'
 import { case_hash } from '../trace/token.js'
@@ -48,7 +48,7 @@ export async function explore(
   const explored = scenarios.flatMap((loaded) => search(loaded, options, terminal))
   const doubts = options.paranoid === true ? await ask_judge(explored, terminal) : []
   if (options.json === true) {
-    terminal.out(`${JSON.stringify(document(explored, options), null, 2)}\n`)
+    terminal.out(`${printable_json(JSON.stringify(document(explored, options), null, 2))}\n`)
     // The document has no place for it, and the exit code alone says nothing.
     for (const { loaded, report } of explored) {
       if (report.unwitnessed !== null)

@@ -3,8 +3,9 @@
  * that waits for each answer gets it without a turn of the event loop. What has been read is answered before
  * more is waited for.
  */
-import { readSync, writeSync } from 'node:fs'
+import { readSync } from 'node:fs'
 import { StringDecoder } from 'node:string_decoder'
+import { code_of, wait, write_all } from './terminal.js'
 
 /** Bytes read at once. */
 const CHUNK = 1 << 16
@@ -14,13 +15,6 @@ const OUTPUT = 1 << 16
 export const MAX_LINE = 1 << 26
 
 const STDIN = 0
-const STDOUT = 1
-
-const moment = new Int32Array(new SharedArrayBuffer(4))
-/** Somebody has made the pipe one that does not wait: we do. */
-const wait = (): void => void Atomics.wait(moment, 0, 0, 1)
-
-const code_of = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code
 
 /** Bytes of stdin, 0 at its end. */
 function read_some(buffer: Uint8Array): number {
@@ -33,21 +27,6 @@ function read_some(buffer: Uint8Array): number {
       wait()
     }
   }
-}
-
-/** Writes everything. @returns false where nobody reads any more */
-export function write_all(text: string): boolean {
-  let rest = Buffer.from(text, 'utf8')
-  while (rest.length > 0) {
-    try {
-      rest = rest.subarray(writeSync(STDOUT, rest))
-    } catch (error) {
-      if (code_of(error) === 'EPIPE') return false
-      if (code_of(error) !== 'EAGAIN') throw error
-      wait()
-    }
-  }
-  return true
 }
 
 /** Cuts text that comes in pieces into lines. */

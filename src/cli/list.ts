@@ -1,5 +1,6 @@
 /** `toctoscope list`: the shipped scenarios, and what each shows. */
 import { count, theme, wrap } from '../trace/layout.js'
+import { printable_json } from '../trace/printable.js'
 import { parameters } from './cases.js'
 import { load_scenario, shipped_names } from './load.js'
 import type { Terminal } from './terminal.js'
@@ -14,7 +15,7 @@ export async function list(options: { json?: boolean }, terminal: Terminal): Pro
       params: Object.fromEntries(parameters(each)),
       cases: each.cases.length,
     }))
-    terminal.out(`${JSON.stringify(rows, null, 2)}\n`)
+    terminal.out(`${printable_json(JSON.stringify(rows, null, 2))}\n`)
     return 0
   }
   const { strong, dim } = theme(terminal.color)

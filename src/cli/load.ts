@@ -1,10 +1,11 @@
 /** Finds scenarios by name or file, and says what is wrong with those that cannot be loaded. */
-import { existsSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Case, Scenario } from '../scenario/builder.js'
 import { nearest, ScenarioError } from '../scenario/error.js'
-import { exit, first_line, LoadError, place_in, printable_lines } from './errors.js'
+import { exit, first_line, LoadError, place_in } from './errors.js'
+import { last_words } from './terminal.js'
 
 /** A scenario that is loaded, and how it is called on a command line. */
 export interface Loaded {
@@ -87,8 +88,7 @@ async function load_file(given: string): Promise<Loaded> {
  */
 async function while_loading<T>(given: string, work: () => Promise<T>): Promise<T> {
   const fail = (what: string) => {
-    const text = `toctoscope: ${printable_lines(given)} ${what}\n  ${next.again(printable_lines(given))}\n`
-    writeSync(2, text)
+    last_words(`toctoscope: ${given} ${what}\n  ${next.again(given)}\n`)
     process.exitCode = exit.cannot_load
   }
   const ended = () => fail('ended the program while it was loaded (process.exit?)')

@@ -23,7 +23,7 @@ import type { ReproOptions } from './repro.js'
 import type { RunOptions } from './run.js'
 import type { ShellOptions } from './shell.js'
 import type { ShowOptions } from './show.js'
-import { process_terminal, type Terminal } from './terminal.js'
+import { last_words, process_terminal, screened, type Terminal } from './terminal.js'
 
 // A search is over before V8 has compiled it: with less inlining the compiler takes a fifth less of the whole
 // time (measured on overlay-copy-up), and long searches lose nothing. Before anything large is loaded.
@@ -52,8 +52,9 @@ type Finish = (code: number | Promise<number>) => Promise<void>
  */
 export async function run_command_line(
   args: readonly string[],
-  terminal: Terminal = process_terminal(),
+  given: Terminal = process_terminal(),
 ): Promise<number> {
+  const terminal = screened(given)
   const files: Files = []
   let code: number = exit.ok
   const program = make_program(terminal, files, async (result) => {
@@ -315,8 +316,9 @@ function add_shell(program: Command, terminal: Terminal, files: Files, finish: F
 export async function explore_itself(
   scenario: Scenario,
   args: readonly string[],
-  terminal: Terminal = process_terminal(),
+  given: Terminal = process_terminal(),
 ): Promise<number> {
+  const terminal = screened(given)
   const files: Files = process.argv[1] === undefined ? [] : [process.argv[1]]
   let code: number = exit.ok
   const program = new Command(scenario.name).exitOverride().showSuggestionAfterError()
@@ -369,7 +371,7 @@ function is_program(): boolean {
 if (is_program()) {
   const last_resort = (error: unknown) => {
     const told = tell_error(error, process.argv.slice(2))
-    process.stderr.write(`toctoscope: ${told.text}\n`)
+    last_words(`toctoscope: ${told.text}\n`)
     process.exit(told.code)
   }
   process.on('uncaughtException', last_resort)

@@ -3,11 +3,12 @@ import type { SetupForm } from '../scenario/form.js'
 import { Console } from '../shell/console.js'
 import { type Player, Protocol } from '../shell/protocol.js'
 import { Session, type TaskSpec } from '../shell/session.js'
+import { printable_json } from '../trace/printable.js'
 import { UsageError } from './errors.js'
 import { answer_lines, MAX_LINE } from './lines.js'
 import type { Loaded } from './load.js'
 import { one_case } from './run.js'
-import type { Terminal } from './terminal.js'
+import { line_editor, type Terminal } from './terminal.js'
 
 export interface ShellOptions {
   case?: readonly string[]
@@ -100,9 +101,17 @@ function verdict(difference: string | null, lost: Error | undefined, terminal: T
   return lost === undefined ? DISAGREE : LACKING
 }
 
+/** Answers are lines of JSON, in which every character can be seen. */
+const answered = (answer: string | Promise<string>): string | Promise<string> =>
+  answer instanceof Promise ? answer.then(printable_json) : printable_json(answer)
+
 async function json(player: Player, over?: () => boolean): Promise<void> {
   const protocol = new Protocol(player, check_setup)
-  await answer_lines((line) => protocol.answer(line), `"a line of more than ${MAX_LINE} characters"`, over)
+  await answer_lines(
+    (line) => answered(protocol.answer(line)),
+    `"a line of more than ${MAX_LINE} characters"`,
+    over,
+  )
 }
 
 async function text(lines: Lines, terminal: Terminal, over: () => boolean = () => false): Promise<void> {
@@ -120,19 +129,11 @@ async function text(lines: Lines, terminal: Terminal, over: () => boolean = () =
 }
 
 const GREETING = `System calls as in C, e.g. openat(AT_FDCWD, "/x", O_RDWR|O_CREAT, 0644); "help" lists calls and commands.`
-const HISTORY = 1000
 
 /** A person at a terminal: history and completion. */
 async function interactive(lines: Lines, terminal: Terminal, over: () => boolean): Promise<void> {
-  const { createInterface } = await import('node:readline')
   const console = lines instanceof Console ? lines : null
-  const editor = createInterface({
-    input: process.stdin,
-    output: process.stdout,
-    historySize: HISTORY,
-    removeHistoryDuplicates: true,
-    completer: (line: string) => console?.complete(line) ?? [[], line],
-  })
+  const editor = await line_editor((line) => console?.complete(line) ?? [[], line])
   const prompt = () => {
     editor.setPrompt(console === null ? '> ' : `${console.current}> `)
     editor.prompt()

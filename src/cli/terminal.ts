@@ -1,4 +1,11 @@
+/**
+ * The one place that writes to a terminal, a pipe or a file on the standard descriptors. Whatever comes here is data, for
+ * names and bytes of strangers are in most of it: but for line ends, tabs and our own styles, every character that acts
+ * instead of being seen is escaped. So nobody can forget to.
+ */
 import { writeSync } from 'node:fs'
+import type { Interface } from 'node:readline'
+import { printable } from '../trace/printable.js'
 import { exit } from './errors.js'
 
 /** Where a verb writes: data to `out`, talk to `err`. Tests bring their own. */
@@ -20,26 +27,130 @@ export interface Terminal {
 const PIPE_WIDTH = 100
 const WIDEST = 120
 
-/** The terminal that the process runs in. Colour only there, and not where NO_COLOR says so. */
+// --- what is let through ---------------------------------------------------------------------------------------
+
+/** The styles of `theme` (trace/layout.ts), and taking a line of progress away. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one
+const STYLES = /(\x1b\[(?:1|2|22|31|32|33|39)m)/
+// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one
+const STYLES_AND_PROGRESS = /(\x1b\[(?:1|2|22|31|32|33|39)m|\r\x1b\[K)/
+
+const ASCII_LINES = /^[\n\t -~]*$/
+
+/** Lines in which every character can be seen. */
+function screened_lines(text: string): string {
+  if (ASCII_LINES.test(text)) return text
+  return text
+    .split(/([\n\t])/)
+    .map((part, i) => (i % 2 === 1 ? part : printable(part)))
+    .join('')
+}
+
+function screened_but(own: RegExp, text: string): string {
+  return text
+    .split(own)
+    .map((part, i) => (i % 2 === 1 ? part : screened_lines(part)))
+    .join('')
+}
+
+/**
+ * The same terminal, to which only what can be seen is written. Styles pass where it has colour, progress where somebody
+ * watches.
+ */
+export function screened(terminal: Terminal): Terminal {
+  const style = (text: string, own: RegExp | null) =>
+    own === null ? screened_lines(text) : screened_but(own, text)
+  const for_out = terminal.color ? STYLES : null
+  const for_err = terminal.interactive ? STYLES_AND_PROGRESS : null
+  return {
+    ...terminal,
+    out: (text) => terminal.out(style(text, for_out)),
+    err: (text) => terminal.err(style(text, for_err)),
+  }
+}
+
+// --- the process's own -----------------------------------------------------------------------------------------
+
+/** What must be said although the program ends: on standard error, at once. */
+export function last_words(text: string): void {
+  try {
+    writeSync(STDERR, screened_lines(text))
+  } catch {
+    // Nobody reads it; the exit code says the same.
+  }
+}
+
+/** Whether colour is wanted: NO_COLOR and FORCE_COLOR count where they are not empty, and NO_COLOR counts more. */
+export function wants_color(
+  env: Readonly<Record<string, string | undefined>>,
+  is_terminal: boolean,
+): boolean {
+  if ((env.NO_COLOR ?? '') !== '') return false
+  const forced = env.FORCE_COLOR ?? ''
+  if (forced !== '') return forced !== '0' && forced !== 'false'
+  return is_terminal && env.TERM !== 'dumb'
+}
+
+/** The terminal that the process runs in. */
 export function process_terminal(): Terminal {
   const { stdout, stderr, env } = process
   // Whoever reads may stop reading (`| head`); a disk may be full.
   stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(exit.ok)
-    writeSync(2, `toctoscope: the output cannot be written: ${error.message}\n`)
+    last_words(`toctoscope: the output cannot be written: ${error.message}\n`)
     process.exit(exit.lacking)
   })
+  stderr.on('error', () => {})
   const columns = stdout.isTTY ? Math.min(Math.max(stdout.columns || PIPE_WIDTH, 60), WIDEST) : PIPE_WIDTH
-  return {
+  return screened({
     out: (text) => stdout.write(text),
     err: (text) => stderr.write(text),
     width: columns,
-    color: stdout.isTTY === true && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb',
+    color: wants_color(env, stdout.isTTY === true),
     interactive: stderr.isTTY === true,
     now: () => performance.now(),
     line: next_line(),
-  }
+  })
 }
+
+const STDOUT = 1
+const STDERR = 2
+
+const moment = new Int32Array(new SharedArrayBuffer(4))
+
+/** A pipe that somebody has made one that does not wait: we do. */
+export const wait = (): void => void Atomics.wait(moment, 0, 0, 1)
+
+export const code_of = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code
+
+/** Writes a text to standard output, all of it before it returns. @returns false where nobody reads any more */
+export function write_all(text: string): boolean {
+  let rest = Buffer.from(screened_lines(text), 'utf8')
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(STDOUT, rest))
+    } catch (error) {
+      if (code_of(error) === 'EPIPE') return false
+      if (code_of(error) !== 'EAGAIN') throw error
+      wait()
+    }
+  }
+  return true
+}
+
+/** A line editor with history, for a person who types. */
+export async function line_editor(complete: (line: string) => [string[], string]): Promise<Interface> {
+  const { createInterface } = await import('node:readline')
+  return createInterface({
+    input: process.stdin,
+    output: process.stdout,
+    historySize: HISTORY,
+    removeHistoryDuplicates: true,
+    completer: complete,
+  })
+}
+
+const HISTORY = 1000
 
 function next_line(): () => Promise<string | null> {
   let lines: AsyncIterator<string> | undefined

@@ -6,8 +6,10 @@ import { hold_kind, RETURNING } from '../kernel/fn.js'
 import type { Event, Kernel } from '../kernel/machine.js'
 import { place_in_range, show_id } from '../kernel/schema.js'
 import type { Touch } from '../kernel/store.js'
-import { all_syscalls, type Syscall, syscall_named } from '../kernel/syscall.js'
+import { all_syscalls, type Syscall, syscall_named, utf8_bytes } from '../kernel/syscall.js'
 import { suggestion } from '../scenario/error.js'
+import { is_seen, readable, readable_message } from '../trace/characters.js'
+import { printable } from '../trace/printable.js'
 import { dentry, is_unhashed } from '../vfs/dentry.js'
 import { inode, is_dir } from '../vfs/inode.js'
 import { find_place, type Place } from '../vfs/populate.js'
@@ -18,6 +20,12 @@ import { task_spec } from './protocol.js'
 import { render_call, render_result } from './render.js'
 import type { Completed, Session, TaskSpec } from './session.js'
 import { looks_like_call, parse_call, prototype, type TypedCall } from './syntax.js'
+
+/** A message of the model as it can be seen. */
+const seen = (text: string): string => printable(readable_message(text))
+
+/** Whether a name is shown as it is typed. */
+const can_be_typed = (name: string): boolean => utf8_bytes(readable(name)) === name && is_seen(readable(name))
 
 interface Command {
   readonly usage: string
@@ -180,7 +188,7 @@ export class Console {
       this.undone = []
       return this.change(line)
     } catch (error) {
-      return [`error: ${(error as Error).message}`]
+      return [`error: ${printable((error as Error).message)}`]
     }
   }
 
@@ -264,7 +272,7 @@ export class Console {
   /** `2: close(3) = 0`. */
   private shown(who: number, { syscall, args }: Asked, answer: Answer): string {
     const refused = this.events.filter(({ kind }) => kind === 'refused').at(-1)
-    const why = answer.ret === undefined ? (refused?.text ?? '') : ''
+    const why = answer.ret === undefined ? seen(refused?.text ?? '') : ''
     const prefix = who === this.current ? '' : `${who}: `
     return `${prefix}${render_call(syscall, args, answer)} ${render_result(answer, why)}`
   }
@@ -312,7 +320,7 @@ export class Console {
     k.store.note()
     return () => {
       const changed = [...new Set(k.store.footprint().filter(is_news).map(show_touch))]
-      const told = this.events.slice(before).map(({ text }) => text)
+      const told = this.events.slice(before).map(({ text }) => seen(text))
       const notes = [...told, ...(changed.length === 0 ? [] : [`writes ${changed.join(', ')}`])]
       this.stage_lines.push(
         `${indent}${fn.name}: ${name}  [${fn.source}]${notes.length === 0 ? '' : `  ${notes.join('; ')}`}`,
@@ -376,7 +384,7 @@ export class Console {
   place(path: string): Place {
     if (!path.startsWith('/')) throw new RequestError('inode: expected an absolute path')
     const { k } = this.session
-    const place = find_place(k, task_struct(k, this.task_of('')).root_mnt, path)
+    const place = find_place(k, task_struct(k, this.task_of('')).root_mnt, utf8_bytes(path))
     if (place === undefined) throw new RequestError(`inode: nothing is at ${path}`)
     return place
   }
@@ -386,7 +394,7 @@ export class Console {
     if (last === undefined) throw new RequestError('there is nothing to undo')
     last.restore()
     this.undone.push(last.line)
-    return [`undone: ${last.line}`]
+    return [`undone: ${printable(last.line)}`]
   }
 
   redo(): readonly string[] {
@@ -419,17 +427,20 @@ export class Console {
     const { k } = this.session
     const slash = typed.lastIndexOf('/')
     if (!typed.startsWith('/') || !task_struct.has(k, this.current)) return []
-    const place = find_place(k, task_struct(k, this.current).root_mnt, typed.slice(0, slash + 1))
+    const place = find_place(k, task_struct(k, this.current).root_mnt, utf8_bytes(typed.slice(0, slash + 1)))
     if (place === undefined) return []
     return dentry
       .where(k, place.dentry)
       .filter(
         ({ id, d_name }) =>
-          id !== place.dentry && !is_unhashed(d_name) && d_name.startsWith(typed.slice(slash + 1)),
+          id !== place.dentry &&
+          !is_unhashed(d_name) &&
+          d_name.startsWith(utf8_bytes(typed.slice(slash + 1))) &&
+          can_be_typed(d_name),
       )
       .map(
         ({ d_name, d_inode }) =>
-          `${typed.slice(0, slash + 1)}${d_name}${is_dir(inode(k, d_inode).i_mode) ? '/' : ''}`,
+          `${typed.slice(0, slash + 1)}${readable(d_name)}${is_dir(inode(k, d_inode).i_mode) ? '/' : ''}`,
       )
   }
 }

@@ -2,6 +2,9 @@
 import { type Frame, hold_kind, RETURNING } from '../kernel/fn.js'
 import type { Kernel } from '../kernel/machine.js'
 import { show_id, type Value } from '../kernel/schema.js'
+import { readable } from '../trace/characters.js'
+import { pad, width_of } from '../trace/layout.js'
+import { printable } from '../trace/printable.js'
 import { quote } from '../trace/strace.js'
 import { d_path } from '../vfs/d_path.js'
 import { dentry, is_unhashed } from '../vfs/dentry.js'
@@ -42,15 +45,18 @@ function as_task<T>(k: Kernel, task: number, look: () => T): T {
 function aligned(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = []
   for (const row of rows) {
-    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length)
+    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, width_of(cell))
   }
   return rows.map((row) =>
     row
-      .map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i]!)))
+      .map((cell, i) => (i === row.length - 1 ? cell : pad(cell, widths[i]!)))
       .join('  ')
       .trimEnd(),
   )
 }
+
+/** A name of the model as it can be seen. */
+const seen = (name: string): string => printable(readable(name))
 
 const octal = (mode: number): string => `0${(mode & 0o7777).toString(8).padStart(3, '0')}`
 
@@ -89,9 +95,11 @@ function path_of_file(k: Kernel, id: number, closes: boolean): string {
   const real = upperfile || realfile
   const notes = [
     ...(closes ? ['close-on-exec'] : []),
-    ...(real === 0 ? [] : [`real file on ${super_block(k, dentry(k, file(k, real).f_dentry).d_sb).s_id}`]),
+    ...(real === 0
+      ? []
+      : [`real file on ${seen(super_block(k, dentry(k, file(k, real).f_dentry).d_sb).s_id)}`]),
   ]
-  const path = f_mnt === 0 ? '?' : d_path(k, f_mnt, f_dentry)
+  const path = f_mnt === 0 ? '?' : seen(d_path(k, f_mnt, f_dentry))
   return `${path}${notes.length === 0 ? '' : `  (${notes.join(', ')})`}`
 }
 
@@ -108,7 +116,7 @@ export function show_mounts(k: Kernel, task: number): string[] {
       const names = options.map(([name]) => name)
       if ((s_flags & 1) !== 0) names.push('superblock ro')
       const below = dentry(k, mnt_root).d_parent === mnt_root ? '' : `:${path_in(k, mnt_root)}`
-      rows.push([d_path(k, id, mnt_root), s_type, s_id + below, names.join(',') || 'rw'])
+      rows.push([seen(d_path(k, id, mnt_root)), s_type, seen(s_id + below), names.join(',') || 'rw'])
     }
     return aligned(rows)
   })
@@ -137,7 +145,7 @@ const type_names: Readonly<Record<number, string>> = {
 export function show_inode(k: Kernel, place: Place, path: string): string[] {
   const at = dentry(k, place.dentry)
   return [
-    `${path}  dentry ${show_id(place.dentry)} on ${super_block(k, at.d_sb).s_id}${is_unhashed(at.d_name) ? ' (deleted)' : ''}`,
+    `${printable(path)}  dentry ${show_id(place.dentry)} on ${seen(super_block(k, at.d_sb).s_id)}${is_unhashed(at.d_name) ? ' (deleted)' : ''}`,
     ...show_one(k, at.d_inode, '  '),
   ]
 }
@@ -146,13 +154,13 @@ function show_one(k: Kernel, ino: number, indent: string): string[] {
   const node = inode(k, ino)
   const { s_id, s_type } = super_block(k, node.i_sb)
   const lines = [
-    `${indent}inode ${show_id(ino)} of ${s_id} (${s_type}): ${type_names[node.i_mode & S_IFMT] ?? 'unknown'}`,
+    `${indent}inode ${show_id(ino)} of ${seen(s_id)} (${s_type}): ${type_names[node.i_mode & S_IFMT] ?? 'unknown'}`,
     `${indent}  i_mode ${octal(node.i_mode)}  i_uid ${node.i_uid}  i_gid ${node.i_gid}  i_size ${node.i_size}`,
     `${indent}  i_nlink ${node.i_nlink}  i_count ${node.i_count}  i_writecount ${node.i_writecount}${denial(node.i_writecount)}`,
   ]
   if (node.i_rwsem !== 0) lines.push(`${indent}  i_rwsem held by task ${node.i_rwsem}`)
-  if (node.verity_digest !== '') lines.push(`${indent}  fs-verity ${node.verity_digest}`)
-  if (is_lnk(node.i_mode)) lines.push(`${indent}  -> ${node.i_link}`)
+  if (node.verity_digest !== '') lines.push(`${indent}  fs-verity ${seen(node.verity_digest)}`)
+  if (is_lnk(node.i_mode)) lines.push(`${indent}  -> ${seen(node.i_link)}`)
   const below = layers_of(k, ino)
   if (is_reg(node.i_mode) && below.length === 0) lines.push(`${indent}  ${quote(content_of(k, ino, 64), 48)}`)
   if (is_dir(node.i_mode) && below.length === 0) lines.push(`${indent}  ${entries(k, ino)}`)
@@ -180,7 +188,7 @@ function entries(k: Kernel, ino: number): string {
   const names = dentry
     .where(k, home.id)
     .filter(({ id, d_name }) => id !== home.id && !is_unhashed(d_name))
-    .map(({ d_name }) => d_name)
+    .map(({ d_name }) => seen(d_name))
   return names.length === 0
     ? 'empty'
     : `${names.length} entries: ${names.slice(0, 12).join(' ')}${names.length > 12 ? ' …' : ''}`
@@ -197,7 +205,7 @@ export function show_tasks(k: Kernel, tasks: readonly TaskLine[], current: numbe
   const rows = [['task', 'uid', 'gid', 'directory', '']]
   for (const { task, note } of tasks) {
     const { euid, egid, pwd_mnt, pwd } = task_struct(k, task)
-    const at = as_task(k, task, () => d_path(k, pwd_mnt, pwd))
+    const at = as_task(k, task, () => seen(d_path(k, pwd_mnt, pwd)))
     rows.push([`${task === current ? '*' : ' '} ${task}`, String(euid), String(egid), at, note])
   }
   return aligned(rows)

@@ -7,6 +7,7 @@
 import { ArgumentError, all_syscalls, type Syscall, syscall_named } from '../kernel/syscall.js'
 import { ScenarioError, suggestion } from '../scenario/error.js'
 import type { SetupForm } from '../scenario/form.js'
+import { readable } from '../trace/characters.js'
 import { type Answer, MAX_TASK, RequestError } from './answer.js'
 import type { Completed, TaskSpec } from './session.js'
 
@@ -157,7 +158,7 @@ function encode_fields_of({ ret, data, stat, errno, signal, exec }: Answer): str
   }
   if (errno !== undefined) return `"errno":"${errno}"`
   if (signal !== undefined) return `"signal":"${signal}"`
-  if (exec !== undefined) return `"exec":${JSON.stringify(exec)}`
+  if (exec !== undefined) return `"exec":${JSON.stringify(readable(exec))}`
   return '"blocked":true'
 }
 

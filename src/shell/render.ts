@@ -2,6 +2,7 @@
 import type { Kernel } from '../kernel/machine.js'
 import { ArgumentError, type Syscall } from '../kernel/syscall.js'
 import type { CallInstruction } from '../scenario/code.js'
+import { readable } from '../trace/characters.js'
 import { quote, show_address, show_call } from '../trace/strace.js'
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../vfs/inode.js'
 import type { Answer, StatFields } from './answer.js'
@@ -82,6 +83,6 @@ export function render_result(answer: Answer, why: string): string {
   if (ret !== undefined) return `= ${show_address(ret)}`
   if (errno !== undefined) return `= -1 ${errno}${because}`
   if (signal !== undefined) return `+++ ${signal} +++${because}`
-  if (exec !== undefined) return `= 0  the task runs ${exec} now`
+  if (exec !== undefined) return `= 0  the task runs ${readable(exec)} now`
   return '<unfinished ...>'
 }

@@ -95,7 +95,7 @@ function pieces(bytes: string, width: number): string[] {
     let from = 0
     while (from < line.length) {
       let length = Math.min(line.length - from, width)
-      while (length > 1 && quote(line.slice(from, from + length), length).length > width) length--
+      while (length > 1 && width_of(quote(line.slice(from, from + length), length)) > width) length--
       lines.push(quote(line.slice(from, from + length), length))
       from += length
     }

@@ -1,5 +1,6 @@
 /** Which changes a reader wants to see, and how they are said. */
 import type { BytesForm } from '../scenario/form.js'
+import { width_of } from './layout.js'
 import { quote } from './strace.js'
 import { type Approval, type Change, from_bytes_form, type Trace, type TraceStep } from './trace.js'
 
@@ -95,7 +96,7 @@ export function page_difference(change: Change, width: number): string[] {
 export function quote_to_fit(bytes: string, width: number): string {
   for (let limit = Math.min(bytes.length, width); limit > 0; limit--) {
     const text = quote(bytes, limit)
-    if (text.length <= width) return text
+    if (width_of(text) <= width) return text
   }
   return quote(bytes, 0)
 }

@@ -16,6 +16,7 @@
  *
  * Bytes are a string where people can read them, else `{ "base64": … }`. Steps count from 1.
  */
+import { printable_json } from './printable.js'
 import type { Trace } from './trace.js'
 
 /** One line per step, so that two traces can be compared line by line. */
@@ -23,5 +24,5 @@ export function to_json(trace: Trace): string {
   const { steps, ...rest } = trace
   const head = JSON.stringify(rest, null, 1).slice(0, -2)
   const lines = steps.map((step) => `  ${JSON.stringify(step)}`)
-  return `${head},\n "steps": [\n${lines.join(',\n')}\n ]\n}\n`
+  return printable_json(`${head},\n "steps": [\n${lines.join(',\n')}\n ]\n}\n`)
 }

@@ -60,13 +60,9 @@ function effects(trace: Trace, step: TraceStep): string[] {
   return said
 }
 
-/** Text without what Mermaid takes for syntax. */
-function plain(text: string): string {
-  return text
-    .replace(/#/g, '#35;')
-    .replace(/;/g, (char, at: number, all: string) => (/#\d+$/.test(all.slice(0, at)) ? char : '#59;'))
-    .replace(/\n/g, ' ')
-}
+/** Its own syntax, HTML, directives (`%%{…}%%`) and formulas (`$$`), by the codes that Mermaid has for characters. */
+const plain = (text: string): string =>
+  text.replace(/\n/g, ' ').replace(/[#;<>&%$`]/g, (char) => `#${char.charCodeAt(0)};`)
 
 /** Long notes in several lines. */
 function broken(text: string): string {

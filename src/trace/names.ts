@@ -4,6 +4,7 @@
  */
 import { place_in_range, range_of, show_id, type Value } from '../kernel/schema.js'
 import type { PlainRow, Snapshot } from '../kernel/store.js'
+import { readable } from './characters.js'
 import type { Bind } from './trace.js'
 
 /** include/linux/mount.h */
@@ -12,7 +13,7 @@ const MNT_READONLY = 64
 type Rows = Readonly<Record<string, PlainRow>>
 
 const number_of = (row: PlainRow | undefined, field: string): number => Number(row?.[field] ?? 0)
-const text_of = (row: PlainRow | undefined, field: string): string => String(row?.[field] ?? '')
+const text_of = (row: PlainRow | undefined, field: string): string => readable(String(row?.[field] ?? ''))
 
 /** fs/dcache.c: __d_drop. An unlinked name has a `/` in it, which no path can look up (see vfs/dentry.ts). */
 const is_dropped = (name: string): boolean => name.includes('/')
@@ -104,7 +105,9 @@ export class Names {
     const second = colon < 0 ? '' : key.slice(colon + 1)
     switch (table) {
       case 'dentry':
-        return second === '*' ? `names in ${this.dentry(first)}` : `name ${second} in ${this.dentry(first)}`
+        return second === '*'
+          ? `names in ${this.dentry(first)}`
+          : `name ${readable(second)} in ${this.dentry(first)}`
       case 'page':
         return second === '*' ? `pages of ${this.inode(first)}` : `page ${second} of ${this.inode(first)}`
       case 'mount':
@@ -197,7 +200,7 @@ export class Names {
   /** A value of a field that does not refer to anything. */
   static value(field: string, value: Value): string {
     if (typeof value === 'object') return `[${value.map(String).join(', ')}]`
-    if (typeof value === 'string') return value
+    if (typeof value === 'string') return readable(value)
     if (/mode$/.test(field) && value > 7) return `0${value.toString(8)}`
     return String(value)
   }

@@ -1,21 +1,37 @@
 /**
- * Names and texts come from files of others: what would control a terminal is shown as C would write it.
+ * Names and texts come from files of others: what would control a terminal, or hide in a line, is shown as C would
+ * write it.
  */
-import { escape_byte } from './strace.js'
+import { escape_byte, HIDDEN, is_seen } from './characters.js'
 import type { Change, Trace } from './trace.js'
 
-/** Control characters of ASCII and of Latin-1, and those that change the direction of text. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-const CONTROL = /[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
-
-/** A text of one line, with its control characters escaped: `\33[31m`, `\n`. */
+/** A text of one line, with the characters in it that cannot be seen escaped: `\33[31m`, `\n`, `\u202e`. */
 export function printable(text: string): string {
-  return text.replace(CONTROL, (char, at: number) => {
-    const code = char.charCodeAt(0)
-    if (code > 0xff) return `\\u${code.toString(16)}`
+  if (is_seen(text)) return text
+  return text.replace(HIDDEN, (char, at: number) => {
+    const code = char.codePointAt(0)!
+    if (code > 0xffff) return `\\u{${code.toString(16)}}`
+    if (code > 0xff) return `\\u${code.toString(16).padStart(4, '0')}`
     return escape_byte(code, text.charCodeAt(at + 1))
   })
 }
+
+/** A text of several lines, each of them printable. */
+export const printable_lines = (text: string): string => text.split('\n').map(printable).join('\n')
+
+const ASCII_LINES = /^[\n -~]*$/
+
+/** A document of JSON that says the same, and in which every character can be seen. */
+export function printable_json(json: string): string {
+  if (ASCII_LINES.test(json)) return json
+  // Outside of its strings JSON has nothing but ASCII, and within them line ends stand escaped already.
+  return json.replace(HIDDEN, (char) => {
+    if (char === '\n') return char
+    return Array.from({ length: char.length }, (_, i) => json_escape(char.charCodeAt(i))).join('')
+  })
+}
+
+const json_escape = (unit: number): string => `\\u${unit.toString(16).padStart(4, '0')}`
 
 /** Bytes, which are quoted where they are shown. */
 const is_bytes = (key: string, owner: unknown): boolean => {

@@ -11,6 +11,7 @@ import { type CallInstruction, type Code, code_of, result, type UseInstruction }
 import { type CaseForm, case_name, case_profile, type ScenarioForm, type Verdict } from '../scenario/form.js'
 import { show_result } from '../scenario/user.js'
 import { VERSION } from '../version.js'
+import { readable_message } from './characters.js'
 import { Names } from './names.js'
 import { show_address, show_call } from './strace.js'
 import {
@@ -227,7 +228,8 @@ class Recorder {
 
   /** Numbers of inodes mean nothing to a reader: their names do. */
   private event({ kind, text }: Event): TraceEvent {
-    return { kind, text: text.replace(/\binode (\d+)\b/g, (_, id: string) => this.names.inode(Number(id))) }
+    const named = (_: string, id: string) => this.names.inode(Number(id))
+    return { kind, text: readable_message(text).replace(/\binode (\d+)\b/g, named) }
   }
 
   private look(): void {

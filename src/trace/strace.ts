@@ -2,6 +2,7 @@
 import type { Kernel } from '../kernel/machine.js'
 import { type Constants, NULL_POINTER, type Parameter, utf8_bytes } from '../kernel/syscall.js'
 import { type CallInstruction, is_ref, result } from '../scenario/code.js'
+import { characters_of, escape_byte, is_seen } from './characters.js'
 
 const AT_FDCWD = -100
 /** Bytes of a string that are shown before `...`, as strace -s 32 does. */
@@ -12,7 +13,8 @@ export function show_call(k: Kernel, task: number, call: CallInstruction): strin
   const { params, name } = call.syscall
   const args = call.args.map((arg, i) => {
     const param = params[i]!
-    return show_argument(is_ref(arg) ? value_of(k, task, arg as never, param) : arg, param)
+    if (is_ref(arg)) return show_argument(value_of(k, task, arg as never, param), param)
+    return show_argument(typeof arg === 'string' && param.kind !== 'int' ? utf8_bytes(arg) : arg, param)
   })
   return `${name}(${as_in_c(call, args).join(', ')})`
 }
@@ -43,7 +45,9 @@ function show_argument(arg: unknown, param: Parameter): string {
     case 'int':
       return typeof arg === 'number' ? show_number(arg, param) : String(arg)
     case 'strings':
-      return Array.isArray(arg) ? `[${arg.map((each) => quote(String(each))).join(', ')}]` : 'NULL'
+      return Array.isArray(arg)
+        ? `[${arg.map((each) => quote(utf8_bytes(String(each)))).join(', ')}]`
+        : 'NULL'
     case 'string':
     case 'bytes':
       if (typeof arg === 'string') return quote(arg)
@@ -84,27 +88,21 @@ function by_names(value: number, constants: Constants): string {
   return rest === 0 ? names.join('|') : `${names.join('|')}|0x${rest.toString(16)}`
 }
 
-/** A string of bytes as C would write it, cut after `limit` bytes. */
+/** A string of bytes as C would write it, with its UTF-8 as it is, cut after `limit` bytes. */
 export function quote(bytes: string, limit = SHOWN_BYTES): string {
-  const shown = bytes.length > limit ? bytes.slice(0, limit) : bytes
   let text = ''
-  for (let i = 0; i < shown.length; i++) text += escape_byte(shown.charCodeAt(i), shown.charCodeAt(i + 1))
-  return `"${text}"${bytes.length > limit ? '...' : ''}`
+  let at = 0
+  for (const { bytes: taken, char } of characters_of(bytes)) {
+    if (at + taken.length > limit) return `"${text}"...`
+    at += taken.length
+    text += taken.length > 1 && is_seen(char!) ? char : escaped(taken, bytes.charCodeAt(at))
+  }
+  return `"${text}"`
 }
 
-const short_escapes: Readonly<Record<number, string>> = {
-  9: '\\t',
-  10: '\\n',
-  13: '\\r',
-  34: '\\"',
-  92: '\\\\',
-}
-
-export function escape_byte(byte: number, next: number): string {
-  const short = short_escapes[byte]
-  if (short !== undefined) return short
-  if (byte >= 0x20 && byte < 0x7f) return String.fromCharCode(byte)
-  // A shorter octal escape would swallow a digit behind it.
-  const digit = next >= 0x30 && next <= 0x39
-  return `\\${digit ? byte.toString(8).padStart(3, '0') : byte.toString(8)}`
+function escaped(bytes: string, next: number): string {
+  let text = ''
+  for (let i = 0; i < bytes.length; i++)
+    text += escape_byte(bytes.charCodeAt(i), i + 1 < bytes.length ? bytes.charCodeAt(i + 1) : next)
+  return text
 }
