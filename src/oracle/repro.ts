@@ -6,6 +6,7 @@ import { type Parameter, syscall_named, utf8_bytes } from '../kernel/syscall.js'
 import type { ArgumentForm, MountForm, NodeForm, OwnerForm, ResultRef, SetupForm } from '../scenario/form.js'
 import { capabilities_of, securebits_of } from '../scenario/setup.js'
 import { bytes_of } from '../scenario/tree.js'
+import { printable } from '../trace/printable.js'
 import { type Answer, OracleError, type PlayCall, type PlayTask } from './play.js'
 import { c_footer, c_header } from './repro_template.js'
 import type { KernelRun } from './stops.js'
@@ -26,6 +27,13 @@ export function c_string(bytes: string): string {
   }
   return `"${text}"`
 }
+
+/** A text within a comment, which it must not end; compilers warn of comments in it, of trigraphs, and of hidden characters. */
+const in_comment = (text: string): string =>
+  printable(text)
+    .replace(/\*(?=\/)/g, '* ')
+    .replace(/\/(?=\*)/g, '/ ')
+    .replace(/\?(?=\?)/g, '? ')
 
 const name_of_c = (name: string): string => {
   const word = name.replace(/[^A-Za-z0-9_]/g, '_')
@@ -303,7 +311,7 @@ function task_function(run: KernelRun, number: number): string[] {
   )
   const { uid = 0, gid = 0, umask = 0o022, cwd = '/' } = task
   return [
-    `/* ${name}: uid ${uid} */`,
+    `/* ${in_comment(name)}: uid ${uid} */`,
     `static void task_${name_of_c(name)}(void)`,
     '{',
     `\tbecome(${c_string(name)}, ${uid}, ${gid}, 0${umask.toString(8)}, ${c_string(utf8_bytes(cwd))});`,
@@ -334,7 +342,7 @@ function privileges(task: PlayTask): string[] {
 export function to_c(run: KernelRun, head: readonly string[]): string {
   if (run.steps.some(({ kind }) => kind !== 'call')) throw no_repro('it stops a task inside a call')
   if (run.names.size > run.play.tasks.length) throw no_repro('a task forks')
-  const comment = head.map((line) => ` * ${line.replace(/\*\//g, '* /').replace(/\/\*/g, '/ *')}`.trimEnd())
+  const comment = head.map((line) => ` * ${in_comment(line)}`.trimEnd())
   const numbers = run.play.tasks.map((_, i) => i + 1)
   const order = run.steps.map(({ task, call }) => {
     const { exec, dead } = run.predicted[call]!

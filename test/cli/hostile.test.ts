@@ -1,4 +1,5 @@
 /** Names, bytes and options of strangers: whatever is printed, no character of theirs acts. */
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -91,6 +92,16 @@ describe('a scenario full of characters that act', () => {
       expect(code).toBeLessThan(7)
       if (words.includes('--json') || words.includes('json')) expect(() => JSON.parse(out)).not.toThrow()
     }
+  })
+
+  it('is a C program that a compiler has nothing to say about', async () => {
+    const { out } = await looked_at('repro', file('c.json', scenario('*/ /* ??/ \\ \u202e "%s"')), '-o', '-')
+    const { stderr } = spawnSync('cc', ['-Wall', '-Wextra', '-Werror', '-fsyntax-only', '-xc', '-'], {
+      input: out,
+      encoding: 'utf8',
+    })
+    expect(stderr).toBe('')
+    expect(out).toContain('static void task_victim')
   })
 
   it('is said by JSON to have the names that it has', async () => {
