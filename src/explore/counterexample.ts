@@ -15,7 +15,7 @@
 import { FastStore } from '../kernel/fast_store.js'
 import { hash_number, out } from '../kernel/hash.js'
 import { type Kernel, step } from '../kernel/machine.js'
-import { Mover } from './mover.js'
+import { Mover, may_fuse } from './mover.js'
 import type { Bound, Bounds, Move, Schedule, System } from './system.js'
 
 /** What is looked for: in every state, or only in those in which no task can go on. */
@@ -165,7 +165,7 @@ class Shortest {
     private readonly options: ShortestOptions,
   ) {
     this.k = system.boot(this.store)
-    this.mover = new Mover(this.k, options.fusion ?? true)
+    this.mover = new Mover(this.k, may_fuse(system, options.fusion))
     this.began = options.now?.() ?? 0
   }
 

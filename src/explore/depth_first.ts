@@ -15,7 +15,7 @@
 import { FastStore } from '../kernel/fast_store.js'
 import { hash_number, out } from '../kernel/hash.js'
 import { is_local, type Kernel } from '../kernel/machine.js'
-import { type Invariant, InvariantFailure, Mover } from './mover.js'
+import { type Invariant, InvariantFailure, Mover, may_fuse } from './mover.js'
 import {
   type Bound,
   type Bounds,
@@ -76,6 +76,7 @@ function enough(node: Node): boolean {
 class DepthFirst {
   private readonly k: Kernel
   private readonly store = new FastStore()
+  private readonly fusion: boolean
   private readonly mover: Mover
   private readonly visited: Visited
   private readonly nodes: Node[] = []
@@ -98,7 +99,8 @@ class DepthFirst {
     private readonly options: DepthFirstOptions,
   ) {
     this.k = system.boot(this.store)
-    this.mover = new Mover(this.k, options.fusion ?? true, options.invariant ?? null)
+    this.fusion = may_fuse(system, options.fusion)
+    this.mover = new Mover(this.k, this.fusion, options.invariant ?? null)
     this.visited = new Visited(options.max_memory)
     this.began = options.now?.() ?? 0
   }
@@ -178,7 +180,7 @@ class DepthFirst {
     const tasks = this.store.tasks()
     let first = -1
     if (this.options.preemptions !== undefined) first = tasks.indexOf(node.task)
-    else if (this.options.fusion !== false) {
+    else if (this.fusion) {
       first = tasks.findIndex((task) => is_local(this.k, task))
       node.only = first >= 0
     }

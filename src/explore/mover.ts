@@ -2,12 +2,19 @@
  * The moves of a search: a stage of a task, and with fusion all the local stages of that task that follow.
  *
  * Fusion is sound because a local stage touches only rows and frames of its own task (kernel/audit.ts audits
- * it): it commutes with every stage of every other task, can neither be blocked nor unblock anybody, and what
- * it does to a property stays done. So every run is equivalent to one in which each local stage directly
- * follows the stage of its task before it, and that run has no more preemptions: where a local stage moves
- * forward out of a block of its task, the switch before that block stays or disappears, and no new one arises.
+ * it): it commutes with every stage of every other task, and can neither be blocked nor unblock anybody. So
+ * every run is equivalent to one in which each local stage directly follows the stage of its task before it,
+ * and that run has no more preemptions: where a local stage moves forward out of a block of its task, the
+ * switch before that block stays or disappears, and no new one arises.
+ *
+ * Equivalent runs end in the same state, but what lies between differs, and of fused stages only the last
+ * state is asked for violations. So a property must stay violated once it is, as those of monitors and of
+ * latched outcomes do (`System.violations`). A system with one that may hold for a moment only
+ * (`System.momentary`) is not fused, nor is a task with a local stage expanded alone. The invariant is asked
+ * after every stage, fused or not.
  */
 import { ASLEEP, ended, is_local, type Kernel, step } from '../kernel/machine.js'
+import type { System } from './system.js'
 
 /** A run of local stages is cut here, so that an endless loop of them becomes states that repeat. */
 const LONGEST_RUN = 4096
@@ -23,6 +30,11 @@ export class InvariantFailure extends Error {
   ) {
     super(what)
   }
+}
+
+/** Whether stages of this system may be fused, and a task with a local one be expanded alone. */
+export function may_fuse(system: System, wanted = true): boolean {
+  return wanted && system.momentary !== true
 }
 
 export class Mover {

@@ -9,10 +9,12 @@ export interface System {
   /** Sets up a fresh world in `store` and starts its tasks. Always the same world: no clock, no randomness. */
   boot(store: Store): Kernel
   /**
-   * Names of the properties violated so far, read from rows of the state. Once violated, a property stays so in
+   * Names of the properties violated so far, read from the state alone. Once violated, a property stays so in
    * every later state: then it need not be asked for between fused stages.
    */
   violations(k: Kernel): readonly string[]
+  /** A property may be violated for a moment and then no more: it must be asked for after every stage. */
+  readonly momentary?: boolean
   /** The results of all calls of all tasks, as a string. Asked where no task can go on. */
   outcome(k: Kernel): string
   /** What a run that ends here shows: `approved`, `changed`, `refused:EROFS`. Asked where no task can go on. */

@@ -80,7 +80,10 @@ export interface ScenarioSource<P extends Params> {
   expect?(params: Combination<P>): Verdict | ExpectationForm | undefined
 }
 
-/** A property that is code. `violated` looks at the state after every step; once true it must stay true. */
+/**
+ * A property that is code. `violated` looks at the state after every stage; it is enough that it holds for a
+ * moment. A case with one is searched stage by stage, which takes longer. It must answer by the state alone.
+ */
 export interface CodeProperty {
   readonly name: string
   violated(k: Kernel): boolean
@@ -457,7 +460,7 @@ export class CaseBuilder {
     return this.task(name, { role: 'attacker', ...options })
   }
 
-  /** What must hold; unless told, `check-use`. */
+  /** What must hold besides `check-use`, which always must: `policy`, or code of your own. */
   property(...properties: readonly (PropertyForm | CodeProperty)[]): void {
     for (const property of properties) {
       if (typeof property === 'object' && 'violated' in property) {
@@ -467,12 +470,15 @@ export class CaseBuilder {
     }
   }
 
-  /** No run ends with all these results: `{ 'attacker.open': 'ok' }`. */
+  /**
+   * No run shows all these results: `{ 'attacker.open': 'ok' }`. Each may be shown at any moment of the run, by any
+   * call of that name, of the task or of a child that it forked; what is called later does not undo it.
+   */
   never(outcome: OutcomeForm, name?: string): void {
     this.property({ never: outcome, ...given({ name }) })
   }
 
-  /** Some run has all these results. */
+  /** Some run shows all these results, each at any moment, as in `never`. */
   reaches(outcome: OutcomeForm, name?: string): void {
     this.property({ reaches: outcome, ...given({ name }) })
   }

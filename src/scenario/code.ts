@@ -49,8 +49,6 @@ export interface CallInstruction {
   readonly child: number
   /** Some `use` relies on this call's approval. */
   relied: boolean
-  /** The use that relies on a check and consumes this call's bytes. */
-  consumer: UseInstruction | null
   readonly path: string
 }
 
@@ -62,7 +60,34 @@ export interface UseInstruction {
   /** Slot of the check, or -1. */
   readonly relies: number
   readonly part: boolean
+  readonly block: Block
   readonly path: string
+}
+
+/** What one process runs: a task's program, or the part of it that a forked child runs. */
+export interface Block {
+  /** The place of its first instruction. */
+  readonly begins: number
+  /** The place of the fork in `parent`, -1 for the program of a task. */
+  readonly forked_at: number
+  readonly parent: Block | null
+}
+
+/** Whether a process that is at `from` may still come, itself or by a child, to `to`, which lies in `block`. */
+export function may_come_to(from: number, to: number, block: Block): boolean {
+  let at = to
+  for (let within: Block | null = block; within !== null; within = within.parent) {
+    if (from >= within.begins && from < at) return true
+    at = within.forked_at
+  }
+  return false
+}
+
+/** One `task.result = value` of an outcome that must come, or must not. */
+export interface Part {
+  /** Its number among those of the case. */
+  readonly index: number
+  readonly test: Test
 }
 
 export type Instruction =
@@ -101,6 +126,8 @@ export interface CaseConfig extends Config {
   readonly code: Code
   /** Names of the properties that are watched while tasks run. */
   readonly watched: ReadonlySet<string>
+  /** Parts of outcomes, by the program and the slot of the result that they speak of. */
+  readonly parts: readonly ReadonlyMap<number, readonly Part[]>[]
   /** Features that any run of this case has asked for so far. */
   readonly asked: Set<Feature>
 }

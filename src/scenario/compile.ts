@@ -11,6 +11,7 @@ import {
   syscall_named,
 } from '../kernel/syscall.js'
 import {
+  type Block,
   type CallInstruction,
   type Code,
   type Instruction,
@@ -31,7 +32,14 @@ class Compiler {
   private slot_calls = new Map<number, CallInstruction[]>()
   private call_slots = new Map<CallForm, number>()
   private uses = 0
-  private readonly children: { ops: readonly OpForm[]; path: string; call: { child: number } }[] = []
+  private block: Block = { begins: 0, forked_at: -1, parent: null }
+  private readonly children: {
+    ops: readonly OpForm[]
+    path: string
+    call: { child: number }
+    parent: Block
+    forked_at: number
+  }[] = []
 
   program(form: TaskForm, path: string): void {
     this.slots = []
@@ -39,10 +47,12 @@ class Compiler {
     this.call_slots = new Map()
     this.uses = 0
     const entry = this.here()
+    this.block = { begins: entry, forked_at: -1, parent: null }
     this.ops(form.program, `${path}.program`)
     this.emit({ op: 'end' })
     for (let next = this.children.shift(); next !== undefined; next = this.children.shift()) {
       next.call.child = this.here()
+      this.block = { begins: this.here(), forked_at: next.forked_at, parent: next.parent }
       this.ops(next.ops, next.path)
       this.emit({ op: 'end' })
     }
@@ -119,14 +129,16 @@ class Compiler {
       ends: ends_program(syscall, locals),
       child: -1,
       relied: false,
-      consumer: null,
       path,
     }
+    const place = this.here()
     this.emit(call)
     const before = this.slot_calls.get(slot)
     if (before === undefined) this.slot_calls.set(slot, [call])
     else before.push(call)
-    if (form.child !== undefined) this.children.push({ ops: form.child, path: `${path}.child`, call })
+    if (form.child === undefined) return
+    const { block: parent } = this
+    this.children.push({ ops: form.child, path: `${path}.child`, call, parent, forked_at: place })
   }
 
   /** A call in a loop has one result, that of the last time. */
@@ -179,14 +191,12 @@ class Compiler {
   private use(form: UseForm, path: string): void {
     const named = typeof form.use === 'string' ? [form.use] : form.use
     const relies = form.relies === undefined ? -1 : this.known_slot(form.relies, `${path}.relies`)
-    const consumed: CallInstruction[] = []
     const pieces = named.map((piece, i) => {
       const { of, at }: PieceForm = typeof piece === 'string' ? { of: piece } : piece
       const slot = this.known_slot(of, typeof form.use === 'string' ? `${path}.use` : `${path}.use[${i}]`)
       for (const call of this.slot_calls.get(slot)!) {
         if (call.syscall.returns !== 'bytes')
           throw new ScenarioError(`${path}.use`, `${of} is a ${call.syscall.name}, which gives no bytes`)
-        consumed.push(call)
       }
       return { slot, at: at ?? -1 }
     })
@@ -196,11 +206,11 @@ class Compiler {
       pieces,
       relies,
       part: form.part ?? false,
+      block: this.block,
       path,
     }
     this.emit(use)
     if (relies < 0) return
-    for (const call of consumed) call.consumer = use
     for (const call of this.slot_calls.get(relies)!) {
       if (call.syscall.name !== 'execveat' || call.ends) throw no_check(form.relies!, call, `${path}.relies`)
       call.relied = true

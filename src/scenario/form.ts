@@ -178,19 +178,27 @@ export interface TaskForm {
   readonly program: readonly OpForm[]
 }
 
-/** An outcome: what all named results are, by `task.result`: `ok`, `failed`, an errno's name, or a number. */
+/**
+ * An outcome, by `task.result`: `ok`, `failed`, an errno's name, or a number. It speaks of the history of a run:
+ * it has come once each part has been shown, each by some call of that name, of that task or of a child that it
+ * forked, at any moment of the run. What later calls give (in a loop, or by the same name) does not undo it.
+ */
 export interface OutcomeForm {
   readonly [result: string]: 'ok' | 'failed' | ErrnoName | SignalName | number
 }
 
+/** What must hold. `check-use` always must, whether it is said or not: all others are added to it. */
 export type PropertyForm =
+  /** Bytes that are used on the strength of a check are those that it judged. */
   | 'check-use'
+  /** Bytes that are used come from objects that the policy approves. */
   | 'policy'
   | 'parity'
   /** `never`: no run has this outcome. */
   | { readonly never: OutcomeForm; readonly name?: string }
   /** `reaches`: some run has this outcome. */
   | { readonly reaches: OutcomeForm; readonly name?: string }
+  /** Code, that looks at the state after every stage. */
   | CodeForm
 
 export type Verdict = 'hole' | 'race' | 'deadlock' | 'incomplete' | 'safe'

@@ -10,7 +10,15 @@ import type { Kernel } from '../kernel/machine.js'
 import { int, list, ref, str, table } from '../kernel/schema.js'
 import { inode } from '../vfs/inode.js'
 import { content_of } from '../vfs/page_cache.js'
-import { type CallInstruction, type CaseConfig, code_of, result, type UseInstruction } from './code.js'
+import {
+  type CallInstruction,
+  type CaseConfig,
+  code_of,
+  may_come_to,
+  type Part,
+  result,
+  type UseInstruction,
+} from './code.js'
 
 /** A check that said yes: the inode whose data it judged, and these bytes at that moment. */
 export const approval = table(
@@ -39,20 +47,29 @@ export const unapproved = table(
   { unique: ['task', 'object'], keyed: true, owned: true },
 )
 
-/** A property that a task has found broken; the first one stays. */
+/** A property that a task has found broken; of each the first time stays. */
 export const violation = table(
   'violation',
   {
-    key: { task: int() },
+    key: { task: int(), property: str() },
     what: {
-      property: str(),
       /** `bytes`, `prefix`, `longer`, `no approval`, the name of a signal; `unapproved` of the property policy. */
       kind: str(),
       /** The use that was at fault, or that a fault came before. */
       use: int(),
     },
   },
-  { unique: ['task'], keyed: true, owned: true },
+  { unique: ['task', 'property'], keyed: true, owned: true },
+)
+
+/**
+ * A part of an outcome that a call has shown. It stays, whatever later calls of that name give: outcomes speak
+ * of the history of a run.
+ */
+export const occurred = table(
+  'occurred',
+  { key: { task: int(), part: int() } },
+  { unique: ['task', 'part'], keyed: true, owned: true },
 )
 
 /** Whether every module that judges objects approves of what this inode holds. */
@@ -102,7 +119,7 @@ export function withdraw_approval(k: Kernel, slot: number): void {
 }
 
 function violate(k: Kernel, property: string, kind: string, use: number): void {
-  if (violation.find(k, k.task) !== undefined) return
+  if (violation.find(k, k.task, property) !== undefined) return
   violation.create(k, { task: k.task, property, kind, use })
   k.tell('violation', () => `${property}: ${kind}`, { property, kind })
 }
@@ -183,14 +200,33 @@ function judge_policy(k: Kernel, index: number, from: readonly number[]): void {
   }
 }
 
-/** A call whose bytes would have been used ended the task: after an approval that is a use of less. */
-export function judge_fault(k: Kernel, call: CallInstruction, ret: number): void {
-  const { watched } = k.config as CaseConfig
-  const { consumer } = call
-  if (consumer === null || !watched.has('check-use')) return
-  if (approval.find(k, k.task, consumer.relies) === undefined) return
-  violate(k, 'check-use', errno_name(ret), consumer.index)
+/**
+ * The call at `pc`, whose bytes would have been used, ended the task: after an approval that is a use of less.
+ * At fault is the first of the uses to come that rely on an approval which was given.
+ */
+export function judge_fault(k: Kernel, pc: number, ret: number): void {
+  if (!(k.config as CaseConfig).watched.has('check-use')) return
+  const { instructions, program_of } = code_of(k)
+  const { slot } = instructions[pc] as CallInstruction
+  for (let at = pc + 1; program_of[at] === program_of[pc]; at++) {
+    const use = instructions[at]!
+    if (use.op !== 'use' || use.relies < 0 || !use.pieces.some((piece) => piece.slot === slot)) continue
+    if (!may_come_to(pc, at, use.block) || approval.find(k, k.task, use.relies) === undefined) continue
+    violate(k, 'check-use', errno_name(ret), use.index)
+    return
+  }
 }
+
+/** A call of `task` at `pc` gave this: latches the parts of outcomes that it shows. */
+export function note_occurred(k: Kernel, task: number, pc: number, ret: number): void {
+  const { code, parts } = k.config as CaseConfig
+  const { slot } = code.instructions[pc] as CallInstruction
+  for (const { index, test } of parts[code.program_of[pc]!]!.get(slot) ?? NO_PARTS) {
+    if (test(ret) && occurred.find(k, task, index) === undefined) occurred.create(k, { task, part: index })
+  }
+}
+
+const NO_PARTS: readonly Part[] = []
 
 /**
  * How what a task used stands to what was judged, in words that are equal for equal situations: for finding

@@ -1,25 +1,21 @@
 /**
  * What must hold in a case. `check-use` and `policy` are watched by the monitors while tasks use bytes
- * (monitor.ts); outcomes over results of calls are read from the state.
+ * (monitor.ts). Outcomes over results of calls speak of the history of a run: each part of one is latched in
+ * the state when a call shows it, so once an outcome has come it stays, whatever is called later. Properties
+ * that are code look at the state after every stage; such a one may hold for a moment only.
  */
 import { errno_value } from '../kernel/errno.js'
 import type { Kernel } from '../kernel/machine.js'
 import type { Case, CodeProperty } from './builder.js'
-import { type Code, result, tasks_of } from './code.js'
+import type { Code, Part, Test } from './code.js'
 import { ScenarioError, suggestion } from './error.js'
-import type { CaseForm, OutcomeForm, PropertyForm } from './form.js'
-import { violation } from './monitor.js'
-
-/** One result of an outcome: whose, which, and what it must be. */
-interface Wanted {
-  readonly task: number
-  readonly slot: number
-  readonly test: (ret: number) => boolean
-}
+import type { OutcomeForm, PropertyForm } from './form.js'
+import { occurred, violation } from './monitor.js'
 
 interface Outcome {
   readonly name: string
-  readonly wanted: readonly Wanted[]
+  /** Numbers of its parts. */
+  readonly parts: readonly number[]
 }
 
 /** The properties of a case, ready to be asked. */
@@ -29,6 +25,8 @@ export interface Properties {
   readonly never: readonly Outcome[]
   readonly reaches: readonly Outcome[]
   readonly code: readonly CodeProperty[]
+  /** Parts of all outcomes, by program and slot. */
+  readonly parts: readonly ReadonlyMap<number, readonly Part[]>[]
   /** Names of all, in the order of the case. */
   readonly names: readonly string[]
 }
@@ -46,30 +44,60 @@ function property_name(form: PropertyForm): string {
   return form.code
 }
 
-function compile_outcome(outcome: OutcomeForm, code: Code, path: string): Wanted[] {
-  return Object.entries(outcome).map(([name, value]) => {
+/** Collects the parts of all outcomes of a case: equal ones are one. */
+class Parts {
+  readonly by_program: Map<number, Part[]>[]
+  private readonly known = new Map<string, number>()
+
+  constructor(private readonly code: Code) {
+    this.by_program = code.programs.map(() => new Map())
+  }
+
+  /** @returns numbers of the parts */
+  of(outcome: OutcomeForm, path: string): number[] {
+    return Object.entries(outcome).map(([name, value]) =>
+      this.part(name, value, `${path}.${JSON.stringify(name)}`),
+    )
+  }
+
+  private part(name: string, value: string | number, path: string): number {
+    const test = test_of(value, path)
+    const { program, slot } = this.place(name, path)
+    const key = JSON.stringify([program, slot, value])
+    const known = this.known.get(key)
+    if (known !== undefined) return known
+    const index = this.known.size
+    this.known.set(key, index)
+    const of_slot = this.by_program[program]!
+    of_slot.set(slot, [...(of_slot.get(slot) ?? []), { index, test }])
+    return index
+  }
+
+  private place(name: string, path: string): { program: number; slot: number } {
+    const { programs } = this.code
     const dot = name.indexOf('.')
-    const task = code.programs.findIndex((program) => program.name === name.slice(0, dot))
-    const field = `${path}.${JSON.stringify(name)}`
-    if (task < 0) {
-      const names = code.programs.map((program) => program.name)
+    const task = name.slice(0, Math.max(dot, 0))
+    const program = programs.findIndex((each) => each.name === task)
+    if (program < 0) {
+      const names = programs.map((each) => each.name)
       throw new ScenarioError(
-        field,
-        `expected task.result; no task is named ${JSON.stringify(name.slice(0, Math.max(dot, 0)))}${suggestion(name.slice(0, Math.max(dot, 0)), names)}`,
+        path,
+        `expected task.result; no task is named ${JSON.stringify(task)}${suggestion(task, names)}`,
       )
     }
-    const { slots } = code.programs[task]!
-    const slot = slots.indexOf(name.slice(dot + 1))
+    const { slots } = programs[program]!
+    const wanted = name.slice(dot + 1)
+    const slot = slots.indexOf(wanted)
     if (slot < 0)
       throw new ScenarioError(
-        field,
-        `${name.slice(0, dot)} has no result ${JSON.stringify(name.slice(dot + 1))}${suggestion(name.slice(dot + 1), slots)}`,
+        path,
+        `${task} has no result ${JSON.stringify(wanted)}${suggestion(wanted, slots)}`,
       )
-    return { task: task + 1, slot, test: test_of(value, field) }
-  })
+    return { program, slot }
+  }
 }
 
-function test_of(value: string | number, path: string): (ret: number) => boolean {
+function test_of(value: string | number, path: string): Test {
   if (typeof value === 'number') return (ret) => ret === value
   if (value === 'ok') return (ret) => ret >= 0
   if (value === 'failed') return (ret) => ret < 0
@@ -84,31 +112,24 @@ function test_of(value: string | number, path: string): (ret: number) => boolean
 
 /** @throws ScenarioError naming the field */
 export function compile_properties(of: Case, code: Code, path: string): Properties {
-  const forms = of.form.properties ?? default_properties(of.form)
-  const watched = new Set<string>()
+  const forms = of.form.properties ?? []
+  const parts = new Parts(code)
+  const watched = new Set(['check-use'])
   const never: Outcome[] = []
   const reaches: Outcome[] = []
   const by_code: CodeProperty[] = []
   forms.forEach((form, i) => {
     const at = `${path}[${i}]`
+    const name = property_name(form)
     if (typeof form === 'string') watched.add(form)
-    else if ('never' in form) never.push(outcome_of(form.never, property_name(form), code, `${at}.never`))
-    else if ('reaches' in form)
-      reaches.push(outcome_of(form.reaches, property_name(form), code, `${at}.reaches`))
+    else if ('never' in form) never.push({ name, parts: parts.of(form.never, `${at}.never`) })
+    else if ('reaches' in form) reaches.push({ name, parts: parts.of(form.reaches, `${at}.reaches`) })
     else by_code.push(code_property(of, form, at))
   })
   if (watched.has('parity')) throw new ScenarioError(path, 'parity is not modelled yet')
-  const names = [...new Set(forms.map(property_name))]
-  return { watched, never, reaches, code: by_code, names }
+  const names = [...new Set(['check-use', ...forms.map(property_name)])]
+  return { watched, never, reaches, code: by_code, parts: parts.by_program, names }
 }
-
-const outcome_of = (form: OutcomeForm, name: string, code: Code, path: string): Outcome => ({
-  name,
-  wanted: compile_outcome(form, code, path),
-})
-
-/** Unless told: bytes that are used on the strength of a check must be those that it judged. */
-const default_properties = (_: CaseForm): readonly PropertyForm[] => ['check-use']
 
 function code_property(of: Case, form: { code: string }, path: string): CodeProperty {
   const found = of.code.properties.get(form.code)
@@ -119,29 +140,32 @@ function code_property(of: Case, form: { code: string }, path: string): CodeProp
   )
 }
 
-/** A result is that of whichever task made the call: a forked child runs a part of its parent's program. */
-function holds(k: Kernel, { wanted }: Outcome): boolean {
-  return wanted.every(({ task, slot, test }) =>
-    tasks_of(k, task).some((each) => {
-      const row = result.find(k, each, slot)
-      return row !== undefined && test(row.ret)
-    }),
-  )
-}
-
 const NONE: readonly string[] = []
 
-/** Names of the properties that are violated in this state, in their order. A violation stays in every later state. */
+/** Numbers of the parts that some call has shown so far; in a forked child a part of its parent's program runs. */
+const parts_seen = (k: Kernel): ReadonlySet<number> => new Set(occurred.rows(k).map(({ part }) => part))
+
+const has_come = (seen: ReadonlySet<number>, { parts }: Outcome): boolean =>
+  parts.every((part) => seen.has(part))
+
+/**
+ * Names of the properties that are violated so far, in their order. A violation stays in every later state,
+ * but for that of a property that is code: it is violated where it holds of the state.
+ */
 export function violated(k: Kernel, properties: Properties): readonly string[] {
   const rows = violation.rows(k)
   if (rows.length === 0 && properties.never.length === 0 && properties.code.length === 0) return NONE
   const names = rows.map((row) => row.property)
-  for (const outcome of properties.never) if (holds(k, outcome)) names.push(outcome.name)
+  if (properties.never.length > 0) {
+    const seen = parts_seen(k)
+    for (const outcome of properties.never) if (has_come(seen, outcome)) names.push(outcome.name)
+  }
   for (const property of properties.code) if (property.violated(k)) names.push(property.name)
   return names.length < 2 ? names : properties.names.filter((name) => names.includes(name))
 }
 
-/** Names of the outcomes to be reached that this state shows. */
+/** Names of the outcomes to be reached that this run has shown so far. */
 export function reached(k: Kernel, properties: Properties): readonly string[] {
-  return properties.reaches.filter((outcome) => holds(k, outcome)).map((outcome) => outcome.name)
+  const seen = parts_seen(k)
+  return properties.reaches.filter((outcome) => has_come(seen, outcome)).map((outcome) => outcome.name)
 }

@@ -20,6 +20,7 @@ export interface CaseSystem {
   readonly config: CaseConfig
   boot(store: Store): Kernel
   violations(k: Kernel): readonly string[]
+  readonly momentary: boolean
   outcome(k: Kernel): string
   witness(k: Kernel): readonly string[]
   unwitnessed(seen: ReadonlySet<string>): string | null
@@ -52,6 +53,7 @@ export function case_system(of: Case, path = ''): CaseSystem {
     },
     code,
     watched: properties.watched,
+    parts: properties.parts,
     asked: new Set(),
   }
   const wanted = wanted_witnesses(code, properties)
@@ -62,6 +64,7 @@ export function case_system(of: Case, path = ''): CaseSystem {
     config,
     boot: (store) => boot(new Kernel(store, config), form, code, at),
     violations: (k) => violated(k, properties),
+    momentary: properties.code.length > 0,
     outcome,
     witness: (k) => witness_of(k, code, properties),
     unwitnessed: (seen) => missing_witness(seen, wanted),

@@ -10,7 +10,7 @@ import { int, type Value } from '../kernel/schema.js'
 import { type Argument, decode_argument, type Parameter } from '../kernel/syscall.js'
 import { user_buffer } from '../vfs/task.js'
 import { type CallInstruction, code_of, is_ref, result } from './code.js'
-import { inherit, judge_fault, judge_use, withdraw_approval } from './monitor.js'
+import { inherit, judge_fault, judge_use, note_occurred, withdraw_approval } from './monitor.js'
 
 type UserFrame = Frame<{ pc: number }>
 
@@ -103,22 +103,26 @@ function record(k: Kernel, call: CallInstruction, ret: Value): number {
 function after_call(k: Kernel, f: UserFrame, ret: Value): Outcome {
   const call = code_of(k).instructions[f.pc] as CallInstruction
   const number = record(k, call, ret)
+  note_occurred(k, k.task, f.pc, number)
   if (call.relied && number < 0) withdraw_approval(k, call.slot)
   if (signal_of(number) !== 0) {
-    judge_fault(k, call, number)
+    judge_fault(k, f.pc, number)
     return done(f)
   }
   if (number < 0 ? call.exit_on_error : call.ends) return done(f)
-  if (call.child >= 0 && number > 0) begin_child(k, number, call)
+  if (call.syscall.returns === 'task' && number > 0) begin_child(k, number, f.pc)
   const next = run_to_call(k, f.pc + 1)
   if (next < 0) return done(f)
   f.pc = next
   return jump(f, 'syscall')
 }
 
-/** The child has its parent's memory: all results so far, but of the fork itself it sees 0. */
-function begin_child(k: Kernel, child: number, call: CallInstruction): void {
+/** The child has its parent's memory: all results so far, but of the fork at `pc` it sees 0. */
+function begin_child(k: Kernel, child: number, pc: number): void {
   const parent = k.task
+  const call = code_of(k).instructions[pc] as CallInstruction
+  note_occurred(k, child, pc, 0)
+  if (call.child < 0) return
   for (const row of result.where(k, parent)) {
     const { slot, ret, data, from, fields, at } = row
     result.create(k, { task: child, slot, ret: slot === call.slot ? 0 : ret, data, from, fields, at })

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { shortest, violates } from '../../src/explore/counterexample.js'
 import { type DepthFirstOptions, depth_first } from '../../src/explore/depth_first.js'
 import { enumerate } from '../../src/explore/enumerate.js'
 import { judge } from '../../src/explore/judge.js'
@@ -226,4 +227,52 @@ test('a broken invariant is thrown with the schedule that broke it', () => {
     expect(what).toBe('two')
     expect(cell(replay(lost_update, new FastStore(), schedule), 1).value).toBe(2)
   }
+})
+
+test('where a property may hold for a moment, no task goes alone because its stage is local', () => {
+  const think = fn('toy_think', { source: 'toy', locals: {} }, [
+    local('think', (k) => {
+      memo(k, k.task).monitor = 1
+    }),
+  ])
+  const system = toy({
+    cells: 1,
+    programs: [
+      [think, {}],
+      [increment, {}],
+    ],
+    violations: (k) => (cell(k, 1).value === 1 && memo(k, 1).monitor === 0 ? ['late'] : []),
+  })
+  expect(judge(system, new FastStore()).violations).toHaveLength(1)
+  expect(depth_first({ ...system, momentary: true }).violations).toHaveLength(1)
+})
+
+test('the invariant is asked after each stage of a fused move too', () => {
+  // The second stage is local, and the third makes good what it broke: no move ends with it.
+  const flash = fn('toy_flash', { source: 'toy', locals: {} }, [
+    stage('begin', (k) => {
+      cell(k, 1).value = 1
+    }),
+    local('break', (k) => {
+      memo(k, k.task).monitor = 1
+    }),
+    local('mend', (k) => {
+      memo(k, k.task).monitor = 0
+    }),
+  ])
+  const system = toy({ cells: 1, programs: [[flash, {}]] })
+  const invariant = (k: Parameters<System['outcome']>[0]) => (memo(k, 1).monitor === 1 ? 'broken' : null)
+  try {
+    depth_first(system, { invariant })
+    expect.unreachable()
+  } catch (error) {
+    expect((error as BrokenInvariant).what).toBe('broken')
+    expect((error as BrokenInvariant).schedule).toHaveLength(2)
+  }
+  const violations: System['violations'] = (k) => (invariant(k) === null ? [] : ['broken'])
+  const momentary = toy({ cells: 1, programs: [[flash, {}]], violations })
+  expect(depth_first({ ...momentary, momentary: true }).violations).toHaveLength(1)
+  expect(
+    shortest({ ...momentary, momentary: true }, violates(momentary)).counterexample?.schedule,
+  ).toHaveLength(2)
 })

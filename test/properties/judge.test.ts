@@ -8,7 +8,7 @@ import type { Report } from '../../src/explore/system.js'
 import { decide } from '../../src/explore/verdict.js'
 import { case_of, cases } from '../../src/fast-check.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
-import type { CaseForm, OutcomeForm } from '../../src/scenario/form.js'
+import type { CaseForm, OpForm, OutcomeForm, TaskForm } from '../../src/scenario/form.js'
 import { type CaseSystem, case_system } from '../../src/scenario/system.js'
 import { cost, exact_shortest } from './exact.js'
 import { attacked, racy, shipped } from './support.js'
@@ -71,12 +71,34 @@ function agree(forms: fc.Arbitrary<CaseForm>, count: number, small: number, seed
   return { verdicts, causes }
 }
 
+/** Two calls of one kind get one name, and one call runs twice: results are overwritten. */
+function overwritten(task: TaskForm, wish: number): TaskForm {
+  const { program } = task
+  const at = wish % program.length
+  const op = program[at]!
+  if (!('call' in op) || op.child !== undefined || wish % 3 === 2) return task
+  // A check and a real exec are two kinds, told apart by their flags.
+  const same = program.find(
+    (each) => each !== op && 'call' in each && each.call === op.call && each.args?.[4] === op.args?.[4],
+  )
+  if (wish % 3 === 0 && same !== undefined && 'call' in same) {
+    const renamed = JSON.stringify(task).replaceAll(JSON.stringify(op.as), JSON.stringify(same.as))
+    return JSON.parse(renamed) as TaskForm
+  }
+  return { ...task, program: program.with(at, { repeat: 2, body: [op] }) }
+}
+
+const names_of = (op: OpForm): string[] =>
+  'call' in op ? [op.as!] : 'repeat' in op ? op.body.flatMap(names_of) : []
+
 /** A property on top: two calls, one of each task if they have any, do not both end so. */
 const outcomes = fc.constantFrom<OutcomeForm[string]>('ok', 'failed', 'ENOENT', 'EACCES', 3, 4)
 const with_outcome = fc
-  .tuple(cases(racy), fc.nat(5), fc.nat(5), outcomes, outcomes)
-  .map(([form, a, b, one, other]) => {
-    const named = form.tasks.map((task) => task.program.flatMap((op) => ('call' in op ? [op.as!] : [])))
+  .tuple(cases(racy), fc.nat(5), fc.nat(5), outcomes, outcomes, fc.nat(11), fc.nat(11))
+  .map(([given, a, b, one, other, first, second]) => {
+    const wishes = [first, second]
+    const form = { ...given, tasks: given.tasks.map((task, i) => overwritten(task, wishes[i] ?? 2)) }
+    const named = form.tasks.map((task) => task.program.flatMap(names_of))
     const never = {
       [`task1.${named[0]![a % named[0]!.length]}`]: one,
       [`task2.${named[1]![b % named[1]!.length]}`]: other,
