@@ -47,7 +47,8 @@ export interface Cause {
  */
 export function cause_of(system: CaseSystem, schedule: Schedule): Cause | null {
   const end = replay(system, new FastStore(), schedule)
-  const [broken] = violation.rows(end)
+  const [property] = system.violations(end)
+  const broken = violation.rows(end).find((row) => row.property === property)
   if (broken === undefined) return null
   const { task, use } = broken
   if (broken.property === 'policy' && approved_without_looking(end, task, use)) return did_not_look
