@@ -5,6 +5,7 @@
 import type { Kernel } from '../kernel/machine.js'
 import type { Case } from './builder.js'
 import { type CallInstruction, is_ref, result } from './code.js'
+import { ScenarioError } from './error.js'
 import type { ArgumentForm, CallForm, OpForm, TaskForm } from './form.js'
 import type { CaseSystem } from './system.js'
 
@@ -77,8 +78,13 @@ export function removal_of(system: CaseSystem, k: Kernel, task: number, op: numb
   }
 }
 
-/** The same case without these calls. */
+/**
+ * The same case without these calls.
+ *
+ * @throws ScenarioError where one of them is no call that stands at the top of a program: removals come from tokens too
+ */
 export function without_calls(of: Case, removals: readonly Removal[], system: CaseSystem): Case {
+  must_be_calls(of, removals)
   const tasks = of.form.tasks.map((task, t) =>
     without(
       task,
@@ -87,6 +93,19 @@ export function without_calls(of: Case, removals: readonly Removal[], system: Ca
     ),
   )
   return { code: of.code, form: { ...of.form, tasks } }
+}
+
+function must_be_calls(of: Case, removals: readonly Removal[]): void {
+  const seen = new Set<string>()
+  for (const { task, op } of removals) {
+    const form = of.form.tasks[task - 1]?.program[op]
+    const place = `${task}:${op}`
+    if (!is_call(form) || form.child !== undefined || seen.has(place)) {
+      const path = `tasks[${task - 1}].program[${op}]`
+      throw new ScenarioError(path, 'the token leaves this out, and it is no call that can be left out')
+    }
+    seen.add(place)
+  }
 }
 
 function without(task: TaskForm, removals: readonly Removal[], system: CaseSystem): TaskForm {

@@ -190,6 +190,7 @@ function write_removal(writer: Writer, { task, op, ret, data, fields }: Removal)
 
 function read_removal(reader: Reader): Removal {
   const [task, op, ret, data] = [reader.number(), reader.number(), reader.signed(), reader.text()]
+  if (/[\u0100-\uffff]/.test(data)) throw damaged()
   const fields: number[] = []
   for (const { at, value } of reader.list(() => ({ at: reader.number(), value: reader.signed() }))) {
     if (at > 1000) throw damaged()
@@ -220,21 +221,23 @@ function write_schedule(writer: Writer, schedule: Schedule): void {
   }
 }
 
-/** No schedule that a search finds is longer; a damaged token must not fill the memory. */
-const LONGEST = 10_000_000
+/** No schedule that a search finds is longer; a few bytes of a damaged token must not fill the memory. */
+const LONGEST = 1_000_000
 
 function read_schedule(reader: Reader): Move[] {
-  const moves: { task: number; choice: number }[] = []
+  const moves: Move[] = []
   for (let runs = reader.number(); runs > 0; runs--) {
     const task = reader.number()
     const length = reader.number()
     if (moves.length + length > LONGEST) throw damaged()
-    for (let i = 0; i < length; i++) moves.push({ task, choice: 0 })
+    const move = { task, choice: 0 }
+    for (let i = 0; i < length; i++) moves.push(move)
   }
   for (let chosen = reader.number(); chosen > 0; chosen--) {
-    const move = moves[reader.number()]
+    const at = reader.number()
+    const move = moves[at]
     if (move === undefined) throw damaged()
-    move.choice = reader.number()
+    moves[at] = { ...move, choice: reader.number() }
   }
   return moves
 }
@@ -264,6 +267,8 @@ export function decode_token(given: string): Token {
   const reader = new Reader(checked(word.slice(PREFIX.length)))
   const version = reader.text()
   if (version !== VERSION) {
+    // Whoever made the token up must not choose what is typed next.
+    if (!/^\d{1,9}(\.\d{1,9}){2}$/.test(version)) throw damaged()
     throw new TokenError(
       'other version',
       `the token was made by toctoscope ${version}, and this is ${VERSION}: the same schedule need not mean the same there; run "npx toctoscope@${version} replay …", or explore again`,
