@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { decode_answer, encode_play } from './encode.js'
 import { type Answer, OracleError, type Play, SetupRefused } from './play.js'
+import { HostRefused } from './stage.js'
 
 const source = fileURLToPath(new URL('./agent/agent.c', import.meta.url))
 const compiler_flags = ['-Wall', '-Wextra', '-Werror', '-O2']
@@ -139,6 +140,7 @@ export class Agent {
    * Plays on the kernel. Every call has an answer.
    *
    * @throws SetupRefused where the kernel refuses a part of the set-up, or a task
+   * @throws HostRefused where a call would have reached the host
    * @throws OracleError `agent` where the agent has ended
    */
   play(play: Play): Promise<Answer[]> {
@@ -215,6 +217,7 @@ function settle({ lines, resolve, reject }: Waiting): void {
   try {
     resolve(lines.map(decode_answer))
   } catch (error) {
-    reject(error instanceof SetupRefused ? error : new OracleError('agent', String(error)))
+    const known = error instanceof SetupRefused || error instanceof HostRefused
+    reject(known ? error : new OracleError('agent', String(error)))
   }
 }

@@ -24,6 +24,7 @@ import { explore_case } from '../verdicts.js'
 import type { Agent } from './agent.js'
 import { compare, type Difference } from './compare.js'
 import { type Answer, OracleError } from './play.js'
+import { check_case } from './stage.js'
 import {
   encode_run,
   type KernelRun,
@@ -91,9 +92,14 @@ export interface Fitted {
   readonly unplayable: string | null
 }
 
-/** The case with the running kernel's profile, and without what that kernel lacks. */
+/**
+ * The case with the running kernel's profile, and without what that kernel lacks.
+ *
+ * @throws HostRefused, ScenarioError where playing it would reach the host
+ */
 export function fit_case(of: Case, machine: Machine): Fitted {
   const { form } = of
+  check_case(form)
   const unconfirmed: string[] = []
   const setup = form.setup ?? {}
   const { profile: _, lsm, ...rest } = setup

@@ -14,6 +14,7 @@ import { bytes_of } from '../scenario/tree.js'
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG } from '../vfs/inode.js'
 import { stat_fields } from '../vfs/stat.js'
 import { type Answer, type Play, type PlayCall, type PlayTask, SetupRefused } from './play.js'
+import { check_call, check_setup, HostRefused } from './stage.js'
 
 /** Bytes that stand for themselves in a word of text. */
 const plain = /^[!-$&-)+-~]*$/
@@ -98,8 +99,13 @@ function layer(text: string): string {
   return layer_word(fs!, path)
 }
 
-/** What builds a set-up. Security modules are not in it: a kernel has those that it has. */
+/**
+ * What builds a set-up. Security modules are not in it: a kernel has those that it has.
+ *
+ * @throws HostRefused, ScenarioError where it would reach the host
+ */
 export function encode_setup(setup: SetupForm): string[] {
+  check_setup(setup)
   const lines: string[] = []
   for (const [name, fs] of Object.entries(setup.filesystems ?? {})) {
     lines.push(`fs ${name}`)
@@ -197,8 +203,9 @@ function with_count(call: string, args: readonly ArgumentForm[]): readonly Argum
   return [fd!, { base64: btoa(bytes) }, ...rest]
 }
 
-/** The request that makes a call. */
+/** The request that makes a call. @throws HostRefused where it would reach the host */
 export function encode_call(form: PlayCall, known: ResultNumbers): string {
+  check_call(form, form.call)
   if (form.call === 'fork') return `call ${form.task} fork ${form.child ?? 0}`
   const syscall = syscall_named(form.call)
   if (syscall === undefined) throw new Error(`there is no system call ${form.call}`)
@@ -238,6 +245,8 @@ export function decode_answer(line: string): Answer {
       return { stopped: true }
     case 'E':
       throw new SetupRefused(line.slice(2))
+    case 'R':
+      throw new HostRefused('', `refused: ${line.slice(2)}`)
     case '-':
       return { errno: errno_name(Number(line.slice(1))) }
     case '!':

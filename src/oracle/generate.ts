@@ -584,7 +584,7 @@ class Calls {
 
   private make_node(): void {
     const { r } = this
-    const type = r.pick(['S_IFREG', 'S_IFCHR', 'S_IFBLK', 'S_IFSOCK', 'S_IFDIR', '0'])
+    const type = r.pick(['S_IFREG', 'S_IFCHR', 'S_IFSOCK', 'S_IFDIR', '0'])
     // Nobody opens /t/p: the model's fifos have no other end to wait for.
     if (r.chance(0.2)) this.add('mknod', '/t/p', 'S_IFIFO|0755')
     else this.add('mknod', this.path(), `${type}|0755`, r.pick([0, 0x103]))

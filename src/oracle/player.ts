@@ -7,6 +7,7 @@
  */
 import { bprm_filename } from '../exec/execveat.js'
 import { type Argument, decode_arguments, type Syscall } from '../kernel/syscall.js'
+import { ScenarioError } from '../scenario/error.js'
 import type { ArgumentForm, SetupForm } from '../scenario/form.js'
 import {
   first_child,
@@ -19,21 +20,20 @@ import type { Player } from '../shell/protocol.js'
 import type { Completed, TaskSpec } from '../shell/session.js'
 import { DEFAULT_SETUP } from '../shell/world.js'
 import { MAX_CHILDREN } from '../vfs/fork_exit.js'
-import { is_dir, S_IFBLK, S_IFCHR, S_IFDIR, S_IFMT } from '../vfs/inode.js'
+import { is_dir, S_IFDIR } from '../vfs/inode.js'
 import { AT_FDCWD } from '../vfs/namei.js'
 import { MAX_RW_COUNT } from '../vfs/page_cache.js'
 import { AddressSpace } from './address_space.js'
 import type { Agent } from './agent.js'
 import { encode_call, encode_setup, encode_task } from './encode.js'
 import { type Answer, OracleError, SetupRefused } from './play.js'
+import { HostRefused } from './stage.js'
 
 /** Numbers of the agent's processes are below this, and no process has the last. */
 const MAX_SLOT = 30
 const NOBODY = 31
 /** Characters of the longest request that the agent reads. */
 const MAX_REQUEST = (1 << 20) - 1
-/** Devices that do no harm: a whiteout, /dev/null, /dev/zero. */
-const harmless_devices = new Set([0, 0x103, 0x105])
 
 interface Process {
   readonly slot: number
@@ -87,7 +87,7 @@ export class KernelPlayer implements Player {
 
   private async build(setup: SetupForm | null, specs: readonly [number, TaskSpec][]): Promise<void> {
     if (setup?.lsm !== undefined) throw new RequestError('setup.lsm: a kernel has the modules that it has')
-    const lines = encode_setup(setup ?? DEFAULT_SETUP)
+    const lines = told_of(() => encode_setup(setup ?? DEFAULT_SETUP))
     if (setup === null) lines.push(...empty_proc)
     await this.converse(lines)
     for (const [task, spec] of specs) await this.spawn(task, spec)
@@ -103,7 +103,8 @@ export class KernelPlayer implements Player {
       return (await this.agent.converse(text, 1))[0]!
     } catch (error) {
       if (error instanceof OracleError) this.lost = error
-      if (error instanceof SetupRefused || error instanceof OracleError) throw new RequestError(error.message)
+      if (error instanceof SetupRefused || error instanceof OracleError || error instanceof HostRefused)
+        throw new RequestError(error.message)
       throw error
     }
   }
@@ -175,10 +176,8 @@ export class KernelPlayer implements Player {
     const refused = refused_here(syscall, made)
     if (refused !== null) return { errno: refused }
     if (syscall.returns === 'task') return this.fork(task, process)
-    const request = encode_call(
-      { task: process.slot, call: syscall.name, args: this.arguments_of(process, syscall, made) },
-      new Map(),
-    )
+    const form = { task: process.slot, call: syscall.name, args: this.arguments_of(process, syscall, made) }
+    const request = told_of(() => encode_call(form, new Map()))
     if (request.length > MAX_REQUEST)
       throw new RequestError('the arguments are too long for a call on a kernel')
     const answer = await this.asked(`${request}\n`)
@@ -271,6 +270,16 @@ export class KernelPlayer implements Player {
   }
 }
 
+/** What would reach the host is told to who asked for it. @throws RequestError */
+function told_of<T>(encode: () => T): T {
+  try {
+    return encode()
+  } catch (error) {
+    if (error instanceof ScenarioError) throw new RequestError(error.message)
+    throw error
+  }
+}
+
 /** The same stand-in as the model's (`vfs/filesystems/proc.ts`); and what is typed cannot reach the machine's own. */
 const empty_proc = ['fs proc', `dir "proc ${S_IFDIR | 0o555} 0 0`, 'at "/proc 0 fs "proc', 'fsro proc']
 
@@ -290,16 +299,11 @@ function machine_word(value: number): number | string {
   return Number.isSafeInteger(whole) ? whole : String(BigInt.asIntN(64, BigInt(whole)))
 }
 
-/** What is not asked of a kernel: memory that our buffer has no room for. @throws RequestError for devices */
+/** What is not asked of a kernel: memory that our buffer has no room for. */
 function refused_here({ name }: Syscall, { locals }: Made): string | null {
   if (name === 'peek') {
     const length = locals.length as number
     return length < 0 || length > MAX_RW_COUNT ? 'EINVAL' : null
   }
-  const mode = (locals.mode as number) ?? 0
-  const device = (mode & S_IFMT) === S_IFCHR || (mode & S_IFMT) === S_IFBLK
-  const rdev = (locals.rdev ?? locals.dev ?? 0) as number
-  if (name.startsWith('mknod') && device && ((mode & S_IFMT) === S_IFBLK || !harmless_devices.has(rdev)))
-    throw new RequestError('dev: on a kernel only a whiteout (0), null (0x103) and zero (0x105) are made')
   return null
 }

@@ -38,7 +38,7 @@ import { CAP_FULL_SET, task_struct, user_buffer } from '../vfs/task.js'
 import { type CapabilityName, capability_names } from './capabilities.js'
 import { ScenarioError, suggestion } from './error.js'
 import type { FileSystemForm, LsmForm, MountForm, SetupForm, TaskForm } from './form.js'
-import { convert_tree, digest_of } from './tree.js'
+import { check_inside, convert_tree, digest_of } from './tree.js'
 
 // --- profile and modules -----------------------------------------------------------------------------------
 
@@ -228,6 +228,7 @@ class Mounts {
         `there is no file system ${JSON.stringify(name)}${suggestion(name!, names)}`,
       )
     }
+    check_inside(inside, path)
     const found = lookup_path(this.k, made.root, inside)
     if (found === 0) throw new ScenarioError(path, `there is no ${inside} in the file system ${name}`)
     return found
@@ -235,6 +236,7 @@ class Mounts {
 
   /** What a path stands for, without following symbolic links. A missing directory is made where that is simple. */
   walk(name: string, path: string, make = false): Place {
+    check_inside(name, path)
     const found = find_place(this.k, this.root_mnt, name)
     if (found !== undefined) return found
     const slash = name.replace(/\/+$/, '').lastIndexOf('/')

@@ -38,15 +38,25 @@ function owner_of(form: OwnerForm, path: string): Pick<TreeNode, 'mode' | 'uid' 
   throw new ScenarioError(`${path}.mode`, `expected permission bits, not ${JSON.stringify(form.mode)}`)
 }
 
+/**
+ * Set-ups name places by the way down from a root: nothing leads up, and no name ends in its middle.
+ *
+ * @throws ScenarioError where a path has `.`, `..` or a NUL
+ */
+export function check_inside(name: string, path: string): void {
+  const wrong = name.split('/').find((part) => part === '.' || part === '..' || part.includes('\0'))
+  if (wrong !== undefined)
+    throw new ScenarioError(path, `expected a path without ., .. and NUL, not ${JSON.stringify(name)}`)
+}
+
 /** The names of a path; `..` has no place in a tree. */
 function names_of(name: string, path: string): string[] {
+  check_inside(name, path)
   // The kernel's names are bytes, as the paths of calls are.
   const names = utf8_bytes(name)
     .split('/')
     .filter((part) => part !== '')
-  if (names.length === 0 || names.some((part) => part === '.' || part === '..')) {
-    throw new ScenarioError(path, 'expected the name of a file')
-  }
+  if (names.length === 0) throw new ScenarioError(path, 'expected the name of a file')
   return names
 }
 

@@ -236,7 +236,28 @@ describe('mistakes in set-ups', () => {
     [
       'a dot',
       { filesystems: { r: { type: 'tmpfs', tree: { '../x': '' } } } },
-      'setup.filesystems.r.tree["../x"]: expected the name of a file',
+      'setup.filesystems.r.tree["../x"]: expected a path without ., .. and NUL, not "../x"',
+    ],
+    [
+      'a NUL in a name',
+      { filesystems: { r: { type: 'tmpfs', tree: { 'a\0b': '' } } } },
+      'setup.filesystems.r.tree["a\\u0000b"]: expected a path without',
+    ],
+    [
+      'a mount point that leads up',
+      {
+        filesystems: { r: { type: 'tmpfs' } },
+        mounts: [
+          { at: '/', filesystem: 'r' },
+          { at: '/../x', filesystem: 'r' },
+        ],
+      },
+      'setup.mounts[1].at: expected a path without ., .. and NUL, not "/../x"',
+    ],
+    [
+      'a layer that leads up',
+      { filesystems: { r: { type: 'tmpfs' } }, mounts: [{ at: '/', filesystem: 'r', root: '/..' }] },
+      'setup.mounts[0].filesystem: expected a path without ., .. and NUL, not "/.."',
     ],
     [
       'a hard link',

@@ -12,6 +12,11 @@
  * when it ends, in whatever way, the kernel takes back every process, mount and file that it has made. Without
  * root it makes a user namespace as well.
  *
+ * Nothing of the host: what is played was written by strangers. No path leads out, since the old root is gone and
+ * the agent reads /proc through a descriptor; no descriptor of the host is handed on, not even its /dev/null. A
+ * filter (seccomp) lets tasks, and the programs that they become, make the calls of the table below and no others,
+ * and no device but those that do no harm.
+ *
  * Order: agent and task share one word of memory each (`turn`); whoever has the turn runs, the other sleeps
  * on it (futex). While a task has the turn the word is marked as a robust futex of the task, so that the
  * kernel itself hands the turn back when the task dies or becomes another program by a successful exec.
@@ -25,7 +30,6 @@
  *     at PATH FLAGS fs NAME[/SUB]    mounts: the first one at /
  *     at PATH FLAGS bind PATH
  *     at PATH FLAGS overlay UPPER|- WORK|- LOWER…     directories as NAME or NAME/SUB
- *     at PATH FLAGS proc
  *     flag PATH FS_FLAGS             inode flags, such as immutable
  *     task N UID GID UMASK SECUREBITS CAPS|- CWD [GROUP…]
  *     call N NAME ARGUMENT…          answers one line, see answer()
@@ -42,7 +46,7 @@
  * byte says that it stands 41 times more.
  *
  * Answers: `13` result, `-2` errno, `!7` signal, `X` the task runs another program now, `D` the task is dead, `B` the
- * call sleeps, `S` the call has stopped. After a result `"text` are the bytes that the call gave, and numbers the fields of a structure.
+ * call sleeps, `S` the call has stopped, `R` the call was not made, since it would reach the host. After a result `"text` are the bytes that the call gave, and numbers the fields of a structure.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -54,6 +58,9 @@
 #include <linux/futex.h>
 #include <linux/userfaultfd.h>
 #include <limits.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -61,6 +68,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +78,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -115,6 +124,7 @@ struct slot {
 	int signal;            /* signal that a memory access raised */
 	size_t data_size;      /* bytes that it gave */
 	bool has_data, has_fields;
+	bool refused;          /* the call would reach the host: it was not made */
 	enum stop stop;        /* where the call is to stop */
 	int uffd;              /* the task's userfaultfd until the agent has it, 0: none */
 	char *args_page;       /* in the task's memory: missing until the agent fills it, with args */
@@ -149,6 +159,53 @@ static void fail(const char *format, ...)
 static long futex(_Atomic uint32_t *word, int op, uint32_t value, const struct timespec *timeout)
 {
 	return syscall(SYS_futex, word, op, value, timeout, NULL, 0);
+}
+
+/* ---- nothing of the host ------------------------------------------------------------------------------------- */
+
+/* Devices that do no harm: a whiteout, null, zero, full. */
+static const unsigned harmless_devices[] = { 0, 0x103, 0x105, 0x107 };
+enum { HARMLESS = sizeof harmless_devices / sizeof *harmless_devices };
+
+/* Whether mknod makes nothing that leads to a driver of the host; other types than devices do not. */
+static bool is_harmless(mode_t mode, unsigned long dev)
+{
+	if (!S_ISCHR(mode))
+		return !S_ISBLK(mode);
+	for (int i = 0; i < HARMLESS; i++)
+		if (harmless_devices[i] == dev)
+			return true;
+	return false;
+}
+
+/*
+ * Whether a path of the set-up stays where it seems to lead: no component is `..` or a symbolic link. Else says so.
+ * What is missing will be made.
+ */
+static bool stays(const char *path)
+{
+	char text[PATH_MAX];
+	struct stat st;
+
+	errno = 0;
+	if (snprintf(text, sizeof text, "%s", path) >= (int)sizeof text) {
+		fail("a path that is too long");
+		return false;
+	}
+	for (char *name = text, *end; name != NULL; name = end) {
+		end = strchr(name + 1, '/');
+		if (end != NULL)
+			*end = '\0';
+		bool is_link = lstat(text, &st) == 0 && S_ISLNK(st.st_mode);
+		errno = 0;
+		if (strcmp(name, "/..") == 0 || is_link) {
+			fail(is_link ? "%s is a symbolic link" : "%s leads out", text);
+			return false;
+		}
+		if (end != NULL)
+			*end = '/';
+	}
+	return true;
 }
 
 /* ---- words of a request ------------------------------------------------------------------------------------ */
@@ -261,7 +318,6 @@ static const struct call {
 	{ "renameat2", SYS_renameat2, "isisi" },
 	{ "chdir", SYS_chdir, "s" },
 	{ "fchdir", SYS_fchdir, "i" },
-	{ "chroot", SYS_chroot, "s" },
 	{ "umask", SYS_umask, "i" },
 	{ "mmap", SYS_mmap, "iiiiii" },
 	{ "munmap", SYS_munmap, "ii" },
@@ -272,10 +328,6 @@ static const struct call {
 	{ "execve", SYS_execve, "svv" },
 	{ "execveat", SYS_execveat, "isvvi" },
 	{ "getuid", SYS_getuid, "" },
-	{ "setresuid", SYS_setresuid, "iii" },
-	{ "setresgid", SYS_setresgid, "iii" },
-	{ "mount", SYS_mount, "sssis" },
-	{ "umount2", SYS_umount2, "si" },
 	{ "exit", SYS_exit_group, "i" },
 };
 
@@ -399,6 +451,10 @@ static long run_call(const struct call *call, char *rest)
 		default: a[n++] = 0;
 		}
 	}
+	if (call->number == SYS_mknodat && !is_harmless((mode_t)a[2], (unsigned long)a[3])) {
+		me->refused = true;
+		return 0;
+	}
 	long ret = syscall(call->number, a[0], a[1], a[2], a[3], a[4], a[5]);
 	if (ret != -1 && fills) {
 		me->has_data = true;
@@ -448,6 +504,8 @@ static long access_memory(bool store, char *rest)
 
 static void serve(int number);
 
+static uint64_t fork_key; /* clone takes no such argument: only who knows it may fork, see filter_calls() */
+
 /* fork N: the child is task N. It answers the agent's calls as its parent does. */
 static long fork_task(char *rest)
 {
@@ -458,7 +516,7 @@ static long fork_task(char *rest)
 		errno = EAGAIN;
 		return -1;
 	}
-	pid_t pid = fork();
+	pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0, fork_key);
 	if (pid == 0)
 		serve(number);
 	if (pid > 0)
@@ -477,7 +535,7 @@ static void run_request(void)
 	me->uffd = 0;
 	me->error = me->signal = 0;
 	me->data_size = 0;
-	me->has_data = me->has_fields = false;
+	me->has_data = me->has_fields = me->refused = false;
 	errno = ENOSYS;
 	if (name == NULL) {
 	} else if (strcmp(name, "peek") == 0 || strcmp(name, "poke") == 0) {
@@ -552,10 +610,95 @@ struct identity {
 	gid_t groups[64];
 };
 
+/* Calls that tasks need besides those of the table: to serve, to become who they are, and to end. */
+static const long service_calls[] = {
+	SYS_futex, SYS_close, SYS_madvise, SYS_gettid, SYS_set_robust_list, SYS_rt_sigprocmask, SYS_rt_sigreturn,
+	SYS_sched_yield, SYS_restart_syscall, SYS_setgroups, SYS_setresgid, SYS_setresuid, SYS_capset, SYS_exit, SYS_ppoll,
+#ifdef SYS_pause
+	SYS_pause,
+#endif
+};
+
+#if defined(__x86_64__)
+#define OUR_ARCH AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define OUR_ARCH AUDIT_ARCH_AARCH64
+#elif defined(__riscv) && __riscv_xlen == 64
+#define OUR_ARCH AUDIT_ARCH_RISCV64
+#else
+#error "which calls may be let through is not known for this processor"
+#endif
+
+static struct sock_filter filter[256];
+static unsigned short filter_length;
+
+static void filter_step(unsigned short code, uint32_t value, unsigned char when_true, unsigned char when_false)
+{
+	filter[filter_length++] = (struct sock_filter){ code, when_true, when_false, value };
+}
+
+static void filter_load(size_t offset)
+{
+	filter_step(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
+}
+
+static void filter_answer(uint32_t answer)
+{
+	filter_step(BPF_RET | BPF_K, answer, 0, 0);
+}
+
+/* Only little-endian: the low half of an argument comes first. */
+static size_t half_of(int argument, int high)
+{
+	return offsetof(struct seccomp_data, args) + (size_t)argument * 8 + (size_t)high * 4;
+}
+
+/* Lets a task, and the program that it may become, make the calls of the table and no others. */
+static void filter_calls(void)
+{
+	const uint32_t refuse = SECCOMP_RET_ERRNO | EPERM;
+
+	filter_length = 0;
+	filter_load(offsetof(struct seccomp_data, arch));
+	filter_step(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCH, 1, 0);
+	filter_answer(SECCOMP_RET_KILL_PROCESS);
+	filter_load(offsetof(struct seccomp_data, nr));
+	filter_step(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 6);
+	filter_load(half_of(5, 0));
+	filter_step(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)fork_key, 0, 3);
+	filter_load(half_of(5, 1));
+	filter_step(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(fork_key >> 32), 0, 1);
+	filter_answer(SECCOMP_RET_ALLOW);
+	filter_answer(refuse);
+	filter_step(BPF_JMP | BPF_JEQ | BPF_K, SYS_mknodat, 0, 7 + HARMLESS);
+	filter_load(half_of(2, 0));
+	filter_step(BPF_ALU | BPF_AND | BPF_K, S_IFMT, 0, 0);
+	filter_step(BPF_JMP | BPF_JEQ | BPF_K, S_IFBLK, 2 + HARMLESS, 0);
+	filter_step(BPF_JMP | BPF_JEQ | BPF_K, S_IFCHR, 0, 2 + HARMLESS);
+	filter_load(half_of(3, 0));
+	for (int i = 0; i < HARMLESS; i++)
+		filter_step(BPF_JMP | BPF_JEQ | BPF_K, harmless_devices[i], (unsigned char)(HARMLESS - i), 0);
+	filter_answer(refuse);
+	filter_answer(SECCOMP_RET_ALLOW);
+	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+		filter_step(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)calls[i].number, 0, 1);
+		filter_answer(SECCOMP_RET_ALLOW);
+	}
+	for (size_t i = 0; i < sizeof service_calls / sizeof *service_calls; i++) {
+		filter_step(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)service_calls[i], 0, 1);
+		filter_answer(SECCOMP_RET_ALLOW);
+	}
+	filter_answer(refuse);
+	struct sock_fprog program = { filter_length, filter };
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program) != 0)
+		fail("a filter of system calls");
+}
+
 static void become(const struct identity *who)
 {
 	if (chroot("/s/r") != 0 || chdir(who->cwd) != 0)
 		fail("cannot enter %s", who->cwd);
+	filter_calls();
 	umask(who->umask);
 	if (who->securebits != 0 && prctl(PR_SET_SECUREBITS, who->securebits) != 0)
 		fail("securebits");
@@ -689,27 +832,34 @@ static void layer_path(const char *word, char *out)
 /* The directory whose parents were made last: most files of a tree have the same. */
 static char made_parents[PATH_MAX];
 
-static void make_parents(char *path)
+static bool make_parents(char *path)
 {
 	size_t length = (size_t)(strrchr(path, '/') - path);
 
 	if (strncmp(made_parents, path, length) == 0 && made_parents[length] == '\0')
-		return;
+		return true;
 	memcpy(made_parents, path, length);
 	made_parents[length] = '\0';
+	if (!stays(made_parents)) {
+		made_parents[0] = '\0';
+		return false;
+	}
 	for (char *c = strchr(path + 1, '/'); c != NULL; c = strchr(c + 1, '/')) {
 		*c = '\0';
 		mkdir(path, 0755);
 		*c = '/';
 	}
+	return true;
 }
 
 static void file_system_made(char *rest)
 {
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof path, "/s/f/%s", next_word(&rest));
-	if (mkdir(path, 0755) != 0 || mount("tmpfs", path, "tmpfs", 0, "mode=0755") != 0)
+	snprintf(path, sizeof path - 2, "/s/f/%s", next_word(&rest));
+	if (!stays(path))
+		return;
+	if (mkdir(path, 0755) != 0 || mount("tmpfs", path, "tmpfs", 0, "mode=0755,size=1g,nr_inodes=1m") != 0)
 		fail("tmpfs");
 	strcat(path, "/t");
 	if (mkdir(path, 0755) != 0)
@@ -721,6 +871,8 @@ static void file_system_read_only(char *rest)
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof path, "/s/f/%s", next_word(&rest));
+	if (!stays(path))
+		return;
 	if (mount(NULL, path, NULL, MS_REMOUNT | MS_RDONLY, NULL) != 0)
 		fail("read-only");
 }
@@ -729,7 +881,7 @@ static void write_file(const char *path, const char *word)
 {
 	static char bytes[LINE_SIZE];
 	size_t size = decode(word + 1, bytes, sizeof bytes - 1);
-	int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0600);
+	int fd = open(path, O_CREAT | O_EXCL | O_WRONLY, 0600);
 
 	if (fd < 0 || write(fd, bytes, size) != (ssize_t)size)
 		fail("%s", path);
@@ -750,10 +902,13 @@ static void build(const char *what, char *rest)
 	char path[PATH_MAX], other[PATH_MAX];
 
 	layer_path(next_word(&rest), path);
-	make_parents(path);
+	if (strcmp(strrchr(path, '/'), "/..") == 0)
+		fail("%s leads out", path);
+	if (setup_error[0] != '\0' || !make_parents(path))
+		return;
 	if (strcmp(what, "hard") == 0) {
 		layer_path(next_word(&rest), other);
-		if (link(other, path) != 0)
+		if (stays(other) && link(other, path) != 0)
 			fail("link %s", path);
 		return;
 	}
@@ -782,8 +937,11 @@ static void build(const char *what, char *rest)
 		decode(word + 1, target, sizeof target - 1);
 		if (symlink(target, path) != 0)
 			fail("%s", path);
-	} else if (mknod(path, mode, (dev_t)atol(word)) != 0) {
-		fail("%s", path);
+	} else {
+		unsigned long dev = strtoul(word, NULL, 10);
+		errno = EPERM;
+		if (!is_harmless(mode, dev) || mknod(path, mode, (dev_t)dev) != 0)
+			fail("%s", path);
 	}
 	/* Also to root: in a set-group-id directory the group is not root's by itself. */
 	if (lchown(path, uid, gid) != 0)
@@ -798,7 +956,7 @@ static void inode_flags(char *rest)
 
 	layer_path(next_word(&rest), path);
 	int flags = atoi(next_word(&rest));
-	int fd = open(path, O_RDONLY | O_NONBLOCK);
+	int fd = stays(path) ? open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW) : -1;
 	if (fd < 0 || ioctl(fd, FS_IOC_SETFLAGS, &flags) != 0)
 		fail("flags of %s", path);
 	close(fd);
@@ -829,14 +987,20 @@ static void mount_overlay(const char *at, unsigned long flags, char *rest)
 
 	for (char *lower; (lower = next_word(&rest)) != NULL; separator = ":") {
 		layer_path(lower, path);
+		if (!stays(path))
+			return;
 		overlay_option(options, sizeof options, separator, path);
 	}
 	if (upper[0] != '-') {
 		layer_path(upper, path);
+		if (!stays(path))
+			return;
 		overlay_option(options, sizeof options, ",upperdir=", path);
 	}
 	if (work[0] != '-') {
 		layer_path(work, path);
+		if (!stays(path))
+			return;
 		overlay_option(options, sizeof options, ",workdir=", path);
 	}
 	if (in_user_ns)
@@ -854,9 +1018,10 @@ static void mount_at(char *rest)
 
 	decode(word + 1, inside, sizeof inside - 1);
 	snprintf(at, sizeof at, "/s/r%s", strcmp(inside, "/") == 0 ? "" : inside);
-	make_parents(at);
+	if (!make_parents(at) || !stays(at))
+		return;
 	struct stat st;
-	if (stat(at, &st) != 0)
+	if (lstat(at, &st) != 0)
 		mkdir(at, 0755);
 	unsigned long flags = strtoul(next_word(&rest), NULL, 10);
 	const char *kind = next_word(&rest);
@@ -870,8 +1035,10 @@ static void mount_at(char *rest)
 		decode(next_word(&rest) + 1, inside, sizeof inside - 1);
 		snprintf(from, sizeof from, "/s/r%s", inside);
 	} else {
-		strcpy(from, "/proc");
+		return;
 	}
+	if (!stays(from))
+		return;
 	if (mount(from, at, NULL, MS_BIND, NULL) != 0)
 		fail("mount %s at %s", from, at);
 	if (flags != 0 && mount(NULL, at, NULL, MS_REMOUNT | MS_BIND | flags, NULL) != 0)
@@ -883,6 +1050,23 @@ static void mount_at(char *rest)
 static bool stage_is_up;
 static int next_call;
 static int highest_task;
+
+/*
+ * What tasks have for their first three descriptors is theirs: they may change its mode. A user namespace makes
+ * no devices; there it is the host's, which belongs to somebody else.
+ */
+static void open_null(void)
+{
+	if (in_user_ns)
+		return;
+	if (null_fd > 0)
+		close(null_fd);
+	null_fd = -1;
+	if (mknod("/s/null", S_IFCHR | 0666, makedev(1, 3)) == 0)
+		null_fd = open("/s/null", O_RDWR | O_CLOEXEC);
+	if (null_fd < 0)
+		fail("a null device");
+}
 
 /* Every program has a tmpfs of its own, with its file systems below /s/f and what its tasks see below /s/r. */
 static void raise_stage(void)
@@ -897,8 +1081,10 @@ static void raise_stage(void)
 	setup_error[0] = '\0';
 	made_parents[0] = '\0';
 	errno = 0;
-	if (mount("tmpfs", "/s", "tmpfs", 0, "mode=0755") != 0 || mkdir("/s/f", 0755) != 0 || mkdir("/s/r", 0755) != 0)
+	if (mount("tmpfs", "/s", "tmpfs", 0, "mode=0755,size=16m") != 0 || mkdir("/s/f", 0755) != 0 ||
+	    mkdir("/s/r", 0755) != 0)
 		fail("stage");
+	open_null();
 }
 
 /* ---- the agent: stops inside calls ----------------------------------------------------------------------------- */
@@ -1033,13 +1219,15 @@ static void clear_stage(void)
 	stage_is_up = false;
 }
 
+static int proc_fd; /* a procfs that is mounted nowhere */
+
 /* State of a process as ps shows it, 0 when there is none. */
 static char process_state(pid_t pid)
 {
 	char path[64], text[512];
 
-	snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	int fd = open(path, O_RDONLY);
+	snprintf(path, sizeof path, "%d/stat", pid);
+	int fd = openat(proc_fd, path, O_RDONLY);
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
 	close(fd);
 	if (n <= 0)
@@ -1127,6 +1315,10 @@ static void answer(const struct slot *slot)
 	case BLOCKED: puts("B"); return;
 	case STOPPED: puts("S"); return;
 	default: break;
+	}
+	if (slot->refused) {
+		puts("R mknod of a device that is not a whiteout (0:0), null (1:3), zero (1:5) or full (1:7)");
+		return;
 	}
 	if (slot->signal != 0)
 		printf("!%d", slot->signal);
@@ -1393,31 +1585,59 @@ static void make_user_ns(void)
 	write_text("/proc/self/gid_map", map);
 }
 
-/* A tmpfs as root, with nothing in it but /proc and the place of the stage; the old root is gone. */
+/* A procfs of our processes, as a descriptor: no path leads to it. */
+static int open_proc(void)
+{
+	int context = (int)syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC);
+	int made = -1;
+
+	if (context >= 0 && syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+		made = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, 0);
+	if (made < 0)
+		give_up("proc");
+	close(context);
+	return made;
+}
+
+/* A tmpfs as root, with nothing in it but the place of the stage; the old root is gone. */
 static void leave_host(void)
 {
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
 		give_up("private mounts");
-	if (mount("tmpfs", "/tmp", "tmpfs", 0, "mode=0755") != 0)
+	proc_fd = open_proc();
+	if (mount("tmpfs", "/tmp", "tmpfs", 0, "mode=0755,size=1m") != 0)
 		give_up("a tmpfs on /tmp");
-	if (mkdir("/tmp/proc", 0755) != 0 || mkdir("/tmp/s", 0755) != 0)
+	if (mkdir("/tmp/s", 0755) != 0)
 		give_up("directories");
-	if (mount("proc", "/tmp/proc", "proc", 0, NULL) != 0)
-		give_up("proc");
 	if (chdir("/tmp") != 0 || syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0 ||
 	    chdir("/") != 0)
 		give_up("pivot_root");
+}
+
+/* Should what is played use up the memory, we are ended for it and not somebody else; nothing of it stays then. */
+static void be_first_to_go(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, "1000", 4) < 0)
+		fprintf(stderr, "oom_score_adj: %s\n", strerror(errno));
+	if (fd >= 0)
+		close(fd);
 }
 
 int main(int argc, char **argv)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGPIPE, SIG_IGN);
-	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null_fd < 0)
-		give_up("/dev/null");
+	syscall(SYS_close_range, 3, ~0U, 0);
 	if (geteuid() != 0 || (argc > 1 && strcmp(argv[1], "--user-ns") == 0))
 		make_user_ns();
+	null_fd = in_user_ns ? open("/dev/null", O_RDWR | O_CLOEXEC) : 0;
+	if (null_fd < 0)
+		give_up("/dev/null");
+	if (getrandom(&fork_key, sizeof fork_key, 0) != sizeof fork_key)
+		give_up("random bytes");
+	be_first_to_go();
 	if (unshare(CLONE_NEWNS | CLONE_NEWPID) != 0)
 		give_up("mount and process namespaces");
 	pid_t agent = fork();
