@@ -13,6 +13,7 @@ import { capabilities_of, securebits_of } from '../scenario/setup.js'
 import { bytes_of } from '../scenario/tree.js'
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG } from '../vfs/inode.js'
 import { stat_fields } from '../vfs/stat.js'
+import { RLIMIT_NOFILE } from '../vfs/task.js'
 import { type Answer, type Play, type PlayCall, type PlayTask, SetupRefused } from './play.js'
 import { check_call, check_setup, HostRefused } from './stage.js'
 
@@ -135,11 +136,11 @@ export function encode_setup(setup: SetupForm): string[] {
 }
 
 export function encode_task(number: number, task: PlayTask): string {
-  const { uid = 0, gid = 0, umask = 0o022, cwd = '/', groups = [] } = task
+  const { uid = 0, gid = 0, umask = 0o022, rlimit_nofile = RLIMIT_NOFILE, cwd = '/', groups = [] } = task
   const bits = securebits_of(task.securebits ?? 0, 'securebits')
   const all = task.capabilities === undefined || (task.capabilities === 'all' && uid === 0)
   const caps = all ? '-' : String(capabilities_of(task, ''))
-  const words = [number, uid, gid, umask, bits, caps, text_word(utf8_bytes(cwd)), ...groups]
+  const words = [number, uid, gid, umask, rlimit_nofile, bits, caps, text_word(utf8_bytes(cwd)), ...groups]
   return `task ${words.join(' ')}`
 }
 
@@ -168,6 +169,7 @@ function argument_word(param: Parameter, arg: ArgumentForm | undefined, known: R
     case 'string':
       return given === null ? '@' : text_word(utf8_bytes((given as string).split('\0')[0]!))
     case 'bytes':
+      if (typeof given === 'number') return `@${given}`
       return given === null ? '@' : text_word(bytes_of(given as string, param.name))
     case 'strings':
       if (given === null) return '@'
@@ -193,12 +195,12 @@ function constant(param: Parameter, given: unknown): number {
   return value
 }
 
-/** Bytes to write with a count of their own: the agent is sent just so many. */
+/** Bytes to write with a count of their own: the agent is sent just so many, or how many the NULL pointer is for. */
 function with_count(call: string, args: readonly ArgumentForm[]): readonly ArgumentForm[] {
   const counted = (call === 'write' && args.length === 3) || (call === 'pwrite' && args.length === 4)
   if (!counted || typeof args[2] !== 'number') return args
   const [fd, data, count, ...rest] = args
-  if (data === null) return [fd!, null, ...rest]
+  if (data === null) return [fd!, count as number, ...rest]
   const bytes = bytes_of(data as string, 'buf').slice(0, count as number)
   return [fd!, { base64: btoa(bytes) }, ...rest]
 }

@@ -3,221 +3,29 @@
  * their descriptors, the order of refusals, names that move, layers that are written behind an overlay's
  * back, and checks of every kind of object.
  *
- * What neither side promises is left out: directory changes in a layer of a mounted overlay, bytes behind the
- * end of a file in its last page, calls that sleep.
+ * What neither side promises is left out: changes of a layer that the overlay documentation leaves undefined
+ * (worlds.ts), bytes behind the end of a file in its last page, calls that sleep.
  */
 import * as fc from 'fast-check'
-import type { BytesForm, MountForm, NodeForm, TreeForm } from '../scenario/form.js'
 import { ModelPlay } from './model_runner.js'
 import type { Answer, Play, PlayCall, PlayTask } from './play.js'
-import { sleeping_program } from './program.js'
 import { Random } from './random.js'
-
-// --- files -----------------------------------------------------------------------------------------------------
-
-const file_modes = [
-  0o644, 0o755, 0o755, 0o755, 0o777, 0o666, 0o600, 0o700, 0o444, 0o555, 0o111, 0o4755, 0o2755, 0,
-]
-const dir_modes = [0o755, 0o755, 0o755, 0o777, 0o777, 0o700, 0o555, 0o1777, 0o1777, 0o1777, 0o711, 0o2777]
-const contents: readonly BytesForm[] = [
-  '',
-  'a',
-  'hello\n',
-  '#!/t/f\n',
-  '#!/m/g arg\n',
-  'x'.repeat(4096),
-  'y'.repeat(5000),
-  { base64: sleeping_program(globalThis.process?.arch ?? 'x64') },
-]
-const owners = [0, 0, 1000]
-/** Names below each directory; what they are is left to chance. */
-const names = ['f', 'g', 'h', 'd', 's'] as const
-const targets = ['f', 'g', '/t/f', '/m/f', 'd', 's', 'missing', '../t/g', 'd/f', '.']
-
-function random_file(r: Random): NodeForm {
-  const flags = r.chance(0.04) ? { immutable: true } : r.chance(0.04) ? { append: true } : {}
-  return {
-    file: r.pick(contents),
-    mode: r.pick(file_modes),
-    uid: r.pick(owners),
-    gid: r.pick(owners),
-    ...flags,
-  }
-}
-
-function random_tree(r: Random, depth: number, layer: 'plain' | 'lower' | 'upper'): TreeForm {
-  const tree: Record<string, NodeForm> = {}
-  for (const name of ['f', 'g', 'h']) {
-    if (r.chance(layer === 'upper' ? 0.25 : 0.7)) tree[name] = random_file(r)
-  }
-  if (tree.f !== undefined && layer !== 'upper' && r.chance(0.15)) tree.h = { link: 'f' }
-  if (r.chance(0.5)) tree.s = { symlink: r.pick(targets) }
-  if (depth > 0 && r.chance(layer === 'upper' ? 0.3 : 0.7)) {
-    const dir = random_tree(r, depth - 1, layer)
-    tree.d = { dir: without_links(dir), mode: r.pick(dir_modes), uid: r.pick(owners), gid: r.pick(owners) }
-    if (layer === 'upper' && r.chance(0.2)) tree.d = { ...tree.d, opaque: true }
-  }
-  if (layer === 'upper' && r.chance(0.2)) tree[r.pick(names)] = { whiteout: true }
-  if (layer === 'plain' && r.chance(0.1)) tree.p = { device: 'fifo', mode: 0o755 }
-  if (layer === 'plain' && r.chance(0.1)) tree.c = { device: 'char', rdev: 0x103, mode: 0o777 }
-  return tree
-}
-
-/** Links of a directory within a tree would need their path from the root. */
-function without_links(tree: TreeForm): TreeForm {
-  return Object.fromEntries(
-    Object.entries(tree).filter(([, node]) => typeof node === 'string' || !('link' in node)),
-  )
-}
-
-// --- worlds ----------------------------------------------------------------------------------------------------
-
-interface World {
-  readonly setup: Play['setup']
-  /** Places of which everything may be asked. */
-  readonly free: readonly string[]
-  /** Places of layers: their files may be opened, written and checked, their names stay. */
-  readonly layers: readonly string[]
-}
-
-const bind_options = [['ro'], ['noexec'], ['ro'], ['nosuid'], ['nodev'], ['nosymfollow']] as const
-
-function random_bind(r: Random, from: string): MountForm {
-  return { at: '/b', bind: from, options: r.pick(bind_options) }
-}
-
-/** A plain tmpfs on /t; perhaps the same again on /b with options. */
-function plain_world(r: Random): World {
-  const mounts: MountForm[] = [
-    { at: '/', filesystem: 'root' },
-    { at: '/t', filesystem: 'plain', ...(r.chance(0.1) ? { options: r.pick(bind_options) } : {}) },
-  ]
-  const bound = r.chance(0.4)
-  if (bound) mounts.push(random_bind(r, '/t'))
-  const read_only = r.chance(0.08)
-  return {
-    setup: {
-      filesystems: {
-        root: { type: 'tmpfs' },
-        plain: { type: 'tmpfs', tree: random_tree(r, 1, 'plain'), ...(read_only ? { read_only } : {}) },
-      },
-      mounts,
-    },
-    free: bound ? ['/t', '/t', '/b'] : ['/t'],
-    layers: [],
-  }
-}
-
-/** An overlay on /m, its layers on /l and /u; sometimes without an upper, read-only or noexec. */
-function overlay_world(r: Random): World {
-  const upper = r.chance(0.85)
-  const second_lower = !upper || r.chance(0.2)
-  const options = r.chance(0.15) ? { options: r.pick([['ro'], ['noexec'], ['nosymfollow']] as const) } : {}
-  const lower = second_lower ? ['low', 'deep'] : ['low']
-  const mounts: MountForm[] = [
-    { at: '/', filesystem: 'root' },
-    { at: '/l', filesystem: 'low' },
-    { at: '/t', filesystem: 'plain' },
-    { at: '/m', overlay: upper ? { lower, upper: 'up:/u', work: 'up:/w' } : { lower }, ...options },
-  ]
-  if (upper) mounts.push({ at: '/u', filesystem: 'up', root: '/u' })
-  const bound = r.chance(0.25)
-  if (bound) mounts.push(random_bind(r, '/m'))
-  return {
-    setup: {
-      filesystems: {
-        root: { type: 'tmpfs' },
-        low: { type: 'tmpfs', tree: random_tree(r, 1, 'lower') },
-        ...(second_lower ? { deep: { type: 'tmpfs' as const, tree: random_tree(r, 1, 'lower') } } : {}),
-        plain: { type: 'tmpfs', tree: random_tree(r, 0, 'plain') },
-        ...(upper
-          ? {
-              up: {
-                type: 'tmpfs' as const,
-                tree: { u: { dir: random_tree(r, 1, 'upper') }, w: { dir: {} } },
-              },
-            }
-          : {}),
-      },
-      mounts,
-    },
-    free: ['/m', '/m', '/m', '/m', '/t', ...(bound ? ['/b'] : [])],
-    layers: upper ? ['/l', '/u'] : ['/l'],
-  }
-}
-
-/** Paths of files of the set-up, where they are first seen. */
-function known_paths({ setup }: World): string[] {
-  const trees = (name: string): TreeForm => setup.filesystems?.[name]?.tree ?? {}
-  return (setup.mounts ?? []).flatMap((mount): string[] => {
-    if ('bind' in mount) return []
-    if ('overlay' in mount) {
-      const { u } = trees('up')
-      const upper = typeof u === 'object' && 'dir' in u ? paths_of(u.dir, mount.at) : []
-      return [...upper, ...mount.overlay.lower.flatMap((name) => paths_of(trees(name), mount.at))]
-    }
-    return mount.filesystem === 'up' ? [] : paths_of(trees(mount.filesystem), mount.at)
-  })
-}
-
-function paths_of(tree: TreeForm, at: string): string[] {
-  return Object.entries(tree).flatMap(([name, node]) => {
-    const path = `${at}/${name}`
-    if (typeof node === 'object' && 'device' in node && node.device === 'fifo') return []
-    return typeof node === 'object' && 'dir' in node ? [path, ...paths_of(node.dir, path)] : [path]
-  })
-}
-
-/** The same world for one user: as a user namespace has it, with no device that could be opened. */
-function of_one_user({ setup, ...places }: World): World {
-  const filesystems = Object.entries(setup.filesystems ?? {}).map(([name, fs]) => {
-    return [name, { ...fs, tree: tree_of_one_user(fs.tree ?? {}) }] as const
-  })
-  const mounts = (setup.mounts ?? []).map((mount) => {
-    const options = [...new Set([...(mount.options ?? []), 'nodev' as const])]
-    return { ...mount, options }
-  })
-  return { setup: { filesystems: Object.fromEntries(filesystems), mounts }, ...places }
-}
-
-function tree_of_one_user(tree: TreeForm): TreeForm {
-  const nodes = Object.entries(tree).flatMap(([name, node]): [string, NodeForm][] => {
-    if (typeof node === 'string') return [[name, node]]
-    if ('device' in node && node.device !== 'fifo') return []
-    const { uid: _, gid: _gid, immutable: _i, append: _a, ...rest } = node as unknown as Record<string, never>
-    const left = rest as unknown as Exclude<NodeForm, string>
-    if ('mode' in left) Object.assign(left, { mode: Number(left.mode) & ~SET_ID_BITS })
-    if ('dir' in left) return [[name, { ...left, dir: tree_of_one_user(left.dir) }]]
-    return [[name, left]]
-  })
-  return Object.fromEntries(nodes)
-}
-
-/** A file loses them when it is written, unless its writer is root of the machine. */
-const SET_ID_BITS = 0o6000
-
-/** The same call where there is no uid 1000, and devices cannot be made. */
-function call_of_one_user(call: PlayCall): PlayCall {
-  const args = call.args ?? []
-  if (call.call.includes('chown')) return { ...call, args: args.map((arg) => (arg === 1000 ? 0 : arg)) }
-  if (call.call.includes('chmod'))
-    return {
-      ...call,
-      args: args.map((arg) => (typeof arg === 'number' && arg > 0o1777 ? arg & ~SET_ID_BITS : arg)),
-    }
-  const no_device = (arg: (typeof args)[number]) =>
-    typeof arg === 'string' ? arg.replace(/S_IF(CHR|BLK)/, 'S_IFREG') : arg
-  return call.call === 'mknod' ? { ...call, args: args.map(no_device) } : call
-}
+import { call_of_one_user, file_modes, known_paths, random_world, targets, type World } from './worlds.js'
 
 // --- tasks -----------------------------------------------------------------------------------------------------
 
+/** Each by itself; root without any now and then. */
 const capability_sets = [
   ['CAP_DAC_OVERRIDE'],
   ['CAP_DAC_READ_SEARCH'],
   ['CAP_FOWNER'],
   ['CAP_CHOWN'],
   ['CAP_FSETID'],
+  ['CAP_MKNOD'],
+  ['CAP_SETPCAP'],
+  ['CAP_SYS_RAWIO'],
+  ['CAP_LINUX_IMMUTABLE'],
+  ['CAP_SYS_ADMIN'],
 ]
 
 function random_task(r: Random, name: string, world: World, one_user: boolean): PlayTask {
@@ -226,8 +34,9 @@ function random_task(r: Random, name: string, world: World, one_user: boolean): 
     name,
     ...(id === 0 ? {} : { uid: id, gid: id }),
     ...(id !== 0 && r.chance(0.15) ? { groups: [r.pick([0, 1000])] } : {}),
-    ...(id !== 0 && r.chance(0.1) ? { capabilities: r.pick(capability_sets) } : {}),
-    ...(r.chance(0.2) ? { umask: r.pick([0, 0o077]) } : {}),
+    ...(r.chance(id === 0 ? 0.05 : 0.15) && !one_user ? { capabilities: r.pick(capability_sets) } : {}),
+    ...(r.chance(0.2) ? { umask: r.pick([0, 0o077, 0o027, 0o777]) } : {}),
+    ...(r.chance(0.05) ? { rlimit_nofile: r.pick([3, 4, 6, 9]) } : {}),
     ...(r.chance(0.4) ? { cwd: world.free[0]! } : {}),
   }
 }
@@ -238,8 +47,6 @@ function random_task(r: Random, name: string, world: World, one_user: boolean): 
 interface Holdings {
   readonly number: number
   readonly fds: number[]
-  /** Those of them that are files of a layer. */
-  readonly layer_fds: Set<number>
   /** Addresses of its pages. */
   readonly pages: number[]
 }
@@ -247,6 +54,18 @@ interface Holdings {
 /** Where mappings are placed: addresses that no program has by itself. */
 const map_places = [0x20000000, 0x20010000]
 const PAGE = 4096
+/** Nothing (a whiteout, as a character device) and null: the devices that are made. */
+const device_numbers = [0, 0x103]
+
+/** Names of the file systems in which an overlay has layers. */
+function layer_filesystems({ setup }: World): ReadonlySet<string> {
+  const layers = (setup.mounts ?? []).flatMap((mount) =>
+    'overlay' in mount
+      ? [...mount.overlay.lower, ...(mount.overlay.upper === undefined ? [] : [mount.overlay.upper])]
+      : [],
+  )
+  return new Set(layers.map((layer) => layer.split(':')[0]!))
+}
 
 class Calls {
   private readonly tasks: Holdings[]
@@ -259,23 +78,25 @@ class Calls {
   private readonly known: readonly string[]
   /** A name that is asked for more often than others, so that calls meet on one file. */
   private readonly focus: string
+  /** File systems in which layers lie. */
+  private readonly layers: ReadonlySet<string>
 
   constructor(
     private readonly r: Random,
     private readonly world: World,
     private readonly model: ModelPlay,
-    tasks: number,
+    private readonly played_by: readonly PlayTask[],
     private readonly options: GenerateOptions,
   ) {
-    this.tasks = Array.from({ length: tasks }, (_, i) => ({
+    this.tasks = played_by.map((_, i) => ({
       number: i + 1,
       fds: [],
-      layer_fds: new Set<number>(),
       pages: [],
     }))
     this.task = this.tasks[0]!
-    this.forked = tasks
+    this.forked = played_by.length
     this.known = known_paths(world)
+    this.layers = layer_filesystems(world)
     const [place] = world.free
     const files = this.known.filter((path) => path.startsWith(`${place}/`))
     this.focus = files.length === 0 ? 'n' : r.pick(files).slice(place!.length + 1)
@@ -307,6 +128,7 @@ class Calls {
   private below(places: readonly string[]): string {
     const { r } = this
     const place = r.pick(places)
+    if (r.chance(0.015)) return this.long_path(place)
     if (r.chance(0.35)) return `${place}/${this.focus}`
     const there = this.known.filter((path) => path.startsWith(`${place}/`))
     if (there.length > 0 && r.chance(0.5)) return r.pick(there)
@@ -317,9 +139,19 @@ class Calls {
       [4, () => 'd'],
       [6, () => r.pick(['n', 'n', 'd/n'])],
       [2, () => r.pick(['f/', 's/', 'd/', '.', '..', 'f/g', 'd/../f', 's/f', 'd/s', 'c'])],
+      [1, () => r.pick(['e', 'e/f', 'n/', 'd/c', 'd/n/f', 'e/..'])],
     ])
     const relative = place === this.world.free[0] && r.chance(0.1)
     return relative ? name : `${place}/${name}`
+  }
+
+  /** Names and paths as long as may be, and a byte longer. */
+  private long_path(place: string): string {
+    const { r } = this
+    if (r.chance(0.6)) return `${place}/${'n'.repeat(r.pick([255, 255]))}`
+    const length = r.pick([4095, 4096])
+    const name = length % 2 === place.length % 2 ? '/f' : '/ff'
+    return `${place}${'/.'.repeat((length - place.length - name.length) / 2)}${name}`
   }
 
   /** Anything. */
@@ -327,16 +159,21 @@ class Calls {
     return this.below(this.world.free)
   }
 
+  /** Anything, or a pointer to nowhere. */
+  private path_argument(): string | null {
+    return this.r.chance(0.02) ? null : this.path()
+  }
+
   /** Anything whose content may be changed: layers too. */
   private content_path(): string {
-    const { free, layers } = this.world
-    return this.r.chance(0.25) && layers.length > 0 ? this.layer_path() : this.below(free)
+    const { free, layer_files } = this.world
+    return this.r.chance(0.25) && layer_files.length > 0 ? this.layer_path() : this.below(free)
   }
 
   private layer_path(): string {
-    const { r } = this
-    const name = r.chance(0.5) ? this.focus : r.pick(['f', 'f', 'g', 'h', 'd/f', 'd'])
-    return `${r.pick(this.world.layers)}/${name}`
+    const { layer_files } = this.world
+    const focused = layer_files.find(({ in_overlay }) => in_overlay === `/m/${this.focus}`)
+    return focused !== undefined && this.r.chance(0.5) ? focused.path : this.r.pick(layer_files).path
   }
 
   /** A descriptor that is open; where there is none, mostly one is opened first. */
@@ -350,14 +187,16 @@ class Calls {
   /** A descriptor of a file whose attributes may be changed: not in a layer, which an overlay knows by heart. */
   private free_fd(): number {
     const fd = this.fd()
-    return this.task.layer_fds.has(fd) ? 99 : fd
+    return this.is_of_layer(fd) ? 99 : fd
   }
 
-  private opened({ ret }: Answer, in_layer = false): void {
-    if (ret === undefined) return
-    if (!this.task.fds.includes(ret)) this.task.fds.push(ret)
-    if (in_layer) this.task.layer_fds.add(ret)
-    else this.task.layer_fds.delete(ret)
+  private is_of_layer(fd: number): boolean {
+    const filesystem = this.model.filesystem_of(this.task.number, fd)
+    return filesystem !== undefined && this.layers.has(filesystem)
+  }
+
+  private opened({ ret }: Answer): void {
+    if (ret !== undefined && !this.task.fds.includes(ret)) this.task.fds.push(ret)
   }
 
   /** The address of a page that is mapped; where there is none, mostly one is mapped first. */
@@ -372,9 +211,9 @@ class Calls {
   private open(): void {
     const { r } = this
     const mode = r.pick(['O_RDONLY', 'O_RDONLY', 'O_RDWR', 'O_WRONLY'])
-    if (this.world.layers.length > 0 && r.chance(0.2)) {
+    if (this.world.layer_files.length > 0 && r.chance(0.2)) {
       const more = r.chance(0.15) ? '|O_TRUNC' : ''
-      this.opened(this.add('open', this.layer_path(), `${mode}${more}`), true)
+      this.opened(this.add('open', this.layer_path(), `${mode}${more}`))
       return
     }
     const more = r.pick([
@@ -390,18 +229,22 @@ class Calls {
       '|O_CREAT|O_TRUNC',
     ])
     const rare = r.chance(0.12)
-      ? r.pick(['|O_NOFOLLOW', '|O_DIRECTORY', '|O_PATH', '|O_CLOEXEC', '|O_NONBLOCK'])
+      ? r.pick(['|O_NOFOLLOW', '|O_DIRECTORY', '|O_PATH', '|O_CLOEXEC', '|O_NOATIME', '|O_NOCTTY|O_SYNC'])
       : ''
     const flags = `${mode}${more}${rare}|O_NONBLOCK`
-    const permissions = more.includes('CREAT') ? [r.pick([0o644, 0o755, 0o666, 0o444])] : []
-    this.opened(this.add('open', this.path(), flags, ...permissions))
+    const permissions = more.includes('CREAT') ? [r.pick([0o644, 0o755, 0o666, 0o444, 0o2755, 0o4711])] : []
+    this.opened(this.add('open', this.path_argument(), flags, ...permissions))
+  }
+
+  private create(): void {
+    this.opened(this.add('creat', this.path_argument(), this.r.pick([0o644, 0o755, 0o600, 0])))
   }
 
   private openat(): void {
     const { r } = this
     const dir = r.chance(0.7) ? this.opened_directory() : this.fd()
     const name = r.pick(['f', 'g', 'd/f', '', '.', '..', 's', '/t/f'])
-    this.opened(this.add('openat', dir, name, r.pick(['O_RDONLY', 'O_RDWR|O_CREAT', 'O_PATH']), 0o644), true)
+    this.opened(this.add('openat', dir, name, r.pick(['O_RDONLY', 'O_RDWR|O_CREAT', 'O_PATH']), 0o644))
   }
 
   private opened_directory(): number {
@@ -416,11 +259,28 @@ class Calls {
     const flags = 'AT_EXECVE_CHECK'
     r.weighted([
       [5, () => this.add('execveat', 'AT_FDCWD', this.content_path(), [], [], flags)],
-      [1, () => this.add('execveat', 'AT_FDCWD', '/t/p', [], [], flags)],
+      [1, () => this.add('execveat', 'AT_FDCWD', r.pick(['/t/p', '/t/c', '/t/missing']), [], [], flags)],
+      [
+        1,
+        () =>
+          this.add(
+            'execveat',
+            'AT_FDCWD',
+            this.path_argument(),
+            this.arguments(),
+            [],
+            r.pick([flags, `${flags}|1`]),
+          ),
+      ],
       [4, () => this.add('execveat', this.fd(), '', [], [], `${flags}|AT_EMPTY_PATH`)],
       [1, () => this.add('execveat', 'AT_FDCWD', this.path(), [], [], `${flags}|AT_SYMLINK_NOFOLLOW`)],
       [1, () => this.add('execveat', this.fd(), 'f', [], [], flags)],
     ])
+  }
+
+  /** Strings of an exec: mostly few, now and then one that is a byte too long. */
+  private arguments(): (string | null)[] {
+    return this.r.pick([['a', 'b'], ['a'.repeat(131071)], ['a'.repeat(131072)], ['']])
   }
 
   private change_size(): void {
@@ -430,10 +290,25 @@ class Calls {
     else this.add('truncate', this.content_path(), length)
   }
 
+  /** Counts and positions that no buffer and no file has. */
+  private odd_transfer(): void {
+    const { r } = this
+    const fd = this.fd()
+    r.weighted([
+      [1, () => this.add('read', fd, r.pick([-1, 2 ** 46]))],
+      [1, () => this.add('read', fd, 0)],
+      [1, () => this.add('pread', fd, 3, -1)],
+      [1, () => this.add('pwrite', fd, 'x', -1)],
+      [1, () => this.add('write', fd, null, r.pick([0, 5]))],
+      [1, () => this.add('pwrite', fd, null, r.pick([0, 5]), 0)],
+    ])
+  }
+
   /** A page that was looked at through a mapping is no hole of a tmpfs any more, which the model does not know. */
   private seek(): void {
     const mapped = this.made.some(({ call }) => call === 'mmap')
-    this.add('lseek', this.fd(), this.r.pick([0, -1, 2, 10000]), this.r.int(mapped ? 3 : 5))
+    const whence = this.r.chance(0.05) ? this.r.pick([5, -1]) : this.r.int(mapped ? 3 : 5)
+    this.add('lseek', this.fd(), this.r.pick([0, -1, 2, 4096, 10000]), whence)
   }
 
   private map(): void {
@@ -452,12 +327,78 @@ class Calls {
     for (let page = at; page < at + length; page += PAGE) if (!pages.includes(page)) pages.push(page)
   }
 
+  /** Memory without a file. */
+  private map_anonymous(): void {
+    const { r } = this
+    const flags = r.pick(['MAP_PRIVATE', 'MAP_SHARED'])
+    const at = r.pick(map_places)
+    if (
+      this.add('mmap', at, PAGE, r.pick([1, 3, 3, 0]), `${flags}|MAP_ANONYMOUS|MAP_FIXED`, -1, 0).ret ===
+      undefined
+    )
+      return
+    if (!this.task.pages.includes(at)) this.task.pages.push(at)
+  }
+
+  /** What a mapping may not be: each of these is refused, or placed by the kernel where nobody looks at it. */
+  private odd_mapping(): void {
+    const { r } = this
+    const at = r.pick(map_places)
+    const file = this.fd()
+    const shapes: readonly (readonly (string | number)[])[] = [
+      [at + 1, PAGE, 1, 'MAP_PRIVATE|MAP_FIXED', file, 0],
+      [at, 0, 1, 'MAP_PRIVATE|MAP_FIXED', file, 0],
+      [at, PAGE, 1, 'MAP_PRIVATE|MAP_FIXED', file, 7],
+      [at, PAGE, 1, 'MAP_FIXED', file, 0],
+      [at, PAGE, 1, 'MAP_FIXED|MAP_ANONYMOUS', -1, 0],
+      [at, PAGE, 1, 'MAP_SHARED_VALIDATE|MAP_FIXED|MAP_SYNC', file, 0],
+      [at, PAGE, 1, 'MAP_PRIVATE|MAP_FIXED_NOREPLACE', file, 0],
+      [at, -1, 1, 'MAP_PRIVATE', file, 0],
+      [at, 2 ** 48, 1, 'MAP_PRIVATE', file, 0],
+      [at, 2 ** 47 - 2 * PAGE, 1, 'MAP_PRIVATE', file, 0],
+      [2 ** 47, PAGE, 1, 'MAP_PRIVATE|MAP_FIXED', file, 0],
+      // Whoever may map the page at 0 does not: a pointer to nowhere would be one to somewhere.
+      ...(this.may_map_anything() ? [] : [[0, PAGE, 1, 'MAP_PRIVATE|MAP_FIXED', file, 0]]),
+      [at, PAGE, 1, 'MAP_PRIVATE|MAP_FIXED', file, -PAGE],
+      [0, PAGE, r.pick([1, 3]), 'MAP_PRIVATE', file, 0],
+    ]
+    const [addr, ...rest] = r.pick(shapes)
+    const { ret } = this.add('mmap', addr!, ...rest)
+    if (ret !== undefined && ret === at && !this.task.pages.includes(at)) this.task.pages.push(at)
+  }
+
+  private may_map_anything(): boolean {
+    const who = this.played_by[this.task.number - 1]
+    return who === undefined || (who.uid ?? 0) === 0 || who.capabilities !== undefined
+  }
+
   private protect(): void {
-    this.add('mprotect', this.address(), this.r.pick([PAGE, PAGE, 2 * PAGE]), this.r.pick([0, 1, 3, 5, 7]))
+    const { r } = this
+    const at = this.address()
+    if (r.chance(0.85)) this.add('mprotect', at, r.pick([PAGE, PAGE, 2 * PAGE]), r.pick([0, 1, 3, 5, 7]))
+    else
+      r.weighted([
+        [1, () => this.add('mprotect', at + 1, PAGE, 1)],
+        [1, () => this.add('mprotect', at, PAGE, 0x40)],
+        [1, () => this.add('mprotect', at, PAGE, 'PROT_READ|PROT_GROWSDOWN|PROT_GROWSUP')],
+        [1, () => this.add('mprotect', at, -1, 1)],
+        [1, () => this.add('mprotect', at, 0, 1)],
+        [1, () => this.add('mprotect', at, PAGE, 'PROT_READ|PROT_GROWSDOWN')],
+      ])
   }
 
   private unmap(): void {
     const at = this.address()
+    if (this.r.chance(0.1)) {
+      const [from, length] = this.r.pick([
+        [at + 1, PAGE],
+        [at, 0],
+        [2 ** 47 + PAGE, PAGE],
+        [at, 2 ** 48],
+      ] as const)
+      this.add('munmap', from, length)
+      return
+    }
     this.add('munmap', at, PAGE)
     const index = this.task.pages.indexOf(at)
     if (index >= 0 && this.r.chance(0.8)) this.task.pages.splice(index, 1)
@@ -476,7 +417,7 @@ class Calls {
   private attributes(): void {
     const { r } = this
     r.weighted([
-      [4, () => this.add('chmod', this.path(), r.pick(file_modes))],
+      [4, () => this.add('chmod', this.path_argument(), r.pick(file_modes))],
       [2, () => this.add('fchmod', this.free_fd(), r.pick(file_modes))],
       [1, () => this.add('chown', this.path(), r.pick([-1, 0, 1000]), r.pick([-1, 0, 1000]))],
       [1, () => this.add('fchown', this.free_fd(), r.pick([-1, 1000]), r.pick([-1, 1000]))],
@@ -487,14 +428,71 @@ class Calls {
   private rename(): void {
     const { r } = this
     const [from, to] = [this.path(), this.path()]
-    if (r.chance(0.8)) this.add('rename', from, to)
-    else this.add('renameat2', -100, from, -100, to, r.pick(['RENAME_NOREPLACE', 'RENAME_EXCHANGE']))
+    if (r.chance(0.75)) this.add('rename', from, to)
+    else
+      this.add(
+        'renameat2',
+        -100,
+        from,
+        -100,
+        to,
+        r.pick([
+          'RENAME_NOREPLACE',
+          'RENAME_EXCHANGE',
+          'RENAME_EXCHANGE',
+          'RENAME_NOREPLACE|RENAME_EXCHANGE',
+          8,
+        ]),
+      )
+  }
+
+  /** Mount points stay. */
+  private mount_points(): void {
+    const { r } = this
+    const places = (this.world.setup.mounts ?? []).map(({ at }) => at)
+    const place = r.pick(places)
+    r.weighted([
+      [2, () => this.add('unlink', place)],
+      [2, () => this.add('rmdir', place)],
+      [1, () => this.add('rename', place, r.pick(['/x', '/t/x', '/m']))],
+      [1, () => this.add('mkdir', place, 0o755)],
+    ])
+  }
+
+  /** A directory that somebody stands in or has open, and that is removed: nothing can be made in it. */
+  private removed_directory(): void {
+    const { r } = this
+    const path = `${r.pick(this.world.free)}/${r.pick(['n', 'd', 'e'])}`
+    if (r.chance(0.7)) this.add('mkdir', path, 0o777)
+    const answer = this.add('open', path, 'O_RDONLY|O_DIRECTORY')
+    this.opened(answer)
+    if (answer.ret === undefined) return
+    if (r.chance(0.3)) this.add('fchdir', answer.ret)
+    this.add('rmdir', path)
+    this.relative_to(answer.ret)
+    if (r.chance(0.5))
+      this.opened(this.add('openat', answer.ret, r.pick(['x', 'f', '.']), 'O_RDWR|O_CREAT', 0o644))
+  }
+
+  /** A file that is open and has lost its last name. */
+  private removed_file(): void {
+    const { r } = this
+    const path = this.path()
+    const fd = this.open_as(r.pick(['O_RDONLY', 'O_RDWR', 'O_PATH']), path)
+    if (fd === undefined) return
+    this.add(r.pick(['unlink', 'unlink', 'rmdir']), path)
+    r.weighted([
+      [2, () => this.add('linkat', fd, '', -100, this.path(), 'AT_EMPTY_PATH')],
+      [1, () => this.add('fstat', fd)],
+      [1, () => this.add('pread', fd, 9, 0)],
+      [1, () => this.add('execveat', fd, '', [], [], 'AT_EXECVE_CHECK|AT_EMPTY_PATH')],
+    ])
   }
 
   private names(): void {
     const { r } = this
     r.weighted([
-      [4, () => this.add('unlink', this.path())],
+      [4, () => this.add('unlink', this.path_argument())],
       [2, () => this.add('link', this.path(), this.path())],
       [2, () => this.add('symlink', r.pick(targets), this.path())],
       [2, () => this.add('mkdir', this.path(), r.pick([0o755, 0o700, 0o777]))],
@@ -506,21 +504,21 @@ class Calls {
     const { r } = this
     r.weighted([
       [4, () => this.add('stat', this.content_path())],
+      [1, () => this.add('readlinkat', -100, this.path_argument(), r.pick([0, -1, 1, 99]))],
       [3, () => this.add('fstat', this.fd())],
       [2, () => this.add('lstat', this.path())],
       [1, () => this.add('readlink', this.path())],
-      [1, () => this.add('access', this.path(), r.int(8))],
+      [1, () => this.add('access', this.path(), r.chance(0.05) ? 8 : r.int(8))],
     ])
   }
 
   private descriptors(): void {
     const { r } = this
-    const [from, to] = [this.fd(), r.pick([3, 4, 5])]
-    const in_layer = this.task.layer_fds.has(from)
+    const [from, to] = [this.fd(), r.pick([3, 4, 5, 5, 1024, -1])]
     r.weighted([
-      [3, () => this.opened(this.add('dup', from), in_layer)],
-      [1, () => this.opened(this.add('dup2', from, to), in_layer)],
-      [1, () => this.opened(this.add('dup3', from, to, r.pick(['O_CLOEXEC', 0])), in_layer)],
+      [3, () => this.opened(this.add('dup', from))],
+      [1, () => this.opened(this.add('dup2', from, to))],
+      [1, () => this.opened(this.add('dup3', from, to, r.pick(['O_CLOEXEC', 0, 1])))],
     ])
   }
 
@@ -529,9 +527,19 @@ class Calls {
     r.weighted([
       [3, () => this.add('prctl', 'PR_SET_SECUREBITS', r.int(16) << 8)],
       [1, () => this.add('prctl', 'PR_GET_SECUREBITS')],
+      [
+        1,
+        () =>
+          this.add(
+            'prctl',
+            r.pick(['PR_GET_NO_NEW_PRIVS', 'PR_SET_NO_NEW_PRIVS']),
+            r.int(2),
+            r.chance(0.9) ? 0 : 1,
+          ),
+      ],
       [2, () => this.add('chdir', this.path())],
       [1, () => this.add('fchdir', this.fd())],
-      [1, () => this.add('umask', r.pick([0, 0o022, 0o077]))],
+      [1, () => this.add('umask', r.pick([0, 0o022, 0o077, 0o777]))],
       [1, () => this.exit()],
     ])
   }
@@ -539,7 +547,7 @@ class Calls {
   /** The last task stays. */
   private exit(): void {
     if (this.tasks.length < 2) return
-    this.add('exit')
+    this.add(this.r.pick(['exit', 'exit_group']), this.r.int(3))
     this.tasks.splice(this.tasks.indexOf(this.task), 1)
   }
 
@@ -549,45 +557,90 @@ class Calls {
     const { r } = this
     const { exec } = r.weighted([
       [3, () => this.add('execve', this.content_path(), [], [])],
+      [1, () => this.add('execve', this.path_argument(), this.arguments(), r.pick([[], this.arguments()]))],
       [1, () => this.add('execveat', this.fd(), '', [], [], 'AT_EMPTY_PATH')],
     ])
     if (exec) this.tasks.splice(this.tasks.indexOf(this.task), 1)
   }
 
   private fork(): void {
-    if (this.forked >= 4) return
+    if (this.forked >= 6) return
     const child = this.forked + 1
-    const { number, fds, layer_fds, pages } = this.task
+    const { number, fds, pages } = this.task
     if (this.play({ task: number, call: 'fork', args: [], child }).ret === undefined) return
     this.forked = child
-    this.tasks.push({ number: child, fds: [...fds], layer_fds: new Set(layer_fds), pages: [...pages] })
+    this.tasks.push({ number: child, fds: [...fds], pages: [...pages] })
   }
 
   /** The calls that take a directory's descriptor. */
   private relative(): void {
+    this.relative_to(this.r.chance(0.8) ? this.opened_directory() : this.fd())
+  }
+
+  private relative_to(at: number): void {
     const { r } = this
-    const at = r.chance(0.8) ? this.opened_directory() : this.fd()
     const name = () => r.pick(['f', 'f', 'g', 'd', 's', 'n', 'd/f', '..', '', '/t/f'])
+    /** One that the call knows, or now and then one that it does not. */
+    const flags = (...known: (number | string)[]) => (r.chance(0.05) ? 0x8000 : r.pick(known))
+    const owned = (): number => (this.is_of_layer(at) ? -100 : at)
     r.weighted([
-      [1, () => this.add('mkdirat', at, name(), r.pick([0o755, 0o777]))],
-      [2, () => this.add('unlinkat', at, name(), r.pick([0, 0, 'AT_REMOVEDIR', 1]))],
+      [1, () => this.add('mkdirat', at, name(), r.pick([0o755, 0o777, 0o2777]))],
+      [1, () => this.add('mknodat', at, name(), this.node_mode(), r.pick(device_numbers))],
+      [2, () => this.add('unlinkat', at, name(), flags(0, 0, 'AT_REMOVEDIR'))],
       [1, () => this.add('symlinkat', r.pick(targets), at, name())],
-      [2, () => this.add('linkat', at, name(), at, name(), r.pick([0, 0, 'AT_SYMLINK_FOLLOW']))],
+      [
+        2,
+        () => this.add('linkat', at, name(), at, name(), flags(0, 0, 'AT_SYMLINK_FOLLOW', 'AT_EMPTY_PATH')),
+      ],
       [1, () => this.add('renameat', at, name(), at, name())],
       [1, () => this.add('readlinkat', at, name(), r.pick([1, 99]))],
-      [2, () => this.add('fstatat', at, name(), r.pick([0, 'AT_SYMLINK_NOFOLLOW', 'AT_EMPTY_PATH']))],
-      [1, () => this.add('fchmodat', at, name(), r.pick(file_modes), r.pick([0, 'AT_SYMLINK_NOFOLLOW']))],
-      [1, () => this.add('fchownat', at, name(), -1, r.pick([-1, 1000]), r.pick([0, 'AT_SYMLINK_NOFOLLOW']))],
-      [1, () => this.add('faccessat', at, name(), r.int(8), 0)],
+      [2, () => this.add('fstatat', at, name(), flags(0, 'AT_SYMLINK_NOFOLLOW', 'AT_EMPTY_PATH'))],
+      [
+        1,
+        () =>
+          this.add(
+            'fchmodat',
+            owned(),
+            name(),
+            r.pick(file_modes),
+            flags(0, 'AT_SYMLINK_NOFOLLOW', 'AT_EMPTY_PATH'),
+          ),
+      ],
+      [
+        1,
+        () =>
+          this.add(
+            'fchownat',
+            owned(),
+            name(),
+            r.pick([-1, 1000]),
+            r.pick([-1, 1000]),
+            flags(0, 'AT_SYMLINK_NOFOLLOW', 'AT_EMPTY_PATH'),
+          ),
+      ],
+      [
+        1,
+        () =>
+          this.add(
+            'faccessat',
+            at,
+            name(),
+            r.int(8),
+            flags(0, 'AT_EACCESS', 'AT_SYMLINK_NOFOLLOW', 'AT_EMPTY_PATH'),
+          ),
+      ],
     ])
+  }
+
+  private node_mode(): string {
+    return `${this.r.pick(['S_IFREG', 'S_IFCHR', 'S_IFCHR', 'S_IFSOCK', 'S_IFDIR', '0', '0170000'])}|0755`
   }
 
   private make_node(): void {
     const { r } = this
-    const type = r.pick(['S_IFREG', 'S_IFCHR', 'S_IFSOCK', 'S_IFDIR', '0'])
     // Nobody opens /t/p: the model's fifos have no other end to wait for.
-    if (r.chance(0.2)) this.add('mknod', '/t/p', 'S_IFIFO|0755')
-    else this.add('mknod', this.path(), `${type}|0755`, r.pick([0, 0x103]))
+    if (r.chance(0.2)) this.add('mknod', '/t/p', 'S_IFIFO|0755', 0)
+    else this.add('mknod', this.path_argument(), this.node_mode(), r.pick(device_numbers))
   }
 
   /**
@@ -634,17 +687,15 @@ class Calls {
 
   private open_as(flags: string, path: string): number | undefined {
     const answer = this.add('open', path, `${flags}|O_NONBLOCK`)
-    this.opened(
-      answer,
-      this.world.layers.some((layer) => path.startsWith(`${layer}/`)),
-    )
+    this.opened(answer)
     return answer.ret
   }
 
   /** The file in a layer that a path of the overlay may stand for. */
   private layer_path_of(path: string): string {
-    const { layers } = this.world
-    return layers.length === 0 || !path.startsWith('/m/') ? path : `${this.r.pick(layers)}${path.slice(2)}`
+    const { layer_files } = this.world
+    const there = layer_files.filter(({ in_overlay }) => in_overlay === path)
+    return there.length === 0 ? path : this.r.pick(there).path
   }
 
   private unnamed_file(): void {
@@ -664,6 +715,7 @@ class Calls {
   /** How often each kind is chosen; the area that it belongs to, for `only`. */
   private readonly kinds: readonly (readonly [number, Area, () => void])[] = [
     [26, 'open', () => this.open()],
+    [1, 'open', () => this.create()],
     [2, 'open', () => this.openat()],
     [7, 'open', () => this.close()],
     [2, 'open', () => this.descriptors()],
@@ -676,10 +728,13 @@ class Calls {
     [6, 'data', () => this.add('write', this.fd(), this.r.pick(['NEW', '', 'longer\n']))],
     [4, 'data', () => this.add('pwrite', this.fd(), 'PW', this.r.pick([0, 0, 4095, 6000]))],
     [2, 'data', () => this.seek()],
+    [1, 'data', () => this.odd_transfer()],
     [5, 'data', () => this.change_size()],
     [8, 'memory', () => this.map()],
     [6, 'memory', () => this.add('peek', this.address(), this.r.pick([1, 4, 8]))],
     [4, 'memory', () => this.add('poke', this.address(), this.r.pick(['P', 'Q']))],
+    [1, 'memory', () => this.map_anonymous()],
+    [1, 'memory', () => this.odd_mapping()],
     [2, 'memory', () => this.protect()],
     [3, 'memory', () => this.unmap()],
     [6, 'attributes', () => this.attributes()],
@@ -688,6 +743,9 @@ class Calls {
     [7, 'names', () => this.names()],
     [4, 'names', () => this.relative()],
     [1, 'names', () => this.make_node()],
+    [1, 'names', () => this.mount_points()],
+    [1, 'names', () => this.removed_directory()],
+    [1, 'names', () => this.removed_file()],
     [2, 'tasks', () => this.self()],
     [1, 'tasks', () => this.fork()],
   ]
@@ -704,7 +762,7 @@ export const areas = ['open', 'exec', 'data', 'memory', 'attributes', 'names', '
 export type Area = (typeof areas)[number]
 
 export interface GenerateOptions {
-  /** About how many calls; 12 unless told. */
+  /** About how many calls; 12 unless told, and now and then up to 200. */
   readonly calls?: number
   readonly only?: Area
   /** The model's kernel profile. */
@@ -712,6 +770,9 @@ export interface GenerateOptions {
   /** There is one user, root, as in a user namespace: nobody else owns files or runs, and nothing is a device. */
   readonly one_user?: boolean
 }
+
+/** So many of the plays are long. */
+const LONG = 0.01
 
 /**
  * A random play, and what the model answers to it: it is made along the model.
@@ -722,15 +783,15 @@ export function random_play(
   next: () => number,
   options: GenerateOptions = {},
 ): { play: Play; model: Answer[] } {
-  const { calls = 12, only, release, one_user = false } = options
+  const { only, release, one_user = false } = options
   const r = new Random(next)
-  const some_world = r.chance(0.35) ? plain_world(r) : overlay_world(r)
-  const world = one_user ? of_one_user(some_world) : some_world
+  const calls = options.calls ?? (r.chance(LONG) ? 12 + r.int(188) : 12)
+  const world = random_world(r, one_user)
   const tasks = Array.from({ length: r.pick([1, 1, 2, 2, 3]) }, (_, i) =>
     random_task(r, `task${i + 1}`, world, one_user),
   )
   const model = new ModelPlay(world.setup, tasks, release)
-  const made = new Calls(r, world, model, tasks.length, { only, one_user }).make(calls)
+  const made = new Calls(r, world, model, tasks, { only, one_user }).make(calls)
   return { play: { setup: world.setup, tasks, calls: made }, model: model.answers }
 }
 

@@ -11,8 +11,11 @@ import { decode_arguments, type Parameter, type Syscall, syscall_named } from '.
 import { make_kernel } from '../model.js'
 import type { ArgumentForm, ResultRef, SetupForm } from '../scenario/form.js'
 import { boot_setup, type Environment, make_modules, make_task, parse_profile } from '../scenario/setup.js'
+import { dentry } from '../vfs/dentry.js'
+import { file } from '../vfs/file.js'
 import { inode } from '../vfs/inode.js'
-import { task_struct, user_buffer } from '../vfs/task.js'
+import { super_block } from '../vfs/super_block.js'
+import { fd_row, fd_slot, task_struct, user_buffer } from '../vfs/task.js'
 import type { Answer, Play, PlayCall, PlayTask } from './play.js'
 
 /** The call that is being made, and what it gave: outside the state, since calls do not overlap. */
@@ -49,6 +52,14 @@ export class ModelMachine {
   add_task(number: number, task: PlayTask): void {
     this.numbers.set(number, number)
     make_task(this.k, number, task, this.env, `tasks[${number - 1}]`)
+  }
+
+  /** Name of the file system in which the file of a task's descriptor lies; undefined where there is none. */
+  filesystem_of(number: number, fd: number): string | undefined {
+    const task = this.numbers.get(number)
+    if (task === undefined || fd < 0 || !fd_slot.has(this.k, fd_row(task, fd))) return undefined
+    const opened = file(this.k, fd_slot(this.k, fd_row(task, fd)).file)
+    return super_block(this.k, dentry(this.k, opened.f_dentry).d_sb).s_id
   }
 
   /** Makes one call and answers what it gave. */
@@ -145,6 +156,11 @@ export class ModelPlay {
     const answer = this.renumbered(this.machine.call(form))
     this.answers.push(answer)
     return answer
+  }
+
+  /** Name of the file system in which the file of a task's descriptor lies; undefined where there is none. */
+  filesystem_of(task: number, fd: number): string | undefined {
+    return this.machine.filesystem_of(task, fd)
   }
 
   private renumbered(answer: Answer): Answer {

@@ -329,6 +329,7 @@ function privileges(task: PlayTask): string[] {
     capabilities_of(task, '') !== capabilities_of({ ...task, capabilities: undefined }, '')
   )
     throw no_repro('a task has capabilities of its own')
+  if (task.rlimit_nofile !== undefined) throw no_repro('a task has a limit of descriptors of its own')
   if ((task.groups ?? []).length > 0) throw no_repro('a task has supplementary groups')
   return []
 }

@@ -38,7 +38,16 @@ function* smaller(play: Play): Iterable<Play> {
 
 function* with_simpler_tasks(play: Play): Iterable<Play> {
   for (const [i, task] of play.tasks.entries()) {
-    for (const key of ['capabilities', 'groups', 'umask', 'cwd', 'uid', 'gid', 'securebits'] as const) {
+    for (const key of [
+      'capabilities',
+      'groups',
+      'umask',
+      'rlimit_nofile',
+      'cwd',
+      'uid',
+      'gid',
+      'securebits',
+    ] as const) {
       if (task[key] === undefined) continue
       const { [key]: _, ...rest } = task
       yield { ...play, tasks: play.tasks.with(i, rest) }

@@ -3,7 +3,7 @@ import type { Kernel } from '../kernel/machine.js'
 import { children, d_add, dentry } from '../vfs/dentry.js'
 import { inode, is_dir, S_IFCHR, S_IFMT } from '../vfs/inode.js'
 import { lookup_one } from '../vfs/namei.js'
-import { ovl_inode, ovl_lowerstack, type RealPath } from './ovl_entry.js'
+import { ovl_fs, ovl_inode, ovl_lowerstack, type RealPath } from './ovl_entry.js'
 
 /** Which real objects stand behind a name. */
 export interface RealObjects {
@@ -78,6 +78,8 @@ export function ovl_get_inode(k: Kernel, sb: number, real: RealObjects): number 
     if (shared !== undefined) return shared.id
   }
   const merged = is_dir(i_mode) && (real.upper === 0 ? 0 : 1) + real.lowerstack.length / 2 > 1
+  // Its links in the lower layer are no links of what it becomes.
+  const is_broken_by_copy_up = real.upper === 0 && !is_dir(i_mode) && ovl_fs(k, sb).upper_mnt !== 0
   const made = inode.create(k, {
     i_sb: sb,
     i_rdev,
@@ -87,7 +89,7 @@ export function ovl_get_inode(k: Kernel, sb: number, real: RealObjects): number 
     i_gid,
     i_flags,
     i_size,
-    i_nlink: merged ? 1 : i_nlink,
+    i_nlink: merged || is_broken_by_copy_up ? 1 : i_nlink,
   })
   new_ovl_inode(k, made.id, real)
   return made.id

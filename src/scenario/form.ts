@@ -173,6 +173,8 @@ export interface TaskForm {
   /** `all`, or names (`CAP_DAC_OVERRIDE`); unless told, all for uid 0 and none else. */
   readonly capabilities?: 'all' | readonly string[]
   readonly umask?: number
+  /** Soft limit of descriptors, at most 1024, which it is unless told. */
+  readonly rlimit_nofile?: number
   readonly cwd?: string
   readonly securebits?: number | string
   readonly program: readonly OpForm[]

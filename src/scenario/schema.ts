@@ -4,6 +4,7 @@
  * need not load it, nor zod.
  */
 import { z } from 'zod'
+import { RLIMIT_NOFILE } from '../vfs/task.js'
 import { nearest, ScenarioError, suggestion } from './error.js'
 import type { Json, NodeForm, OpForm, ScenarioForm, SetupForm } from './form.js'
 
@@ -139,6 +140,7 @@ const task = z.strictObject({
   groups: z.array(owner_id).optional(),
   capabilities: z.union([z.literal('all'), z.array(z.string())]).optional(),
   umask: count.optional(),
+  rlimit_nofile: count.min(3).max(RLIMIT_NOFILE).optional(),
   cwd: path.optional(),
   securebits: z.union([count, z.string()]).optional(),
   program: z.array(op),

@@ -34,7 +34,7 @@ import {
   populate,
 } from '../vfs/populate.js'
 import { super_block } from '../vfs/super_block.js'
-import { CAP_FULL_SET, task_struct, user_buffer } from '../vfs/task.js'
+import { CAP_FULL_SET, RLIMIT_NOFILE, task_struct, user_buffer } from '../vfs/task.js'
 import { type CapabilityName, capability_names } from './capabilities.js'
 import { ScenarioError, suggestion } from './error.js'
 import type { FileSystemForm, LsmForm, MountForm, SetupForm, TaskForm } from './form.js'
@@ -309,6 +309,7 @@ export function make_task(
     cap_effective: capabilities_of(form, path),
     securebits: securebits_of(form.securebits ?? 0, path),
     umask: form.umask ?? 0o022,
+    rlimit_nofile: form.rlimit_nofile ?? RLIMIT_NOFILE,
     pwd_mnt: pwd.mnt,
     pwd: pwd.dentry,
     root_mnt: env.root.mnt,

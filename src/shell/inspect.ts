@@ -9,7 +9,6 @@ import { quote } from '../trace/strace.js'
 import { d_path } from '../vfs/d_path.js'
 import { dentry, is_unhashed } from '../vfs/dentry.js'
 import { FMODE_PATH, FMODE_READ, FMODE_WRITE, file } from '../vfs/file.js'
-import { RLIMIT_NOFILE } from '../vfs/file_table.js'
 import {
   inode,
   is_dir,
@@ -28,7 +27,7 @@ import { mount } from '../vfs/mount.js'
 import { content_of } from '../vfs/page_cache.js'
 import { mount_flags, type Place } from '../vfs/populate.js'
 import { super_block } from '../vfs/super_block.js'
-import { fd_row, fd_slot, task_struct } from '../vfs/task.js'
+import { fd_row, fd_slot, RLIMIT_NOFILE, task_struct } from '../vfs/task.js'
 
 /** Runs `look` as if `task` were running: paths are seen from its root. */
 function as_task<T>(k: Kernel, task: number, look: () => T): T {

@@ -8,10 +8,7 @@ import { dput } from './dentry.js'
 import { FMODE_PATH, FMODE_WRITER, file } from './file.js'
 import { inode, inode_ops } from './inode.js'
 import { O_CLOEXEC } from './open_flags.js'
-import { fd_row, fd_slot } from './task.js'
-
-/** RLIMIT_NOFILE, the soft limit that systems start with. */
-export const RLIMIT_NOFILE = 1024
+import { current, fd_row, fd_slot, RLIMIT_NOFILE } from './task.js'
 
 /** The open file of a descriptor, or 0: also for one opened with O_PATH, on which nothing can be done. */
 export function fdget(k: Kernel, fd: number): number {
@@ -29,7 +26,7 @@ export function fdget_raw(k: Kernel, fd: number): number {
 /** The lowest free descriptor at or after `from`. @returns it, or -EMFILE */
 export function alloc_fd(k: Kernel, from = 0): number {
   const fd = place_in_range(fd_slot.lowest_free(k, k.task, from))
-  return fd < RLIMIT_NOFILE ? fd : -EMFILE
+  return fd < current(k).rlimit_nofile ? fd : -EMFILE
 }
 
 export function fd_install(k: Kernel, fd: number, opened: number, close_on_exec: boolean): void {
@@ -102,7 +99,7 @@ const do_dup2 = fn(
       if ((f.flags & ~O_CLOEXEC) !== 0) return -EINVAL
       if (f.dup3 === 1 && f.oldfd === f.newfd) return -EINVAL
       const opened = fdget_raw(k, f.oldfd)
-      if (f.newfd >= RLIMIT_NOFILE || (f.newfd < 0 && f.newfd !== -1)) return -EBADF
+      if (f.newfd >= current(k).rlimit_nofile || (f.newfd < 0 && f.newfd !== -1)) return -EBADF
       if (opened === 0) return -EBADF
       if (f.oldfd === f.newfd) return done(f, f.newfd)
       const fd = f.newfd === -1 ? alloc_fd(k) : f.newfd

@@ -15,11 +15,10 @@ import { int, list, type Row, type TableInfo } from '../kernel/schema.js'
 import { define_syscall } from '../kernel/syscall.js'
 import { dget, dput, ihold, iput } from './dentry.js'
 import { file } from './file.js'
-import { RLIMIT_NOFILE } from './file_table.js'
 import { inode } from './inode.js'
 import { anon_page, mm_struct, vm_area } from './mm.js'
 import { fput_all, mappings } from './mmap.js'
-import { current, fd_row, fd_slot, task_struct, user_buffer } from './task.js'
+import { current, fd_row, fd_slot, RLIMIT_NOFILE, task_struct, user_buffer } from './task.js'
 
 /** Children that one task can have. */
 export const MAX_CHILDREN = 7

@@ -10,6 +10,9 @@ export const CAP_FSETID = 4
 export const CAP_SETPCAP = 8
 export const CAP_SYS_ADMIN = 21
 export const CAP_MKNOD = 27
+/** RLIMIT_NOFILE, the soft limit that systems start with; a task may have less. */
+export const RLIMIT_NOFILE = 1024
+
 /** Every capability of 6.18 (CAP_CHECKPOINT_RESTORE is 40). */
 export const CAP_FULL_SET = 2 ** 41 - 1
 
@@ -39,6 +42,8 @@ export const task_struct = table(
       root: ref('dentry'),
     },
     mm: { mm: ref('mm_struct') },
+    /** Soft limit of descriptors; unless told, what systems start with. */
+    rlimits: { rlimit_nofile: int(RLIMIT_NOFILE) },
     /** 0 while it lives; else 1 + exit status, or the negative number of the signal that ended it. */
     exit: { exit_code: int() },
   },

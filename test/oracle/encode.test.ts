@@ -61,10 +61,19 @@ describe('calls', () => {
 
 describe('tasks', () => {
   it('have all capabilities, or none, unless told', () => {
-    expect(encode_task(1, { name: 'a' })).toBe('task 1 0 0 18 0 - "/')
+    expect(encode_task(1, { name: 'a' })).toBe('task 1 0 0 18 1024 0 - "/')
     expect(encode_task(2, { name: 'b', uid: 1000, gid: 5, capabilities: ['CAP_FOWNER'], groups: [7] })).toBe(
-      'task 2 1000 5 18 0 8 "/ 7',
+      'task 2 1000 5 18 1024 0 8 "/ 7',
     )
+  })
+})
+
+describe('bad pointers', () => {
+  it('are said with how much they are for', () => {
+    const none = new Map<string, number>()
+    expect(encode_call({ task: 1, call: 'write', args: [3, null, 5] }, none)).toBe('call 1 write 3 @5')
+    expect(encode_call({ task: 1, call: 'pwrite', args: [3, null, 5, 9] }, none)).toBe('call 1 pwrite 3 @5 9')
+    expect(encode_call({ task: 1, call: 'open', args: [null, 0, 0] }, none)).toBe('call 1 open @ 0 0')
   })
 })
 

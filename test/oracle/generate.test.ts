@@ -1,8 +1,27 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { play, random_play } from '../../src/oracle/generate.js'
-import { play_on_model } from '../../src/oracle/model_runner.js'
+import { ModelMachine, play_on_model } from '../../src/oracle/model_runner.js'
 import { seeded } from '../../src/oracle/random.js'
+import { children, dentry } from '../../src/vfs/dentry.js'
+import { inode } from '../../src/vfs/inode.js'
+import { lookup_path } from '../../src/vfs/populate.js'
+import { super_block } from '../../src/vfs/super_block.js'
+
+/** Everything of these layers but the contents of files. */
+function lower_tree({ k }: ModelMachine, lowers: readonly string[]): string[] {
+  const roots = lowers.map((layer) => {
+    const [name, inside = '/'] = layer.split(':')
+    return lookup_path(k, super_block.rows(k).find((sb) => sb.s_id === name)!.s_root, inside)
+  })
+  const below = (at: number): string[] => {
+    const { d_name, d_inode } = dentry(k, at)
+    const { i_mode, i_uid, i_gid, i_nlink } = inode(k, d_inode)
+    const shown = [d_name, d_inode, i_mode, i_uid, i_gid, i_nlink].join(' ')
+    return [shown, ...children(k, at).flatMap((child) => below(child.id))]
+  }
+  return roots.flatMap(below)
+}
 
 describe('random plays', () => {
   it('are the same for the same seed, and others for another', () => {
@@ -22,6 +41,22 @@ describe('random plays', () => {
       const made = random_play(seeded(seed))
       expect(made.model).toEqual(play_on_model(made.play))
     }
+  })
+
+  it('leave the names, owners, modes and links of lower layers alone', () => {
+    let overlays = 0
+    for (let index = 0; index < 600; index++) {
+      const { play } = random_play(seeded(1, index))
+      const lowers = play.setup.mounts!.flatMap((mount) => ('overlay' in mount ? mount.overlay.lower : []))
+      if (lowers.length === 0) continue
+      overlays++
+      const machine = new ModelMachine(play.setup)
+      for (const [i, task] of play.tasks.entries()) machine.add_task(i + 1, task)
+      const before = lower_tree(machine, lowers)
+      for (const call of play.calls) machine.call(call)
+      expect(lower_tree(machine, lowers), `program ${index}`).toEqual(before)
+    }
+    expect(overlays).toBeGreaterThan(300)
   })
 
   it('survive JSON', () => {

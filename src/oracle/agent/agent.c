@@ -31,7 +31,7 @@
  *     at PATH FLAGS bind PATH
  *     at PATH FLAGS overlay UPPER|- WORK|- LOWER…     directories as NAME or NAME/SUB
  *     flag PATH FS_FLAGS             inode flags, such as immutable
- *     task N UID GID UMASK SECUREBITS CAPS|- CWD [GROUP…]
+ *     task N UID GID UMASK NOFILE SECUREBITS CAPS|- CWD [GROUP…]
  *     call N NAME ARGUMENT…          answers one line, see answer()
  *     wait N                         answers what the call that was blocked gave
  *     stoppable                      before the tasks: calls may be stopped
@@ -41,7 +41,7 @@
  *     kill N                         ends a task; answers D
  *     end                            takes everything down and answers `.`
  *
- * Arguments: a number; `"text`; `@` for NULL; `$3` for what call 3 returned, `$3+4096` that and so much more,
+ * Arguments: a number; `"text`; `@` for NULL, `@13` for NULL in place of 13 bytes; `$3` for what call 3 returned, `$3+4096` that and so much more,
  * `$3.7` for field 7 of what it filled in; `( "a "b )` for a vector. In text, `%0A` is a byte, and `*41;` after a
  * byte says that it stands 41 times more.
  *
@@ -344,8 +344,11 @@ static void fault(int signal)
 
 static char *text_argument(const char *word, size_t *size)
 {
-	if (word == NULL || word[0] != '"')
+	if (word == NULL || word[0] != '"') {
+		if (word != NULL && word[0] == '@' && size != NULL)
+			*size = strtoul(word + 1, NULL, 10);
 		return NULL;
+	}
 	char *at = scratch + scratch_used;
 	size_t n = decode(word + 1, at, sizeof scratch - scratch_used - 1);
 	scratch_used += n + 1;
@@ -603,7 +606,7 @@ static void limit_capabilities(const char *mask)
 }
 
 struct identity {
-	unsigned uid, gid, umask, securebits;
+	unsigned uid, gid, umask, nofile, securebits;
 	const char *caps; /* a bit set, or "-": all for root and none else */
 	const char *cwd;
 	size_t group_count;
@@ -700,6 +703,9 @@ static void become(const struct identity *who)
 		fail("cannot enter %s", who->cwd);
 	filter_calls();
 	umask(who->umask);
+	struct rlimit nofile = { .rlim_cur = who->nofile, .rlim_max = who->nofile };
+	if (setrlimit(RLIMIT_NOFILE, &nofile) != 0)
+		fail("limit of %u descriptors", who->nofile);
 	if (who->securebits != 0 && prctl(PR_SET_SECUREBITS, who->securebits) != 0)
 		fail("securebits");
 	if (!in_user_ns && setgroups(who->group_count, who->groups) != 0)
@@ -760,6 +766,7 @@ static void start_task(char *rest)
 	who.uid = (unsigned)atol(next_word(&rest));
 	who.gid = (unsigned)atol(next_word(&rest));
 	who.umask = (unsigned)atol(next_word(&rest));
+	who.nofile = (unsigned)atol(next_word(&rest));
 	who.securebits = (unsigned)atol(next_word(&rest));
 	who.caps = next_word(&rest);
 	decode(next_word(&rest) + 1, cwd, sizeof cwd - 1);
