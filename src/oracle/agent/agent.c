@@ -701,11 +701,11 @@ static void become(const struct identity *who)
 {
 	if (chroot("/s/r") != 0 || chdir(who->cwd) != 0)
 		fail("cannot enter %s", who->cwd);
-	filter_calls();
-	umask(who->umask);
-	struct rlimit nofile = { .rlim_cur = who->nofile, .rlim_max = who->nofile };
+	const struct rlimit nofile = { .rlim_cur = who->nofile, .rlim_max = who->nofile };
 	if (setrlimit(RLIMIT_NOFILE, &nofile) != 0)
 		fail("limit of %u descriptors", who->nofile);
+	filter_calls();
+	umask(who->umask);
 	if (who->securebits != 0 && prctl(PR_SET_SECUREBITS, who->securebits) != 0)
 		fail("securebits");
 	if (!in_user_ns && setgroups(who->group_count, who->groups) != 0)
