@@ -31,7 +31,7 @@ const configs = [
   'tools/build.mjs',
 ]
 const stamp = 'dist/.stamp'
-const bin = 'dist/src/cli/main.js'
+const bin = 'dist/src/cli/start.js'
 
 const walk = (dir) =>
   existsSync(dir)

@@ -24,6 +24,11 @@ export class UsageError extends Error {
   readonly exit_code = exit.usage
 }
 
+/** What was asked for cannot be written where it was asked for. */
+export class OutputError extends Error {
+  readonly exit_code = exit.lacking
+}
+
 /** A scenario, policy, token or trace that cannot be loaded. */
 export class LoadError extends Error {
   readonly exit_code = exit.cannot_load
@@ -47,7 +52,8 @@ export function tell_error(
 }
 
 function tell(error: unknown, user_files: readonly string[]): { text: string; code: number } {
-  if (error instanceof UsageError) return { text: error.message, code: error.exit_code }
+  if (error instanceof UsageError || error instanceof OutputError)
+    return { text: error.message, code: error.exit_code }
   if (error instanceof LoadError) {
     const text = error.next === '' ? error.message : `${error.message}\n  ${error.next}`
     return { text, code: error.exit_code }
@@ -62,11 +68,20 @@ function tell(error: unknown, user_files: readonly string[]): { text: string; co
     return { text: error.message, code: exit.lacking }
   if (error instanceof Error && error.name === 'SetupRefused')
     return { text: `this kernel refuses the set-up: ${error.message}`, code: exit.lacking }
+  if (is_out_of_files(error))
+    return {
+      text: 'too few files may be open at once: allow more, e.g. ulimit -n 256',
+      code: exit.lacking,
+    }
   const place = user_files.map((file) => place_in(error, file)).find((each) => each !== null)
   if (place !== undefined)
     return { text: `${place}: the scenario's code throws ${first_line(error)}`, code: exit.cannot_load }
   return { text: `this is a bug in toctoscope: ${first_line(error)}`, code: exit.bug }
 }
+
+/** This process, or the whole machine, may open no more files. */
+export const is_out_of_files = (error: unknown): boolean =>
+  /^(EMFILE|ENFILE)$/.test(String((error as NodeJS.ErrnoException | null)?.code))
 
 /** `TypeError: x is not a function`: what an error says, in one line. */
 export function first_line(error: unknown): string {

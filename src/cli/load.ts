@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Case, Scenario } from '../scenario/builder.js'
 import { nearest, ScenarioError } from '../scenario/error.js'
-import { exit, first_line, LoadError, place_in } from './errors.js'
+import { exit, first_line, is_out_of_files, LoadError, place_in } from './errors.js'
 import { last_words } from './terminal.js'
 
 /** A scenario that is loaded, and how it is called on a command line. */
@@ -189,6 +189,7 @@ async function load_code(given: string, file: string): Promise<Loaded> {
   try {
     module = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as Record<string, unknown>
   } catch (error) {
+    if (is_out_of_files(error)) throw error
     throw new LoadError(import_problem(error, given, file), next.again(given))
   }
   const exported = unwrapped(module)

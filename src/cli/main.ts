@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * The command line. One file per verb; what a verb needs is loaded when it is asked for, since the program must
  * have explored a scenario before a second is over.
@@ -368,7 +367,8 @@ function is_program(): boolean {
   }
 }
 
-if (is_program()) {
+/** The program: what its arguments say, on the terminal that it runs in. */
+export async function main(): Promise<void> {
   const last_resort = (error: unknown) => {
     const told = tell_error(error, process.argv.slice(2))
     last_words(`toctoscope: ${told.text}\n`)
@@ -378,3 +378,5 @@ if (is_program()) {
   process.on('unhandledRejection', last_resort)
   process.exitCode = await run_command_line(process.argv.slice(2))
 }
+
+if (is_program()) await main()

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -266,6 +266,59 @@ describe('a verb or option', () => {
     )
     expect(stderr).toMatch(/toctoscope: the output cannot be written: ENOSPC/)
     expect(status).toBe(6)
+  })
+
+  it('where few files may be open', () => {
+    const started = program.replace(/main\.js$/, 'start.js')
+    for (const [limit, verb] of [
+      [20, 'explore'],
+      [20, 'show'],
+      [30, 'run'],
+    ] as const) {
+      const { status, stdout, stderr } = spawnSync(
+        'sh',
+        ['-c', `ulimit -n ${limit}; exec "${process.execPath}" "${started}" ${verb} writer-at-check`],
+        { encoding: 'utf8' },
+      )
+      expect(stderr).toMatch(/^toctoscope: .*too few files may be open at once: allow more/)
+      expect([status, stdout]).toEqual([6, ''])
+    }
+  })
+
+  it('whose file cannot be written: what was there stays', async () => {
+    const path = join(folder, file('kept.c', 'before'))
+    const limited = spawnSync(
+      'sh',
+      [
+        '-c',
+        `ulimit -f 1; trap '' XFSZ; exec "${process.execPath}" "${program}" repro writer-at-check -o "${path}"`,
+      ],
+      { encoding: 'utf8' },
+    )
+    expect(limited.stderr).toMatch(/kept\.c cannot be written: EFBIG/)
+    expect(limited.status).toBe(6)
+    expect(readFileSync(path, 'utf8')).toBe('before')
+    expect(readdirSync(folder).filter((name) => name.startsWith('kept.c'))).toEqual(['kept.c'])
+    said(await toctoscope('repro', 'writer-at-check', '-o', '/dev/full'), 6, 'cannot be written: ENOSPC')
+    expect((await toctoscope('repro', 'writer-at-check', '-o', path)).code).toBe(0)
+    expect(readFileSync(path, 'utf8')).toContain('int main')
+  })
+
+  it('whose reader has gone ends quietly', () => {
+    const { stderr } = spawnSync(
+      'sh',
+      ['-c', `"${process.execPath}" "${program}" run overlay-copy-up --stages 2>&1 | head -n 1 >/dev/null`],
+      { encoding: 'utf8' },
+    )
+    expect(stderr).toBe('')
+    const closed = spawnSync(
+      'sh',
+      ['-c', `"${process.execPath}" "${program}" explore writer-at-check <&- >&-`],
+      {
+        encoding: 'utf8',
+      },
+    )
+    expect([closed.status, closed.stderr]).toEqual([0, ''])
   })
 
   it('without what it needs', async () => {
