@@ -4,11 +4,13 @@ import { replay } from './explore/replay.js'
 import type { Schedule } from './explore/system.js'
 import { FastStore } from './kernel/fast_store.js'
 import type { Frame } from './kernel/fn.js'
-import type { Kernel } from './kernel/machine.js'
+import { type Kernel, step } from './kernel/machine.js'
 import { range_of } from './kernel/schema.js'
-import { approval, current_call, use_and_approval, used, violation } from './scenario/monitor.js'
+import { type CallInstruction, tasks_of } from './scenario/code.js'
+import { approval, current_call, occurred, use_and_approval, used, violation } from './scenario/monitor.js'
+import type { Outcome } from './scenario/properties.js'
 import type { CaseSystem } from './scenario/system.js'
-import { show_call } from './scenario/user.js'
+import { show_call } from './trace/strace.js'
 import { dentry } from './vfs/dentry.js'
 import { FMODE_WRITER, file } from './vfs/file.js'
 import { inode, is_lnk } from './vfs/inode.js'
@@ -21,6 +23,7 @@ export type CauseKind =
   | 'rename over'
   | 'path switch'
   | 'layer switch'
+  | 'moved position'
   | 'another change'
   | 'the check did not look'
   | 'nobody'
@@ -41,15 +44,16 @@ export interface Cause {
 
 /**
  * The first step of another task after which the use would no longer agree with the approval that it relies
- * on, or would come from another object.
+ * on, or would come from another object; of a `never` the first after which the call that completes it would
+ * return what it must not.
  *
- * @returns null where no use of bytes was at fault
+ * @returns null where no use of bytes and no result of a call is at fault
  */
 export function cause_of(system: CaseSystem, schedule: Schedule): Cause | null {
   const end = replay(system, new FastStore(), schedule)
   const [property] = system.violations(end)
   const broken = violation.rows(end).find((row) => row.property === property)
-  if (broken === undefined) return null
+  if (broken === undefined) return cause_of_outcome(system, schedule, property)
   const { task, use } = broken
   if (broken.property === 'policy' && approved_without_looking(end, task, use)) return did_not_look
   const observe = (k: Kernel) => {
@@ -58,9 +62,38 @@ export function cause_of(system: CaseSystem, schedule: Schedule): Cause | null {
     // Only a fault is a use that never comes; a check that fails is no answer to the question.
     return seen === 'ended' && !broken.kind.startsWith('SIG') ? null : seen
   }
-  const question = { schedule, from: 0, victim: task, observe }
-  const at = first_change(system, question)
+  const at = first_change(system, { schedule, from: 0, victim: task, observe })
   return at < 0 ? nobody : describe(system, schedule, at)
+}
+
+/** The last part of a `never` to come says whose call it was; who made it return that is the question. */
+function cause_of_outcome(system: CaseSystem, schedule: Schedule, property: string | undefined): Cause | null {
+  const outcome = system.properties.never.find(({ name }) => name === property)
+  const last = outcome === undefined ? undefined : last_part(system, schedule, outcome)
+  if (last === undefined) return null
+  const { task, part } = last
+  const observe = (k: Kernel) => {
+    if (occurred.find(k, task, part) !== undefined) return 'so'
+    return k.store.depth(task) === 0 ? 'otherwise' : null
+  }
+  const at = first_change(system, { schedule, from: 0, victim: task, observe })
+  return at < 0 ? null : describe(system, schedule, at)
+}
+
+/** Which part of an outcome came last, and to which task. */
+function last_part(
+  system: CaseSystem,
+  schedule: Schedule,
+  { parts }: Outcome,
+): { task: number; part: number } | undefined {
+  const missing = new Set(parts)
+  let last: { task: number; part: number } | undefined
+  replay(system, new FastStore(), schedule, {
+    after: (k) => {
+      for (const { task, part } of occurred.rows(k)) if (missing.delete(part)) last = { task, part }
+    },
+  })
+  return last
 }
 
 /**
@@ -104,17 +137,38 @@ function approved_without_looking(k: Kernel, task: number, use: number): boolean
 
 function describe(system: CaseSystem, schedule: Schedule, at: number): Cause {
   const k = replay(system, new FastStore(), schedule.slice(0, at))
-  const { task } = schedule[at]!
+  const { task, choice } = schedule[at]!
   const call = current_call(k, task)
   const f = k.store.top(task)
   const fn = f.fn.name
   const stage = f.fn.steps[f.stage]?.name ?? 'return'
-  const kind = kind_of(k, task, call?.syscall.name ?? '')
-  const name = system.code.programs[task - 1]?.name ?? `task ${task}`
-  k.task = task
-  const what = call === undefined ? '' : ` in ${show_call(k, call)}`
+  const name = name_of_task(k, system, task)
+  const what = call === undefined ? '' : ` in ${show_call(k, task, call)}`
+  const kind = only_moves_position(k, task, choice) ? 'moved position' : kind_of(k, task, call)
   return { kind, text: `${kind} by ${name}: ${fn}/${stage}${what}`, step: at, task: name, fn, stage }
 }
+
+/** A forked task is called after the task whose program it runs. */
+function name_of_task(k: Kernel, system: CaseSystem, task: number): string {
+  const { programs } = system.code
+  const of = programs.findIndex((_, i) => tasks_of(k, i + 1).includes(task))
+  if (of < 0) return `task ${task}`
+  return of === task - 1 ? programs[of]!.name : `child of ${programs[of]!.name}`
+}
+
+/** Whether all that the step changes for others is where they stand in an open file that is shared (struct file: f_pos). */
+function only_moves_position(k: Kernel, task: number, choice: number): boolean {
+  const mark = k.store.mark()
+  k.store.note()
+  step(k, task, choice)
+  const touches = k.store.footprint()
+  k.store.undo(mark)
+  const written = touches.filter(({ write, table }) => write && shared_tables.has(table))
+  return written.length > 0 && written.every(({ table, group }) => table === 'file' && group.startsWith('pos'))
+}
+
+/** Tables in which a change can be met by other tasks. */
+const shared_tables = new Set(['file', 'inode', 'page', 'dentry', 'mount', 'ovl_inode', 'super_block'])
 
 const by_call: Readonly<Record<string, CauseKind>> = {
   write: 'write in place',
@@ -132,13 +186,15 @@ const by_call: Readonly<Record<string, CauseKind>> = {
   umount2: 'layer switch',
 }
 
-function kind_of(k: Kernel, task: number, call: string): CauseKind {
+function kind_of(k: Kernel, task: number, call: CallInstruction | undefined): CauseKind {
+  const name = call?.syscall.name ?? ''
   const frames: Frame[] = []
   for (let depth = 0; depth < k.store.depth(task); depth++) frames.push(k.store.frame(task, depth))
   if (frames.some((f) => f.fn.name.startsWith('ovl_copy_up'))) return 'copy-up'
   if (frames.some((f) => /truncate/.test(`${f.fn.name} ${f.fn.steps[f.stage]?.name}`))) return 'truncation'
-  if (call.startsWith('rename')) return moves_link(k, frames) ? 'path switch' : 'rename over'
-  return by_call[call] ?? 'another change'
+  if (name.startsWith('rename')) return moves_link(k, frames) ? 'path switch' : 'rename over'
+  if (/^(open|creat|mknod|mkdir)/.test(name)) return 'path switch'
+  return by_call[name] ?? 'another change'
 }
 
 /** Whether what is being renamed is a symbolic link. */

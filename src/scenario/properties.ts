@@ -12,7 +12,7 @@ import { ScenarioError, suggestion } from './error.js'
 import type { OutcomeForm, PropertyForm } from './form.js'
 import { occurred, violation } from './monitor.js'
 
-interface Outcome {
+export interface Outcome {
   readonly name: string
   /** Numbers of its parts. */
   readonly parts: readonly number[]
@@ -37,11 +37,18 @@ export function outcome_name(kind: 'never' | 'reaches', outcome: OutcomeForm): s
   return `${kind} ${parts.join(' ')}`
 }
 
-function property_name(form: PropertyForm): string {
+/** How reports call a property. */
+export function property_name(form: PropertyForm): string {
   if (typeof form === 'string') return form
   if ('never' in form) return form.name ?? outcome_name('never', form.never)
   if ('reaches' in form) return form.name ?? outcome_name('reaches', form.reaches)
   return form.code
+}
+
+/** `task.result` as a pair. */
+export function split_result(name: string): readonly [string, string] {
+  const dot = name.indexOf('.')
+  return [name.slice(0, Math.max(dot, 0)), name.slice(dot + 1)]
 }
 
 /** Collects the parts of all outcomes of a case: equal ones are one. */
@@ -75,8 +82,7 @@ class Parts {
 
   private place(name: string, path: string): { program: number; slot: number } {
     const { programs } = this.code
-    const dot = name.indexOf('.')
-    const task = name.slice(0, Math.max(dot, 0))
+    const [task, wanted] = split_result(name)
     const program = programs.findIndex((each) => each.name === task)
     if (program < 0) {
       const names = programs.map((each) => each.name)
@@ -86,7 +92,6 @@ class Parts {
       )
     }
     const { slots } = programs[program]!
-    const wanted = name.slice(dot + 1)
     const slot = slots.indexOf(wanted)
     if (slot < 0)
       throw new ScenarioError(

@@ -15,9 +15,11 @@ function wrong_steps({ steps, tasks }: Trace): string | null {
   return null
 }
 
-function wrong_references({ steps, tasks, cause, approvals, uses, results }: Trace): string | null {
+function wrong_references({ steps, tasks, cause, outcome, approvals, uses, results }: Trace): string | null {
   if (cause !== null && cause.step > steps.length)
     return `the cause is step ${cause.step}, and there are ${steps.length}`
+  const unknown = outcome.find(({ step }) => !results.some((each) => each.step === step))
+  if (unknown !== undefined) return `the outcome speaks of step ${unknown.step}, with which no call returns`
   for (const [what, list] of Object.entries({ approvals, uses, results })) {
     for (const { step, task } of list) {
       if (step < 1 || step > steps.length)

@@ -2,6 +2,7 @@
  * A counterexample in plain words: who changed what, when, through which kernel function, and why the check did
  * not help. Made from the trace alone.
  */
+import { profile_named } from '../kernel/profile.js'
 import { relied_on } from './bytes.js'
 import { denied_permissively, how_many, news } from './effects.js'
 import { type Approval, from_bytes_form, type Trace, type TraceStep, type Use } from './trace.js'
@@ -45,13 +46,27 @@ function call_around(trace: Trace, step: { n: number; task: number }) {
   return { text: first.call!, name: first.call!.split('(')[0]!, from: first.n, to: last?.n ?? step.n }
 }
 
-/** The path that a task means: the string argument of its first call that has one. */
-function path_meant(trace: Trace, task: number): string {
-  for (const step of trace.steps) {
-    const path = step.task === task ? /"(\/[^"]*)"/.exec(step.call ?? '')?.[1] : undefined
-    if (path !== undefined) return path
-  }
-  return 'the file'
+/**
+ * What the call that was approved was asked about: the path that it names, or the path by which its descriptor
+ * was opened; where neither can be told, the object that was judged.
+ */
+function asked_about(trace: Trace, approval: Approval): string {
+  const text = call_around(trace, { n: approval.step, task: approval.task })?.text ?? ''
+  const named = /"([^"]+)"/.exec(text)?.[1]
+  const fd = /^execveat\((\d+),/.exec(text)?.[1]
+  const at = fd === undefined ? undefined : opened_as(trace, fd, approval.step)
+  if (named === undefined || named === '') return at ?? approval.object
+  return at === undefined || named.startsWith('/') ? named : `${named} in ${at}`
+}
+
+/** The path by which a descriptor was opened, the last time before a step; a copy of it leads to the first. */
+function opened_as(trace: Trace, fd: string, before: number): string | undefined {
+  const made = trace.results
+    .filter((each) => each.step < before && each.text === fd && /^(open|creat|dup)/.test(each.call))
+    .at(-1)
+  if (made === undefined) return undefined
+  const copied = /^dup\d?\((\d+)/.exec(made.call)?.[1]
+  return copied === undefined ? /"([^"]+)"/.exec(made.call)?.[1] : opened_as(trace, copied, made.step)
 }
 
 const sources = (use: Use | undefined): string =>
@@ -80,7 +95,7 @@ function asked({ trace, approval, use }: Story): string {
   const what = /AT_EXECVE_CHECK/.test(call?.text ?? '')
     ? 'execveat(AT_EXECVE_CHECK)'
     : (call?.name ?? 'A check')
-  return `${who} asks whether ${path_meant(trace, approval.task)} may be executed, and ${what} says yes. What the kernel judges for that, in step ${approval.step}, ${these_bytes(approval)} of ${approval.object}.`
+  return `${who} asks whether ${asked_about(trace, approval)} may be executed, and ${what} says yes. What the kernel judges for that, in step ${approval.step}, ${these_bytes(approval)} of ${approval.object}.`
 }
 
 /** `are the 20 bytes`, `is the 1 byte`, `are no bytes`. */
@@ -104,7 +119,9 @@ function changed(story: Story): string {
     case 'rename over':
       return `${who} puts another file in its place with ${how}.`
     case 'path switch':
-      return `${who} makes the path lead elsewhere with ${how}.`
+      return `${who} makes the path lead elsewhere with ${how}${name_taken_away(story)}.`
+    case 'moved position':
+      return `${who} has the same open file, and moves the position in it, which they share, with ${how}${new_position(blamed)}.`
     case 'write in place':
       return `${who} writes over its bytes with ${how}: the same inode${written(blamed)}, other content.`
     default:
@@ -116,6 +133,19 @@ function changed(story: Story): string {
 function opener(call: string | undefined): string {
   if (call === undefined || /^(open|openat|openat2|creat)$/.test(call)) return 'opens it for writing'
   return `changes it with ${call}`
+}
+
+/** The call by which the same task had taken a name away before it put another in its place. */
+function name_taken_away({ trace, blamed }: Story): string {
+  const gone = trace.results.filter(
+    (each) => each.task === blamed!.task && each.step < blamed!.n && !each.failed && /^unlink/.test(each.call),
+  )
+  return gone.length === 0 ? '' : `; the name had been free since ${gone.at(-1)!.call} in step ${gone.at(-1)!.step}`
+}
+
+function new_position(step: TraceStep): string {
+  const moved = step.changes.find((change) => change.field === 'f_pos')
+  return moved === undefined ? '' : `: from ${moved.from} to ${moved.to}`
 }
 
 /** The kernel function that a stage belongs to; stages that are functions of their own are called by their own name. */
@@ -172,6 +202,9 @@ function used_after_all(story: Story): string {
   const denial = denied(story)
   if (trace.cause?.kind === 'copy-up' && (blamed?.n ?? 0) > approval.step) {
     return `${who} calls ${reader(story)} on the descriptor that was checked, but on an overlay that goes to the inode that is the real one now. So it ${used.slice(who.length + 1)}, which nobody has judged. The check did not help: its answer was about ${approval.object}${denial}.`
+  }
+  if (trace.cause?.kind === 'moved position') {
+    return `${used}, from where the position stood then: not the part that was meant. The check did not help: it was about the file, and not about where the next read begins.`
   }
   if (trace.cause?.kind === 'rename over' || trace.cause?.kind === 'path switch') {
     return `${used}: another file than the one that was judged. The check did not help: its answer was about the file that the path led to at that moment.`
@@ -264,26 +297,32 @@ function unasked({ trace, approval }: Story): string {
       ? `IPE was asked and denied it${rule === '' ? '' : ` (${rule})`}, but it is permissive (enforcing=0), so that it only tells the audit log`
       : unasked_on(trace.profile)
   const order = trace.preemptions === 0 ? ' It takes no race: the tasks run one after the other.' : ''
-  return `${name_of(trace, approval.task)} asks whether ${path_meant(trace, approval.task)} may be executed, and in step ${approval.step} the kernel says yes about ${approval.object}: ${hook}.${order}`
+  return `${name_of(trace, approval.task)} asks whether ${asked_about(trace, approval)} may be executed, and in step ${approval.step} the kernel says yes about ${approval.object}: ${hook}.${order}`
 }
 
 function unasked_on(profile: string): string {
-  return /^6\.1[0-8]\b/.test(profile)
+  return profile_named(profile)?.features.has('ipe_execve_check') === false
     ? `on ${profile} IPE has no hook for AT_EXECVE_CHECK (it has one since 6.19), so its policy was never asked`
     : 'no module that knows the policy was asked'
 }
 
-function other_story({ trace }: Story): string[] {
-  const results = trace.results.filter((each) => trace.property!.includes(each.name))
-  const said = results.map(
-    (each) =>
-      `${name_of(trace, each.task)}'s ${each.call.split('(')[0]} returned ${each.text} in step ${each.step}`,
-  )
+function other_story(story: Story): string[] {
+  const { trace } = story
   const how = trace.preemptions === 0 ? 'when the tasks run one after the other' : 'in this interleaving'
   const never = /^never (.*)/.exec(trace.property!)?.[1]
   const what =
     never === undefined ? `${trace.property} does not hold` : `What must never happen, ${never}, happens`
-  return [`${what} ${how}.`, ...(said.length === 0 ? [] : [`${said.join('; ')}.`])]
+  return [`${what} ${how}.`, halves(trace), changed(story)]
+}
+
+/** What each part of the outcome was, in the order in which they came. */
+function halves({ outcome, results, tasks }: Trace): string {
+  const said = outcome.map(({ task, result, step }) => {
+    const of = results.find((each) => each.step === step)!
+    const who = tasks.find((each) => each.task === of.task)?.name ?? task
+    return `${who}'s ${of.call} returned ${of.text} in step ${step}${result === of.name ? '' : ` (${result})`}`
+  })
+  return said.length === 0 ? '' : `${said.join('; then ')}.`
 }
 
 function deadlock(trace: Trace): string[] {

@@ -9,6 +9,7 @@ import { all_tables, type Column, show_id, type TableInfo, type Value } from '..
 import type { Footprint, PlainRow, Snapshot, Store } from '../kernel/store.js'
 import { type CallInstruction, type Code, code_of, result, type UseInstruction } from '../scenario/code.js'
 import { type CaseForm, case_name, case_profile, type ScenarioForm, type Verdict } from '../scenario/form.js'
+import { property_name, split_result } from '../scenario/properties.js'
 import { show_result } from '../scenario/user.js'
 import { VERSION } from '../version.js'
 import { readable_message } from './characters.js'
@@ -20,6 +21,7 @@ import {
   type CallResult,
   type Cause,
   type Change,
+  type OutcomePart,
   type Source,
   type StackFrame,
   TRACE_FORMAT,
@@ -107,6 +109,7 @@ class Recorder {
       verdict: verdict ?? null,
       property: property ?? null,
       cause: this.cause(),
+      outcome: this.outcome(),
       preemptions: this.preemptions,
       removed: removed ?? [],
       token: token ?? null,
@@ -154,6 +157,26 @@ class Recorder {
     const { cause } = this.recording
     if (cause === null || cause === undefined) return null
     return { step: this.steps[cause.step]?.n ?? 0, kind: cause.kind, text: cause.text }
+  }
+
+  /** The parts of the outcome that is violated, if the property is one. */
+  private outcome(): OutcomePart[] {
+    const { case: form, property } = this.recording
+    const never = form.properties?.find((each) => property_name(each) === property)
+    if (never === undefined || typeof never === 'string' || !('never' in never)) return []
+    const parts = Object.entries(never.never).flatMap(([name, wanted]) => {
+      const [task, result] = split_result(name)
+      const made = this.results.find(
+        (each) => each.name === result && this.program_name(each.task) === task && shows(each, wanted),
+      )
+      return made === undefined ? [] : [{ task, result, wanted, step: made.step }]
+    })
+    return parts.sort((a, b) => a.step - b.step)
+  }
+
+  /** The task of the scenario whose program a task runs. */
+  private program_name(task: number): string | undefined {
+    return this.recording.case.tasks[this.programs.get(task) ?? task - 1]?.name
   }
 
   // --- one step --------------------------------------------------------------------------------------
@@ -416,6 +439,13 @@ function tell_apart(
     return ambiguous ? { ...each, object: `${each.object} (inode ${show_id(each.inode)})` } : each
   }
   return { approvals: approvals.map(full), uses: uses.map((use) => ({ ...use, from: use.from.map(full) })) }
+}
+
+/** Whether a call returned what an outcome says. */
+function shows({ text, failed }: CallResult, wanted: string | number): boolean {
+  if (wanted === 'ok') return !failed
+  if (wanted === 'failed') return failed
+  return text === String(wanted) || text === `-1 ${wanted}` || Number(text) === wanted
 }
 
 function slot_name(code: Code, pc: number, slot: number): string {

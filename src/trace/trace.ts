@@ -25,6 +25,8 @@ export interface Trace {
   /** The property that is violated at the end, or null. */
   readonly property: string | null
   readonly cause: Cause | null
+  /** Of a property that is an outcome: its parts in the order in which they came true. Empty for others. */
+  readonly outcome: readonly OutcomePart[]
   /** How often a task was left that could have gone on. */
   readonly preemptions: number
   /** Calls that the counterexample does not need, and that were therefore left out. */
@@ -65,6 +67,17 @@ export interface Cause {
   readonly kind: CauseKind
   /** One line: who did what, in which kernel function. */
   readonly text: string
+}
+
+/** A result that an outcome speaks of, as it was in this run. */
+export interface OutcomePart {
+  /** Name of the task in the scenario; a forked child makes its parent's calls. */
+  readonly task: string
+  readonly result: string
+  /** What the outcome says of it: `ok`, `failed`, the name of an errno or signal, or a number. */
+  readonly wanted: string | number
+  /** The step with which the call returned so, for the first time. */
+  readonly step: number
 }
 
 /** One stage. */
