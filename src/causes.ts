@@ -24,6 +24,8 @@ export type CauseKind =
   | 'path switch'
   | 'layer switch'
   | 'moved position'
+  | 'write access'
+  | 'write denial'
   | 'another change'
   | 'the check did not look'
   | 'nobody'
@@ -67,7 +69,11 @@ export function cause_of(system: CaseSystem, schedule: Schedule): Cause | null {
 }
 
 /** The last part of a `never` to come says whose call it was; who made it return that is the question. */
-function cause_of_outcome(system: CaseSystem, schedule: Schedule, property: string | undefined): Cause | null {
+function cause_of_outcome(
+  system: CaseSystem,
+  schedule: Schedule,
+  property: string | undefined,
+): Cause | null {
   const outcome = system.properties.never.find(({ name }) => name === property)
   const last = outcome === undefined ? undefined : last_part(system, schedule, outcome)
   if (last === undefined) return null
@@ -164,7 +170,9 @@ function only_moves_position(k: Kernel, task: number, choice: number): boolean {
   const touches = k.store.footprint()
   k.store.undo(mark)
   const written = touches.filter(({ write, table }) => write && shared_tables.has(table))
-  return written.length > 0 && written.every(({ table, group }) => table === 'file' && group.startsWith('pos'))
+  return (
+    written.length > 0 && written.every(({ table, group }) => table === 'file' && group.startsWith('pos'))
+  )
 }
 
 /** Tables in which a change can be met by other tasks. */
@@ -193,8 +201,15 @@ function kind_of(k: Kernel, task: number, call: CallInstruction | undefined): Ca
   if (frames.some((f) => f.fn.name.startsWith('ovl_copy_up'))) return 'copy-up'
   if (frames.some((f) => /truncate/.test(`${f.fn.name} ${f.fn.steps[f.stage]?.name}`))) return 'truncation'
   if (name.startsWith('rename')) return moves_link(k, frames) ? 'path switch' : 'rename over'
-  if (/^(open|creat|mknod|mkdir)/.test(name)) return 'path switch'
-  return by_call[name] ?? 'another change'
+  return by_function(frames) ?? by_call[name] ?? 'another change'
+}
+
+/** Of a call that does several things, like open: by what it is doing. */
+function by_function(frames: readonly Frame[]): CauseKind | undefined {
+  const doing = frames.map((f) => `${f.fn.name} ${f.fn.steps[f.stage]?.name ?? ''}`).join(' ')
+  if (/deny_write_access\b/.test(doing)) return 'write denial'
+  if (/get_write_access\b/.test(doing)) return 'write access'
+  return /\b(simple_create|ovl_create\w*)\b/.test(doing) ? 'path switch' : undefined
 }
 
 /** Whether what is being renamed is a symbolic link. */

@@ -57,3 +57,11 @@ export function profile(release: Release, changes: readonly (Feature | `-${Featu
   }
   return { name: [release, ...changes].join('+'), features: set }
 }
+
+/** The profile of this name (`6.19+ovl_read_pinned`); undefined where there is none. */
+export function profile_named(name: string): Profile | undefined {
+  const [release, ...changes] = name.split('+')
+  const known = changes.every((change) => Object.hasOwn(features, change.replace(/^-/, '')))
+  if (!known || !Object.hasOwn(releases, release!)) return undefined
+  return profile(release as Release, changes as Feature[])
+}

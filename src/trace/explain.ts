@@ -120,6 +120,10 @@ function changed(story: Story): string {
       return `${who} puts another file in its place with ${how}.`
     case 'path switch':
       return `${who} makes the path lead elsewhere with ${how}${name_taken_away(story)}.`
+    case 'write access':
+      return `${who} has it open for writing from then on, with ${how}.`
+    case 'write denial':
+      return `${who} keeps writers out while ${call?.name ?? 'the call'} runs (${function_of(blamed)}, step ${blamed.n}).`
     case 'moved position':
       return `${who} has the same open file, and moves the position in it, which they share, with ${how}${new_position(blamed)}.`
     case 'write in place':
@@ -138,9 +142,12 @@ function opener(call: string | undefined): string {
 /** The call by which the same task had taken a name away before it put another in its place. */
 function name_taken_away({ trace, blamed }: Story): string {
   const gone = trace.results.filter(
-    (each) => each.task === blamed!.task && each.step < blamed!.n && !each.failed && /^unlink/.test(each.call),
+    (each) =>
+      each.task === blamed!.task && each.step < blamed!.n && !each.failed && /^unlink/.test(each.call),
   )
-  return gone.length === 0 ? '' : `; the name had been free since ${gone.at(-1)!.call} in step ${gone.at(-1)!.step}`
+  return gone.length === 0
+    ? ''
+    : `; the name had been free since ${gone.at(-1)!.call} in step ${gone.at(-1)!.step}`
 }
 
 function new_position(step: TraceStep): string {
@@ -309,18 +316,18 @@ function unasked_on(profile: string): string {
 function other_story(story: Story): string[] {
   const { trace } = story
   const how = trace.preemptions === 0 ? 'when the tasks run one after the other' : 'in this interleaving'
-  const never = /^never (.*)/.exec(trace.property!)?.[1]
+  const named = trace.property!.replace(/^never /, '')
   const what =
-    never === undefined ? `${trace.property} does not hold` : `What must never happen, ${never}, happens`
+    trace.outcome.length === 0 ? `${named} does not hold` : `What must never happen, ${named}, happens`
   return [`${what} ${how}.`, halves(trace), changed(story)]
 }
 
 /** What each part of the outcome was, in the order in which they came. */
 function halves({ outcome, results, tasks }: Trace): string {
-  const said = outcome.map(({ task, result, step }) => {
+  const said = outcome.map(({ task, step }) => {
     const of = results.find((each) => each.step === step)!
     const who = tasks.find((each) => each.task === of.task)?.name ?? task
-    return `${who}'s ${of.call} returned ${of.text} in step ${step}${result === of.name ? '' : ` (${result})`}`
+    return `${who}'s ${of.call} returned ${of.text} in step ${step}` (${result})`}`
   })
   return said.length === 0 ? '' : `${said.join('; then ')}.`
 }

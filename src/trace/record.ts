@@ -49,7 +49,15 @@ export interface Recording {
 }
 
 /** Tables of the observers: what they hold is told as approvals, uses and results. */
-const observers = new Set(['result', 'used', 'approval', 'violation', 'unapproved', 'user_buffer'])
+const observers = new Set([
+  'result',
+  'used',
+  'approval',
+  'violation',
+  'unapproved',
+  'occurred',
+  'user_buffer',
+])
 
 /** Events that are told in fields of their own. */
 const told_elsewhere = new Set(['call', 'return', 'approval', 'use'])

@@ -57,7 +57,12 @@ export const trace_schema = z.object({
   property: z.string().nullable(),
   cause: z.object({ step: count, kind: z.string(), text: z.string() }).nullable(),
   outcome: z.array(
-    z.object({ task: z.string(), result: z.string(), wanted: z.union([z.string(), z.number()]), step: count }),
+    z.object({
+      task: z.string(),
+      result: z.string(),
+      wanted: z.union([z.string(), z.number()]),
+      step: count,
+    }),
   ),
   preemptions: count,
   removed: z.array(z.string()),

@@ -66,10 +66,10 @@ const meanings: Readonly<Record<string, string>> = {
   policy: 'bytes were used that the policy does not approve',
 }
 
-function headline({ verdict, property }: Trace): string {
+function headline({ verdict, property, outcome }: Trace): string {
   if (verdict === 'deadlock') return 'DEADLOCK  no task can go on'
   if (property === null) return 'RUN  no property is violated'
-  const meaning = meanings[property] ?? (property.startsWith('never ') ? 'it happens' : 'it is violated')
+  const meaning = meanings[property] ?? (outcome.length > 0 ? 'it happens' : 'it is violated')
   const when = verdict === 'hole' ? ', even when the tasks run one after another' : ''
   return `${(verdict ?? 'run').toUpperCase()}  ${property}: ${meaning}${when}`
 }

@@ -1,7 +1,7 @@
 /**
  * A counterexample that is as easy to tell as it can be: a task that is preempted inside a system call finishes
- * that call first, where this changes neither what is violated nor the number of steps and preemptions. The
- * search does not care; a reader asks what the place of the switch has to do with it.
+ * that call first, or has not begun it, where this changes neither what is violated nor the number of steps and
+ * preemptions. The search does not care; a reader asks what the place of the switch has to do with it.
  */
 import { count_preemptions, ReplayError, replay } from '../explore/replay.js'
 import type { Move, Schedule } from '../explore/system.js'
@@ -16,8 +16,12 @@ export function tidy(system: CaseSystem, schedule: Schedule): Schedule {
   if (wanted === null) return schedule
   for (let at = 1; at < best.length; at++) {
     if (best[at]!.task === best[at - 1]!.task) continue
-    const candidate = finish_call(system, best, at)
-    if (candidate !== null && outcome_of(system, candidate) === wanted) best = candidate
+    for (const other of [finish_call, begin_call_later]) {
+      const candidate = other(system, best, at)
+      if (candidate === null || outcome_of(system, candidate) !== wanted) continue
+      best = candidate
+      break
+    }
   }
   return best
 }
@@ -34,6 +38,19 @@ function finish_call(system: CaseSystem, schedule: Schedule, at: number): Schedu
   const others: Move[] = []
   for (const move of schedule.slice(at, end + 1)) (move.task === task ? own : others).push(move)
   return [...schedule.slice(0, at), ...own, ...others, ...schedule.slice(end + 1)]
+}
+
+/** The schedule in which the call that the task before `at` is in begins when that task goes on; null if it is in none. */
+function begin_call_later(system: CaseSystem, schedule: Schedule, at: number): Schedule | null {
+  const { task } = schedule[at - 1]!
+  const returns = returning_moves(system, schedule)
+  if (returns.has(at - 1)) return null
+  let begin = at - 1
+  while (begin > 0 && schedule[begin - 1]!.task === task && !returns.has(begin - 1)) begin--
+  const on = schedule.findIndex((move, i) => i >= at && move.task === task)
+  if (on < 0) return null
+  const [started, between] = [schedule.slice(begin, at), schedule.slice(at, on)]
+  return [...schedule.slice(0, begin), ...between, ...started, ...schedule.slice(on)]
 }
 
 /** Places of the moves with which a system call returns. */
