@@ -327,7 +327,7 @@ function halves({ outcome, results, tasks }: Trace): string {
   const said = outcome.map(({ task, step }) => {
     const of = results.find((each) => each.step === step)!
     const who = tasks.find((each) => each.task === of.task)?.name ?? task
-    return `${who}'s ${of.call} returned ${of.text} in step ${step}` (${result})`}`
+    return `${who}'s ${of.call} returned ${of.text} in step ${step}`
   })
   return said.length === 0 ? '' : `${said.join('; then ')}.`
 }

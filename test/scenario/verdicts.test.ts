@@ -28,7 +28,7 @@ describe('outcomes', () => {
       verdict: 'hole',
       property: 'never reader.check=ETXTBSY',
       preemptions: 0,
-      cause: null,
+      cause: { kind: 'write access', task: 'writer', stage: 'file_get_write_access' },
     })
   })
 
