@@ -1,6 +1,7 @@
 /** Options that bound a search, and how their values are written. */
 import { type Command, InvalidArgumentError } from 'commander'
 import type { Bound, Bounds } from '../explore/system.js'
+import { LEAST_MEMORY } from '../explore/verdict.js'
 
 export interface BoundOptions {
   maxStates?: number
@@ -19,7 +20,11 @@ export function add_bounds(command: Command): Command {
       'for each case: 30s, 5m; a bare number is seconds; no bound unless given',
       parse_time,
     )
-    .option('--max-memory <bytes>', 'of the visited set, e.g. 512M, 2G; no bound unless given', parse_bytes)
+    .option(
+      '--max-memory <bytes>',
+      'what a search keeps, e.g. 512M, 2G, at least 64M; no bound unless given',
+      parse_memory,
+    )
     .option(
       '--preemptions <n>',
       'only interleavings with at most so many preemptions; all unless given',
@@ -94,6 +99,13 @@ export function parse_bytes(text: string): number {
   const parsed = /^(\d+(?:\.\d+)?)([kKmMgG]?)i?[bB]?$/.exec(text)
   if (parsed === null) throw new InvalidArgumentError('Expected an amount of memory, such as 512M or 2G.')
   return Math.round(Number(parsed[1]) * 1024 ** ' kmg'.indexOf(parsed[2]!.toLowerCase() || ' '))
+}
+
+/** A bound on memory. What is less than every search may take cannot be kept, and is refused. */
+function parse_memory(text: string): number {
+  const bytes = parse_bytes(text)
+  if (bytes >= LEAST_MEMORY) return bytes
+  throw new InvalidArgumentError('Expected at least 64M: a search may take so much to say anything.')
 }
 
 /** Collects the values of an option that may be given several times. */

@@ -25,6 +25,7 @@ export interface ExploreCommandOptions extends BoundOptions {
   json?: boolean
   /** False with --no-timing. */
   timing?: boolean
+  exact?: boolean
   paranoid?: boolean
   stages?: boolean
 }
@@ -69,7 +70,7 @@ export function search(loaded: Loaded, options: ExploreCommandOptions, terminal:
   // Taking calls out costs as much as the search. Only the one that is shown needs it; in JSON each has a token.
   const remove_calls = options.json === true
   const chosen = choose_cases(loaded, options.case ?? [])
-  const bounds = bounds_of(options, terminal.now)
+  const bounds = search_bounds(options, terminal)
   const line = new ProgressLine(terminal, bounds, chosen.length)
   const decided = new Decided()
   try {
@@ -87,6 +88,15 @@ export function search(loaded: Loaded, options: ExploreCommandOptions, terminal:
   } finally {
     line.end()
   }
+}
+
+/** Memory that a search takes at most which keeps the states themselves, unless told: it is soon a lot. */
+const EXACT_MEMORY = 1 << 30
+
+/** The bounds of every search, and how it compares states. */
+function search_bounds(options: ExploreCommandOptions, terminal: Terminal) {
+  if (options.exact !== true) return bounds_of(options, terminal.now)
+  return { ...bounds_of({ maxMemory: EXACT_MEMORY, ...options }, terminal.now), exact: true }
 }
 
 /**

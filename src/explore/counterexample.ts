@@ -13,8 +13,8 @@
  * violation does not need; they are cut off at the end of the schedule, where the goal is reached first.
  */
 import { FastStore } from '../kernel/fast_store.js'
-import { hash_number, out } from '../kernel/hash.js'
 import { type Kernel, step } from '../kernel/machine.js'
+import { Identity } from './identity.js'
 import { Mover, may_fuse } from './mover.js'
 import type { Bound, Bounds, Move, Schedule, System } from './system.js'
 
@@ -60,6 +60,8 @@ export interface ShortestResult {
 
 export interface ShortestOptions extends Bounds {
   readonly fusion?: boolean
+  /** States are compared themselves, not their hashes: slow. */
+  readonly exact?: boolean
 }
 
 const NONE = -1
@@ -144,6 +146,7 @@ class Shortest {
   private readonly store = new FastStore()
   private readonly k: Kernel
   private readonly mover: Mover
+  private readonly identity: Identity
   private readonly nodes = new Nodes()
   /** The nodes that the world has gone through, and the journal's mark before each. */
   private readonly path: number[] = [0]
@@ -166,6 +169,7 @@ class Shortest {
   ) {
     this.k = system.boot(this.store)
     this.mover = new Mover(this.k, may_fuse(system, options.fusion))
+    this.identity = new Identity(this.store, options.exact ?? false)
     this.began = options.now?.() ?? 0
   }
 
@@ -289,8 +293,8 @@ class Shortest {
 
   /** The node of the present state with this running task. */
   private node_here(running: number): number {
-    hash_number(this.store.hash_lo, this.store.hash_hi, running)
-    return this.nodes.at(out.lo, out.hi)
+    this.identity.of_state_and(running, 0)
+    return this.nodes.at(this.identity.lo, this.identity.hi)
   }
 
   /** Brings the world to a node: back to the last common place, then forward. */
@@ -343,8 +347,14 @@ class Shortest {
   private keep_bounds(): void {
     const { max_states, max_memory } = this.options
     if (max_states !== undefined && this.nodes.length > max_states) this.stop('states')
-    if (max_memory !== undefined && this.nodes.bytes > max_memory) this.stop('memory')
+    if (this.identity.full || (max_memory !== undefined && this.bytes > max_memory)) this.stop('memory')
     if ((++this.moves & (TICK - 1)) === 0) this.look_at_clock()
+  }
+
+  /** What the search keeps: states and how they were reached, lists of what is to be done, and the path. */
+  private get bytes(): number {
+    const lists = this.todo.length + this.later.length + this.path.length + this.marks.length
+    return this.nodes.bytes + this.identity.bytes + 8 * lists + this.store.bytes
   }
 
   private look_at_clock(): void {

@@ -1,6 +1,6 @@
 /**
  * The complete search: depth first on the fast store, forward by `step` and back by the journal, with a
- * visited set of 64-bit hashes and fusion of local stages (mover.ts). Nothing recurses: depth is bounded by
+ * visited set of 64-bit hashes (identity.ts) and fusion of local stages (mover.ts). Nothing recurses: depth is bounded by
  * memory and `max_steps` only.
  *
  * At a state where a task is about to run a local stage (at the start, after a fork, before a local choice)
@@ -13,8 +13,8 @@
  * seen with as few preemptions or fewer is not visited again.
  */
 import { FastStore } from '../kernel/fast_store.js'
-import { hash_number, out } from '../kernel/hash.js'
 import { is_local, type Kernel } from '../kernel/machine.js'
+import { Identity } from './identity.js'
 import { type Invariant, InvariantFailure, Mover, may_fuse } from './mover.js'
 import {
   type Bound,
@@ -34,6 +34,8 @@ export interface DepthFirstOptions extends Bounds {
   readonly first?: boolean
   /** Off: every stage yields. */
   readonly fusion?: boolean
+  /** States are compared themselves, not their hashes: slow. */
+  readonly exact?: boolean
   /** Asked after every stage. */
   readonly invariant?: Invariant
   /** Called now and then; answering false stops the search. */
@@ -43,6 +45,8 @@ export interface DepthFirstOptions extends Bounds {
 /** Transitions between two calls of `progress`, and between two looks at the clock. */
 const PULSE = 1 << 13
 const TICK = 1 << 6
+/** About what a `Node` takes, with its list of tasks. */
+const BYTES_OF_NODE = 256
 
 /** A state on the path, and how far its moves have been tried. Reused by depth. */
 class Node {
@@ -78,6 +82,7 @@ class DepthFirst {
   private readonly store = new FastStore()
   private readonly fusion: boolean
   private readonly mover: Mover
+  private readonly identity: Identity
   private readonly visited: Visited
   private readonly nodes: Node[] = []
   private height = 0
@@ -87,6 +92,7 @@ class DepthFirst {
   private readonly violated = new Set<string>()
   private readonly outcomes = new Set<string>()
   private readonly witnesses = new Set<string>()
+  private bytes_of_ends = 0
   private deadlock: Schedule | null = null
   private states = 0
   private transitions = 0
@@ -101,6 +107,7 @@ class DepthFirst {
     this.k = system.boot(this.store)
     this.fusion = may_fuse(system, options.fusion)
     this.mover = new Mover(this.k, this.fusion, options.invariant ?? null)
+    this.identity = new Identity(this.store, options.exact ?? false)
     this.visited = new Visited(options.max_memory)
     this.began = options.now?.() ?? 0
   }
@@ -129,8 +136,18 @@ class DepthFirst {
       transitions: this.transitions,
       stages: this.mover.stages,
       depth: this.deepest,
-      memory: this.visited.bytes,
+      memory: this.bytes,
     }
+  }
+
+  /** What the search keeps: states, the path with what is to be taken back, and what was seen at ends. */
+  private get bytes(): number {
+    return this.visited.bytes + this.bytes_beside
+  }
+
+  private get bytes_beside(): number {
+    const path = this.nodes.length * BYTES_OF_NODE + this.store.bytes
+    return this.identity.bytes + path + this.bytes_of_ends
   }
 
   // --- one state -------------------------------------------------------------------------------------
@@ -165,14 +182,17 @@ class DepthFirst {
   }
 
   private is_new(task: number, preemptions: number): boolean {
-    const { hash_lo, hash_hi } = this.store
-    if (this.options.preemptions === undefined) return this.visited.add(hash_lo, hash_hi)
-    for (let fewer = 0; fewer <= preemptions; fewer++) {
-      hash_number(hash_lo, hash_hi, 1 + fewer + task * 0x10000)
-      if (fewer === preemptions) return this.visited.add(out.lo, out.hi)
-      if (this.visited.has(out.lo, out.hi)) return false
+    const { identity, visited } = this
+    if (this.options.preemptions === undefined) {
+      identity.of_state()
+      return visited.add(identity.lo, identity.hi)
     }
-    return false
+    for (let fewer = 0; fewer < preemptions; fewer++) {
+      identity.of_state_and(task, fewer)
+      if (visited.has(identity.lo, identity.hi)) return false
+    }
+    identity.of_state_and(task, preemptions)
+    return visited.add(identity.lo, identity.hi)
   }
 
   /** Whom to try: first a task with a local stage; with a bound on preemptions first the running one. */
@@ -240,7 +260,9 @@ class DepthFirst {
   }
 
   private end_of_run(node: Node): void {
-    this.outcomes.add(this.system.outcome(this.k))
+    const before = this.outcomes.size
+    const outcome = this.system.outcome(this.k)
+    if (this.outcomes.add(outcome).size > before) this.bytes_of_ends += 2 * outcome.length + BYTES_OF_NODE
     for (const label of this.system.witness?.(this.k) ?? []) this.witnesses.add(label)
     if (node.tasks.length === 0 || this.deadlock !== null) return
     this.deadlock = this.path()
@@ -281,7 +303,11 @@ class DepthFirst {
       node.skipped = true
       node.at = node.tasks.length
     }
-    if (this.visited.full) this.stop('memory')
+    const { max_memory } = this.options
+    if (this.visited.full || this.identity.full) this.stop('memory')
+    if (max_memory === undefined) return
+    this.visited.max_bytes = max_memory - this.bytes_beside
+    if (this.visited.bytes > this.visited.max_bytes) this.stop('memory')
   }
 
   private look_at_clock(): void {

@@ -41,7 +41,7 @@ export interface Bounds {
   readonly max_steps?: number
   /** Milliseconds by `now`, of each search: a case has one of all interleavings, and perhaps one of the shortest way. */
   readonly max_time?: number
-  /** Bytes of the visited set. */
+  /** Bytes that a search keeps: of states, and of the way to the present one. */
   readonly max_memory?: number
   /** Preemptions on one path. */
   readonly preemptions?: number
@@ -78,7 +78,7 @@ export interface Report {
   readonly stages: number
   /** Stages of the longest path. */
   readonly depth: number
-  /** Bytes of the visited set; 0 where it is not measured. */
+  /** Bytes that the search kept; 0 where it is not measured. */
   readonly memory: number
 }
 

@@ -33,7 +33,8 @@ export interface VerdictOptions extends DepthFirstOptions {
  * What the search for the shortest way to something that was found may take at least, in states and in bytes:
  * a bound that is good enough to find it must not make the answer another one.
  */
-const ENOUGH = { max_states: 200_000, max_memory: 1 << 26 }
+const ENOUGH = 200_000
+export const LEAST_MEMORY = 1 << 26
 
 /** Preemptions tried where the complete search gave up without finding anything: most races need no more. */
 const FEW = 2
@@ -76,8 +77,8 @@ function found(
   const { max_states, max_memory } = options
   const result = shortest(system, goal, {
     ...bounds,
-    ...(max_states === undefined ? {} : { max_states: Math.max(max_states, ENOUGH.max_states) }),
-    ...(max_memory === undefined ? {} : { max_memory: Math.max(max_memory, ENOUGH.max_memory) }),
+    ...(max_states === undefined ? {} : { max_states: Math.max(max_states, ENOUGH) }),
+    ...(max_memory === undefined ? {} : { max_memory: Math.max(max_memory, LEAST_MEMORY) }),
     ...options.shortest,
   })
   const counterexample = result.counterexample ?? {

@@ -1,6 +1,9 @@
 /**
- * A set of 64-bit hashes in one typed array: open addressing with linear probing, two words a slot, zero for
- * an empty one. Two states with the same hash count as one; how seldom that is stands in kernel/hash.ts.
+ * A set of pairs of 32-bit words in one typed array: open addressing with linear probing, two words a slot, zero
+ * for an empty one. The pair (0, 0) counts as (0, 1): of hashes that makes one collision more among 2^64 (how
+ * seldom two states have one hash stands in kernel/hash.ts). The low bits say where a pair is looked for: of
+ * hashes, and of numbers that are counted up, each is as good as another, and nobody who does not know the key
+ * of the hashes can choose states that all fall on one slot.
  */
 
 const INITIAL_SLOTS = 1 << 12
@@ -15,7 +18,7 @@ export class Visited {
   private limit = INITIAL_SLOTS * FULLNESS
 
   /** @param max_bytes what the table may take, together with the old one while it grows */
-  constructor(private readonly max_bytes = Number.POSITIVE_INFINITY) {}
+  constructor(public max_bytes = Number.POSITIVE_INFINITY) {}
 
   get bytes(): number {
     return this.words.byteLength
@@ -53,11 +56,12 @@ export class Visited {
 
   private grow(): void {
     const old = this.words
-    if (old.byteLength * 3 > this.max_bytes) {
+    const longer = old.byteLength * 3 > this.max_bytes ? null : longer_than(old)
+    if (longer === null) {
       this.full = true
       return
     }
-    this.words = new Int32Array(old.length * 2)
+    this.words = longer
     this.limit = old.length * FULLNESS
     for (let i = 0; i < old.length; i += 2) {
       const lo = old[i]!
@@ -67,5 +71,15 @@ export class Visited {
       this.words[at] = lo
       this.words[at + 1] = hi
     }
+  }
+}
+
+/** An empty array twice as long; null where the machine has no room for it. */
+function longer_than(words: Int32Array): Int32Array<ArrayBuffer> | null {
+  try {
+    return new Int32Array(words.length * 2)
+  } catch (error) {
+    if (error instanceof RangeError) return null
+    throw error
   }
 }

@@ -8,7 +8,7 @@
  * and the hash from the mark.
  */
 import { all_functions, type Fn, type Frame } from './fn.js'
-import { hash_list, hash_number, hash_string, out } from './hash.js'
+import { hash_list, hash_number, hash_pair, hash_string, out } from './hash.js'
 import { TouchNotes } from './notes.js'
 import {
   all_tables,
@@ -31,6 +31,8 @@ const ROW_MADE = -1
 const ROW_GONE = -2
 const FRAME_PUSHED = -3
 const FRAME_POPPED = -4
+
+const BYTES_OF_ENTRY = 96
 
 class FastRow {
   readonly id: number
@@ -414,7 +416,7 @@ export class FastStore implements Store {
     const v = initial_values(fn.shape, values as Record<string, Value>)
     if (fn.index >= functions_known) define_accessors()
     const frame = new FastFrame(this, fn, task, stack.length, v)
-    hash_number(fn.shape.salt_lo, fn.shape.salt_hi, (task << 10) | stack.length)
+    hash_pair(fn.shape.salt_lo, fn.shape.salt_hi, task, stack.length)
     frame.salt_lo = out.lo
     frame.salt_hi = out.hi
     stack.push(frame)
@@ -465,6 +467,11 @@ export class FastStore implements Store {
     const { unique } = row.table
     if (unique.length !== 0 && unique.includes(row.table.columns[index]!)) this.put_unique(row, index, value)
     else row.v[index] = value
+  }
+
+  /** About what the journal takes, with the rows and frames that only it still knows. */
+  get bytes(): number {
+    return this.done_kind.length * BYTES_OF_ENTRY
   }
 
   // --- looking from outside ------------------------------------------------------------------------

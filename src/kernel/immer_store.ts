@@ -7,7 +7,7 @@ import { createDraft, type Draft, enablePatches, finishDraft, type Patch } from 
 import { order_of, row_identity } from './fast_store.js'
 import type { Fn, Frame } from './fn.js'
 import { function_named } from './fn.js'
-import { hash_list, hash_number, hash_string, out } from './hash.js'
+import { hash_list, hash_number, hash_pair, hash_string, out } from './hash.js'
 import { TouchNotes } from './notes.js'
 import {
   all_tables,
@@ -330,7 +330,7 @@ export class ImmerStore implements Store {
     for (const [task, stack] of Object.entries(state.stacks)) {
       stack.forEach((frame, depth) => {
         const { shape } = function_named(frame.fn)!
-        hash_number(shape.salt_lo, shape.salt_hi, (Number(task) << 10) | depth)
+        hash_pair(shape.salt_lo, shape.salt_hi, Number(task), depth)
         add_row(total, shape, { stage: frame.stage, ...(frame.values as PlainRow) }, { ...out })
       })
     }

@@ -16,7 +16,7 @@
  * same events give the same state. A row of a *keyed* table is known by the values of its key alone
  * (a page by its inode and index); nothing refers to it by number.
  */
-import { hash_string, out, string_hash } from './hash.js'
+import { hash_string, out, set_key, string_hash } from './hash.js'
 import type { Kernel } from './machine.js'
 
 export type Value = number | string | readonly number[]
@@ -61,8 +61,9 @@ export interface Column {
   readonly initial: Value
   /** Never written after the row is made: reading it is no touch, since nobody can change it. */
   readonly constant: boolean
-  readonly salt_lo: number
-  readonly salt_hi: number
+  /** Two words of the column's own, of which its share in a hash is made. */
+  salt_lo: number
+  salt_hi: number
 }
 
 /** The shape of a row: of a table, or of the frames of one kernel function. */
@@ -72,8 +73,8 @@ export interface Shape {
   readonly by_name: ReadonlyMap<string, Column>
   /** By `name_number`: the index of the column of that name; -1 or nothing where there is none. */
   readonly slots: Int16Array
-  readonly salt_lo: number
-  readonly salt_hi: number
+  salt_lo: number
+  salt_hi: number
 }
 
 /** Whether a field has its default, which hashes to nothing: all empty lists are one. */
@@ -104,13 +105,36 @@ function slots_of(columns: readonly Column[]): Int16Array {
   return slots
 }
 
+const shapes: Shape[] = []
+
+/** Gives a shape and its columns their salts, under the present key. */
+function salt(shape: Shape): void {
+  const { lo, hi } = string_hash(shape.name)
+  shape.salt_lo = lo
+  shape.salt_hi = hi
+  for (const column of shape.columns) {
+    hash_string(lo, hi, column.name)
+    column.salt_lo = out.lo
+    column.salt_hi = out.hi
+  }
+}
+
+/**
+ * Hashes under this key from now on: for tests, which want the same hashes again, or others. The stores that
+ * there are must not be used any more.
+ *
+ * @param key `KEY_WORDS` words of 32 bits
+ */
+export function use_key(key: ArrayLike<number>): void {
+  set_key(key)
+  for (const shape of shapes) salt(shape)
+}
+
 export function make_shape(name: string, groups: Groups, constant: readonly string[] = []): Shape {
   const columns: Column[] = []
-  const { lo, hi } = string_hash(name)
   for (const [group, fields] of Object.entries(groups)) {
     for (const [field, type] of Object.entries(fields)) {
       if (reserved.has(field)) throw new Error(`${name}: no field can be called ${field}`)
-      hash_string(lo, hi, field)
       columns.push({
         index: columns.length,
         name: field,
@@ -118,13 +142,16 @@ export function make_shape(name: string, groups: Groups, constant: readonly stri
         type,
         initial: type.initial,
         constant: constant.includes(group),
-        salt_lo: out.lo,
-        salt_hi: out.hi,
+        salt_lo: 0,
+        salt_hi: 0,
       })
     }
   }
   const by_name = new Map(columns.map((column) => [column.name, column]))
-  return { name, columns, by_name, slots: slots_of(columns), salt_lo: lo, salt_hi: hi }
+  const shape: Shape = { name, columns, by_name, slots: slots_of(columns), salt_lo: 0, salt_hi: 0 }
+  salt(shape)
+  shapes.push(shape)
+  return shape
 }
 
 export interface TableInfo extends Shape {
@@ -184,13 +211,12 @@ export function table<const G extends Groups>(
   type V = ValuesOfGroups<G>
   const shape = make_shape(name, groups, options.constant)
   const unique = (options.unique ?? []).map((field) => shape.by_name.get(field)!)
-  const info: TableInfo = {
-    ...shape,
+  const info: TableInfo = Object.assign(shape, {
     index: registered.length,
     unique,
     keyed: options.keyed ?? false,
     owned: options.owned ?? false,
-  }
+  })
   registered.push(info)
   const get = (k: Kernel, id: number) => k.store.row(info, id) as unknown as Row<V>
   return Object.assign(get, {

@@ -1,15 +1,15 @@
 /** Security modules of a user's own, known in saved scenarios by name and source. */
 
-import { string_hash } from '../kernel/hash.js'
 import type { SecurityModule } from '../kernel/security.js'
+import { sha256 } from '../kernel/sha256.js'
+import { utf8_bytes } from '../kernel/syscall.js'
 import { define_module as define, type ModuleDefinition } from '../lsm/module.js'
 
 const hashes = new WeakMap<SecurityModule, string>()
 
-/** What code is known by in saved scenarios: 64 bits of its source, in hexadecimal. */
+/** What code is known by in saved scenarios: 64 bits of the SHA-256 of its source, in hexadecimal. */
 export function source_hash(sources: readonly string[]): string {
-  const { lo, hi } = string_hash(sources.join('\n'))
-  return [lo, hi].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('')
+  return sha256(utf8_bytes(JSON.stringify(sources))).slice(0, 16)
 }
 
 /**

@@ -15,6 +15,7 @@ import {
   release_names,
 } from '../kernel/profile.js'
 import type { SecurityModule } from '../kernel/security.js'
+import { utf8_bytes } from '../kernel/syscall.js'
 import { IpePolicyError } from '../lsm/ipe/ipe.js'
 import { check_rules, type Rule } from '../lsm/rules.js'
 import { capability, ipe, mount_overlay, rules_module } from '../model.js'
@@ -139,7 +140,7 @@ function make_filesystem(k: Kernel, name: string, form: FileSystemForm, path: st
     // What dm-verity vouches for cannot be written.
     read_only: form.read_only === true || dmverity !== undefined,
     bdev: dmverity && {
-      roothash: dmverity.roothash ?? digest_of(JSON.stringify(form.tree ?? {})),
+      roothash: dmverity.roothash ?? digest_of(utf8_bytes(JSON.stringify(form.tree ?? {}))),
       signed: dmverity.signed,
     },
   })

@@ -1,5 +1,5 @@
 /** From the tree that a set-up describes to the one that the vfs populates. */
-import { string_hash } from '../kernel/hash.js'
+import { sha256 } from '../kernel/sha256.js'
 import { utf8_bytes } from '../kernel/syscall.js'
 import { S_APPEND, S_IMMUTABLE } from '../vfs/inode.js'
 import type { TreeNode } from '../vfs/populate.js'
@@ -17,14 +17,7 @@ export function bytes_of(form: BytesForm, path: string): string {
 }
 
 /** A digest that stands for these bytes; the model compares digests and never recomputes them. */
-export function digest_of(bytes: string): string {
-  let words = ''
-  for (let i = 0; i < 4; i++) {
-    const { lo, hi } = string_hash(`${i}:${bytes}`)
-    words += [lo, hi].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('')
-  }
-  return `sha256:${words}`
-}
+export const digest_of = (bytes: string): string => `sha256:${sha256(bytes)}`
 
 type Directory = TreeNode & { readonly entries: Record<string, TreeNode> }
 

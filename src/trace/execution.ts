@@ -41,32 +41,28 @@ export function system_of({ scenario, index, removed }: Omit<Execution, 'schedul
 export function token_of({ scenario, index, removed, schedule }: Execution): string {
   const of = scenario.cases[index]!
   const { form } = of
-  const wanted = removed.map((removal) => only_wanted(of, removal))
+  const wanted = removed.length === 0 ? [] : only_wanted(of, removed)
   return encode_token({ scenario: scenario.name, hash: case_hash(form), index, removed: wanted, schedule })
 }
 
-/** Bytes and fields that nobody asks for need not be known. */
-function only_wanted(of: Case, removal: Removal): Removal {
-  const { program } = of.form.tasks[removal.task - 1]!
-  const { as } = program[removal.op] as CallForm
-  const text = JSON.stringify(program)
-  const { task, op, ret, data, fields } = removal
-  if (as === undefined) return { task, op, ret }
-  const asks_fields = text.includes(`{"$":"${as}.`)
-  const asks_data = text.includes(`{"$":"${as}"}`)
-  return {
-    task,
-    op,
-    ret,
-    ...(data !== undefined && asks_data ? { data } : {}),
-    ...(fields !== undefined && asks_fields ? { fields: fields_asked(text, as, of, removal) } : {}),
-  }
-}
-
-function fields_asked(text: string, as: string, of: Case, { task, op, fields }: Removal): number[] {
-  const returns = instruction_at(case_system(of), task, op)?.syscall.returns
-  const names = typeof returns === 'object' ? returns.struct : []
-  return fields!.map((value, i) => (text.includes(`{"$":"${as}.${names[i]}"}`) ? value : 0))
+/** What nobody asks for need not be known. */
+function only_wanted(of: Case, removed: readonly Removal[]): Removal[] {
+  const programs = of.form.tasks.map((task) => JSON.stringify(task.program))
+  const whole = case_system(of)
+  return removed.map(({ task, op, ret, data, fields }) => {
+    const { as } = of.form.tasks[task - 1]!.program[op] as CallForm
+    const asks = (name: string) => as !== undefined && programs[task - 1]!.includes(`{"$":"${name}"}`)
+    const returns = instruction_at(whole, task, op)?.syscall.returns
+    const names = typeof returns === 'object' ? returns.struct : []
+    const asked = fields?.map((value, i) => (asks(`${as}.${names[i]}`) ? value : 0)) ?? []
+    return {
+      task,
+      op,
+      ret: asks(as ?? '') ? ret : 0,
+      ...(data !== undefined && asks(as ?? '') ? { data } : {}),
+      ...(asked.some((value) => value !== 0) ? { fields: asked } : {}),
+    }
+  })
 }
 
 /** What a token means in a scenario. @throws TokenError (find_case) */
@@ -93,17 +89,22 @@ export function trace_execution(execution: Execution, store: Store = new FastSto
       verdict,
       property,
       cause: property === null ? null : cause_of(system, schedule),
-      removed: removed.map((each) => said(form, each)),
+      removed: said(form, removed),
       token: token_of(execution),
     },
     store,
   )
 }
 
-/** `fstat of interpreter`: a call that was left out. */
-function said(form: CaseForm, { task, op }: Removal): string {
-  const { name, program } = form.tasks[task - 1]!
-  return `${(program[op] as CallForm).call} of ${name}`
+/** `fstat of interpreter`, `400 × stat of attacker`: calls that were left out. */
+function said(form: CaseForm, removed: readonly Removal[]): string[] {
+  const times = new Map<string, number>()
+  for (const { task, op } of removed) {
+    const { name, program } = form.tasks[task - 1]!
+    const call = `${(program[op] as CallForm).call} of ${name}`
+    times.set(call, (times.get(call) ?? 0) + 1)
+  }
+  return [...times].map(([call, n]) => (n === 1 ? call : `${n} × ${call}`))
 }
 
 /** What this one execution shows; null for the verdict where it shows nothing wrong. */

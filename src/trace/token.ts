@@ -7,7 +7,8 @@
  * A schedule is written as runs of one task, since tasks are rarely switched: usually some sixty characters.
  */
 import type { Move, Schedule } from '../explore/system.js'
-import { string_hash } from '../kernel/hash.js'
+import { sha256 } from '../kernel/sha256.js'
+import { utf8_bytes } from '../kernel/syscall.js'
 import type { CaseForm, ScenarioForm } from '../scenario/form.js'
 import type { Removal } from '../scenario/reduce.js'
 import { VERSION } from '../version.js'
@@ -40,11 +41,13 @@ export class TokenError extends Error {
 
 /**
  * What a schedule means depends on this: set-up, programs and properties, but not what is expected of them.
- * 40 bits, in hexadecimal: it tells whether a scenario has changed, and need not withstand an enemy.
+ * 40 bits of SHA-256, in hexadecimal: it tells whether a scenario has changed by mistake. Who makes two cases
+ * with one hash on purpose gains nothing, for he could as well have made the token: what is shown of it is what
+ * the case does that is at hand.
  */
 export function case_hash(form: CaseForm): string {
   const { expect: _, ...rest } = form
-  return hash_words(canonical(rest)).slice(0, HASH_DIGITS)
+  return sha256(utf8_bytes(canonical(rest))).slice(0, HASH_DIGITS)
 }
 
 const HASH_DIGITS = 10
@@ -57,11 +60,6 @@ function canonical(value: unknown): string {
   const entries = Object.entries(value).filter(([, each]) => each !== undefined)
   const sorted = entries.sort(([a], [b]) => (a < b ? -1 : 1))
   return `{${sorted.map(([key, each]) => `${JSON.stringify(key)}:${canonical(each)}`).join(',')}}`
-}
-
-function hash_words(text: string): string {
-  const { lo, hi } = string_hash(text)
-  return [lo, hi].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('')
 }
 
 // --- bytes -----------------------------------------------------------------------------------------------
@@ -150,7 +148,7 @@ const damaged = () =>
     'the token is damaged or cut short: copy it again, whole, from "toct1." to its end',
   )
 
-const checksum = (bytes: string): string => hash_words(bytes).slice(0, SUM_DIGITS)
+const checksum = (bytes: string): string => sha256(bytes).slice(0, SUM_DIGITS)
 
 const from_hex = (digits: string): string =>
   digits.replace(/../g, (hex) => String.fromCharCode(Number.parseInt(hex, 16)))
@@ -167,20 +165,62 @@ export function encode_token(token: Omit<Token, 'version'> & { readonly version?
   writer.text(token.scenario)
   writer.hash(token.hash)
   writer.number(token.index)
-  writer.number(token.removed.length)
-  for (const removal of token.removed) write_removal(writer, removal)
+  write_removals(writer, token.removed)
   write_schedule(writer, token.schedule)
   const summed = from_hex(checksum(writer.bytes)) + writer.bytes
   return PREFIX + btoa(summed).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '')
 }
 
-/** What a call that was left out had given; of a structure's fields only those that are not 0. */
-function write_removal(writer: Writer, { task, op, ret, data, fields }: Removal): void {
-  writer.number(task)
-  writer.number(op)
-  writer.signed(ret)
-  writer.text(data ?? '')
+/** Calls that were left out and gave the same, one after the other in a program: forwards or backwards. */
+interface Run {
+  readonly first: Removal
+  length: number
+  step: number
+}
+
+function runs_of(removed: readonly Removal[]): Run[] {
+  const runs: Run[] = []
+  for (const removal of removed) {
+    const last = runs[runs.length - 1]
+    if (last !== undefined && goes_on(last, removal)) {
+      last.step = removal.op - (last.first.op + last.step * (last.length - 1))
+      last.length++
+    } else runs.push({ first: removal, length: 1, step: 0 })
+  }
+  return runs
+}
+
+function goes_on({ first, length, step }: Run, next: Removal): boolean {
+  const by = next.op - (first.op + step * (length - 1))
+  if (next.task !== first.task || Math.abs(by) !== 1 || (length > 1 && by !== step)) return false
+  const same_fields = (first.fields ?? []).join() === (next.fields ?? []).join()
+  return next.ret === first.ret && next.data === first.data && same_fields
+}
+
+/** Runs of calls; a token is short because most of them gave nothing that anybody asks for. */
+function write_removals(writer: Writer, removed: readonly Removal[]): void {
+  const runs = runs_of(removed)
+  writer.number(runs.length)
+  for (const { first, length, step } of runs) {
+    writer.number(first.task)
+    writer.number(first.op)
+    writer.signed(step < 0 ? -length : length)
+    write_given(writer, first)
+  }
+}
+
+/** Which of the following there is, as a sum. */
+const RET = 1
+const DATA = 2
+const FIELDS = 4
+
+/** What a call had given; of a structure's fields only those that are not 0. */
+function write_given(writer: Writer, { ret, data, fields }: Removal): void {
   const known = (fields ?? []).flatMap((value, at) => (value === 0 ? [] : [{ at, value }]))
+  writer.number((ret === 0 ? 0 : RET) | (data === undefined ? 0 : DATA) | (known.length === 0 ? 0 : FIELDS))
+  if (ret !== 0) writer.signed(ret)
+  if (data !== undefined) writer.text(data)
+  if (known.length === 0) return
   writer.number(known.length)
   for (const { at, value } of known) {
     writer.number(at)
@@ -188,16 +228,41 @@ function write_removal(writer: Writer, { task, op, ret, data, fields }: Removal)
   }
 }
 
-function read_removal(reader: Reader): Removal {
-  const [task, op, ret, data] = [reader.number(), reader.number(), reader.signed(), reader.text()]
+/** No program has more calls; a damaged token must not fill the memory. */
+const MOST_REMOVED = 1_000_000
+
+function read_removals(reader: Reader): Removal[] {
+  const removed: Removal[] = []
+  for (let runs = reader.number(); runs > 0; runs--) {
+    const [task, op, length] = [reader.number(), reader.number(), reader.signed()]
+    const given = read_given(reader)
+    if (removed.length + Math.abs(length) > MOST_REMOVED || op + length < -1) throw damaged()
+    for (let i = 0; i < Math.abs(length); i++)
+      removed.push({ task, op: op + Math.sign(length) * i, ...given })
+  }
+  return removed
+}
+
+function read_given(reader: Reader): Omit<Removal, 'task' | 'op'> {
+  const which = reader.number()
+  const ret = (which & RET) === 0 ? 0 : reader.signed()
+  const data = (which & DATA) === 0 ? '' : reader.text()
   if (/[\u0100-\uffff]/.test(data)) throw damaged()
+  return {
+    ret,
+    ...(data === '' ? {} : { data }),
+    ...((which & FIELDS) === 0 ? {} : { fields: read_fields(reader) }),
+  }
+}
+
+function read_fields(reader: Reader): number[] {
   const fields: number[] = []
   for (const { at, value } of reader.list(() => ({ at: reader.number(), value: reader.signed() }))) {
     if (at > 1000) throw damaged()
     while (fields.length <= at) fields.push(0)
     fields[at] = value
   }
-  return { task, op, ret, ...(data === '' ? {} : { data }), ...(fields.length === 0 ? {} : { fields }) }
+  return fields
 }
 
 /** Runs of one task; then the moves that got another answer than 0. */
@@ -279,7 +344,7 @@ export function decode_token(given: string): Token {
     scenario: reader.text(),
     hash: reader.hash(),
     index: reader.number(),
-    removed: reader.list(() => read_removal(reader)),
+    removed: read_removals(reader),
     schedule: read_schedule(reader),
   }
   if (!reader.ended) throw damaged()

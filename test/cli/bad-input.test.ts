@@ -334,6 +334,7 @@ describe('a verb or option', () => {
       ['--max-steps', '-1'],
       ['--max-time', 'soon'],
       ['--max-memory', '1X'],
+      ['--max-memory', '1M'],
       ['--preemptions', '1.5'],
       ['--width', '7'],
     ]) {

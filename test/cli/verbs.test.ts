@@ -129,7 +129,7 @@ no-upper, ro-mount, no-permission  any        safe  safe   safe        safe     
     expect(JSON.parse(document).cases[0].verdict).toBe('incomplete')
   })
 
-  it.each(['--max-steps=20', '--max-time=0', '--max-memory=1', '--preemptions=0'])(
+  it.each(['--max-steps=20', '--max-time=0', '--max-memory=64M', '--preemptions=0'])(
     'keeps the bound %s',
     async (bound) => {
       const clock = { time: 0 }

@@ -171,7 +171,13 @@ test('with little memory the same is said of what is found', () => {
   const of = overlay.cases.find(({ form }) => case_name(form) === NAME)!
   const { verdict, property, steps, minimal, cause } = explore_case(of)
   expect(property).toBe('check-use')
-  expect(explore_case(of, { max_memory: 1 })).toMatchObject({ verdict, property, steps, minimal, cause })
+  expect(explore_case(of, { max_memory: 1 << 20 })).toMatchObject({
+    verdict,
+    property,
+    steps,
+    minimal,
+    cause,
+  })
 })
 
 test('of several properties that are violated at once the first is named', () => {

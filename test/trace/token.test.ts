@@ -29,11 +29,20 @@ const removal = fc.record(
   },
   { requiredKeys: ['task', 'op', 'ret'] },
 )
+/** Calls that follow each other in a program, and gave the same. */
+const run_of_removals = fc
+  .tuple(removal, fc.integer({ min: 1, max: 40 }), fc.constantFrom(-1, 1))
+  .map(([first, length, step]) =>
+    Array.from({ length }, (_, i) => ({ ...first, op: first.op + 40 + step * i })),
+  )
 const contents = fc.record({
   scenario: fc.stringMatching(/^[a-z][a-z-]{0,20}$/),
   hash: fc.stringMatching(/^[0-9a-f]{10}$/),
   index: fc.nat(1000),
-  removed: fc.array(removal, { maxLength: 3 }),
+  removed: fc.oneof(
+    fc.array(removal, { maxLength: 3 }),
+    fc.array(run_of_removals, { maxLength: 3 }).map((runs) => runs.flat()),
+  ),
   schedule: moves,
 })
 
