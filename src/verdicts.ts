@@ -7,16 +7,17 @@ import type { Decided } from './decided.js'
 import { with_deterministic } from './determinism.js'
 import type { Counterexample } from './explore/counterexample.js'
 import { count_preemptions, ReplayError, replay } from './explore/replay.js'
-import type { Bound, Move, Report, Schedule } from './explore/system.js'
-import { decide, type VerdictOptions } from './explore/verdict.js'
+import type { Bound, Move, Report, Schedule, System } from './explore/system.js'
+import { decide, type VerdictName, type VerdictOptions } from './explore/verdict.js'
 import { FastStore } from './kernel/fast_store.js'
 import type { Kernel } from './kernel/machine.js'
 import type { Case } from './scenario/builder.js'
 import { ScenarioError } from './scenario/error.js'
-import { case_name, case_profile, type ExpectationForm, type Verdict } from './scenario/form.js'
+import { case_name, case_profile, type ExpectationForm } from './scenario/form.js'
 import { current_call, used } from './scenario/monitor.js'
 import { candidates, type Removal, removal_of, without_calls } from './scenario/reduce.js'
 import { type CaseSystem, case_system } from './scenario/system.js'
+import { witnessed } from './witnesses.js'
 
 export interface ExploreOptions extends VerdictOptions {
   /** Off: the counterexample keeps calls that do not matter. */
@@ -30,9 +31,9 @@ export interface CaseReport {
   readonly case: string
   readonly params: Readonly<Record<string, string | number | boolean>>
   readonly profile: string
-  readonly verdict: Verdict
+  readonly verdict: VerdictName
   readonly expected: ExpectationForm | null
-  /** The verdict and the property are those that were expected; true where nothing was. */
+  /** The verdict and the property are those that were expected. Where nothing was, only `unwitnessed` is unexpected. */
   readonly as_expected: boolean
   /** The property that is violated. */
   readonly property: string | null
@@ -45,7 +46,7 @@ export interface CaseReport {
   /** No counterexample has fewer preemptions. */
   readonly minimal: boolean
   readonly cause: Cause | null
-  /** Labels of what runs showed, for `safe`; and what is missing for it to mean something. */
+  /** Labels of what runs showed, where nothing was found; and for `unwitnessed` what they did not show. */
   readonly witnesses: readonly string[]
   readonly unwitnessed: string | null
   /** Names of the outcomes that had to be reached and that no run reached: such a hole has no counterexample. */
@@ -70,10 +71,12 @@ export function explore_case(of: Case, options: ExploreOptions = {}, path = ''):
 
 function report_of(of: Case, options: ExploreOptions, path: string): CaseReport {
   const system = case_system(of, path)
-  const search = () => decide(system, options)
+  const searched: System = { ...system, witnessed: (seen) => witnessed(system, seen) }
+  const search = () => decide(searched, options)
   const found = options.decided?.of(of, system, search) ?? search()
   const { report } = found
-  const unreached = found.verdict === 'safe' ? system.unreached(new Set(report.witnesses)) : []
+  const nothing_found = found.verdict === 'safe' || found.verdict === 'unwitnessed'
+  const unreached = nothing_found ? system.unreached(new Set(report.witnesses)) : []
   const shown = minimise(of, system, found.counterexample, found.property, options)
   const verdict = unreached.length > 0 ? 'hole' : found.verdict
   const property = unreached[0] ?? found.property
@@ -93,7 +96,7 @@ function report_of(of: Case, options: ExploreOptions, path: string): CaseReport 
     preemptions: shown.counterexample?.preemptions ?? null,
     minimal: found.minimal,
     cause: unreached.length > 0 ? not_reached : cause_shown(shown),
-    witnesses: report.witnesses,
+    witnesses: found.witnesses,
     unwitnessed: unreached.length > 0 ? null : found.unwitnessed,
     unreached,
     outcomes: report.outcomes,
@@ -107,8 +110,12 @@ function report_of(of: Case, options: ExploreOptions, path: string): CaseReport 
 const cause_shown = ({ system, counterexample }: Shown): Cause | null =>
   counterexample === null ? null : cause_of(system, counterexample.schedule)
 
-function is_expected(expected: ExpectationForm | null, verdict: Verdict, property: string | null): boolean {
-  if (expected === null) return true
+function is_expected(
+  expected: ExpectationForm | null,
+  verdict: VerdictName,
+  property: string | null,
+): boolean {
+  if (expected === null) return verdict !== 'unwitnessed'
   return expected.verdict === verdict && (expected.property === undefined || expected.property === property)
 }
 

@@ -112,12 +112,9 @@ export function shown_execution({ loaded, index, report }: Explored): Execution 
   return { scenario: loaded, index, removed: shown.removed, schedule }
 }
 
-/** 1 if a verdict was not expected, or a safe is not witnessed; else 4 if a search was not complete; else 0. */
+/** 1 if a verdict was not expected, as `unwitnessed` never is; else 4 if a search was not complete; else 0. */
 function exit_code(explored: readonly Explored[]): number {
-  const wrong = ({ report }: Explored) =>
-    report.verdict === 'safe'
-      ? !report.as_expected || report.unwitnessed !== null
-      : report.verdict !== 'incomplete' && !report.as_expected
+  const wrong = ({ report }: Explored) => report.verdict !== 'incomplete' && !report.as_expected
   if (explored.some(wrong)) return exit.unexpected
   return explored.some(({ report }) => report.verdict === 'incomplete') ? exit.incomplete : exit.ok
 }
@@ -132,6 +129,10 @@ function document(explored: readonly Explored[], { timing }: ExploreCommandOptio
     profile: report.profile,
     verdict: report.verdict,
     expected: report.expected?.verdict ?? null,
+    as_expected: report.as_expected,
+    unwitnessed: report.unwitnessed,
+    witnesses: report.witnesses,
+    bounds: report.bounds,
     property: report.property,
     states: report.states,
     transitions: report.transitions,
@@ -191,13 +192,13 @@ function report(
   return `${[...lines, ...others, rule].join('\n\n')}\n${to_text(trace, drawn)}`
 }
 
-const verdict_order = ['hole', 'race', 'deadlock', 'incomplete', 'safe'] as const
+const verdict_order = ['hole', 'race', 'deadlock', 'incomplete', 'unwitnessed', 'safe'] as const
 
 function totals(explored: readonly Explored[], ms: number | null, width: number): string[] {
   const reports = explored.map((each) => each.report)
   const kinds = verdict_order.flatMap((verdict) => {
     const n = reports.filter((each) => each.verdict === verdict).length
-    return n === 0 ? [] : [`${n} ${verdict}`]
+    return n === 0 ? [] : [`${n} ${verdict === 'unwitnessed' ? 'not witnessed' : verdict}`]
   })
   const sum = (field: 'states' | 'transitions') =>
     thousands(reports.reduce((total, each) => total + each[field], 0))
@@ -211,7 +212,7 @@ function totals(explored: readonly Explored[], ms: number | null, width: number)
 /** Verdicts that were not expected. */
 function surprises(explored: readonly Explored[], width: number): string[] {
   return explored
-    .filter(({ report }) => !report.as_expected)
+    .filter(({ report }) => !report.as_expected && report.verdict !== 'unwitnessed')
     .flatMap(({ report: { case: name, verdict, property, expected } }) => {
       const wanted = `${expected!.verdict}${expected!.property === undefined ? '' : ` of ${expected!.property}`}`
       return wrap(
@@ -239,7 +240,7 @@ function printable_report(report: CaseReport): CaseReport {
 }
 
 const say_unwitnessed = (report: CaseReport): string =>
-  `not witnessed: ${report.case || 'the case'} is safe, but there is ${report.unwitnessed}`
+  `not witnessed: ${report.case === '' ? '' : `${report.case}: `}${report.unwitnessed}`
 
 /** Outcomes that some run had to have, and none had: there is no counterexample to show. */
 function unreached(reports: readonly CaseReport[], width: number): string[] {
@@ -250,19 +251,18 @@ function unreached(reports: readonly CaseReport[], width: number): string[] {
   )
 }
 
-/** By what the safe cases are witnessed: else they could be safe for want of an attack. */
+/** By what the safe cases are witnessed, and why others are not: these could be safe for want of an attack. */
 function witnesses(reports: readonly CaseReport[], width: number): string[] {
+  const missing = reports.filter((each) => each.unwitnessed !== null)
+  if (missing.length > 0) return missing.flatMap((each) => wrap(`? ${say_unwitnessed(each)}`, width, 2))
   const safe = reports.filter((each) => each.verdict === 'safe')
   if (safe.length === 0) return []
-  const missing = safe.filter((each) => each.unwitnessed !== null)
-  if (missing.length > 0) {
-    return missing.flatMap((each) => wrap(`? ${say_unwitnessed(each)}`, width, 2))
-  }
   const all = [...new Set(safe.flatMap((each) => each.witnesses))]
   const reached = all.filter((label) => label.startsWith('reached '))
-  const labels = all.filter((label) => label !== 'approved' && !label.startsWith('reached '))
+  const labels = all.filter((label) => /^(changed|refused) /.test(label))
   const said = [
-    ...(all.includes('approved') ? ['the check said yes'] : []),
+    ...(all.includes('relied') ? ['the check said yes, and what it judged was used'] : []),
+    ...(all.includes('met') && labels.length === 0 ? ['another task met what was used'] : []),
     ...reached.map((label) => `"${label.slice('reached '.length)}" was reached`),
     ...labels.map(attack),
   ]
@@ -273,7 +273,7 @@ function witnesses(reports: readonly CaseReport[], width: number): string[] {
 /** `changed by write` in words. */
 function attack(label: string): string {
   return label
-    .replace(/^changed by (.*)/, 'the attacker changed the file with $1')
+    .replace(/^changed by (.*)/, 'the attacker changed what others meet with $1')
     .replace(/^refused (\S+) in (.*)/, "the attacker's $2 was refused with $1")
 }
 
@@ -293,7 +293,7 @@ function incomplete(reports: readonly CaseReport[], options: BoundOptions, width
  * preemptions and steps; among equals the newest kernel.
  */
 export function to_be_shown(explored: readonly Explored[]): Explored | undefined {
-  const rank = { race: 0, hole: 1, deadlock: 2, incomplete: 3, safe: 4 } as const
+  const rank = { race: 0, hole: 1, deadlock: 2, incomplete: 3, unwitnessed: 4, safe: 5 } as const
   const key = ({ report, index }: Explored) => [
     report.as_expected ? 1 : 0,
     rank[report.verdict],

@@ -32,9 +32,9 @@ const ABOUT = `Searches every interleaving of what tasks do to a checked file, o
 may what a program uses differ from what the kernel approved of?`
 
 const EXIT_CODES = `
-Exit codes: 0 every expectation met, 1 a verdict that was not expected, 2 wrong usage, 3 a scenario, policy,
-token or trace that cannot be loaded, 4 incomplete (a bound was hit), 5 the model and this kernel differ,
-6 this machine lacks what was asked for, 70 a bug in toctoscope.
+Exit codes: 0 every expectation met, 1 a verdict that was not expected or is not witnessed, 2 wrong usage,
+3 a scenario, policy, token or trace that cannot be loaded, 4 incomplete (a bound was hit), 5 the model and this
+kernel differ, 6 this machine lacks what was asked for, 70 a bug in toctoscope.
 
 Begin with:
   npx toctoscope explore overlay-copy-up`

@@ -53,7 +53,9 @@ async function show_scenario(called: string, options: ShowOptions, terminal: Ter
 }
 
 /** Why a case has no counterexample. */
-function why_none({ verdict, unreached, bounds }: Explored['report'], options: BoundOptions): string {
+function why_none(report: Explored['report'], options: BoundOptions): string {
+  const { verdict, unreached, bounds, unwitnessed } = report
+  if (unwitnessed !== null) return `it is not witnessed: ${unwitnessed}`
   if (verdict === 'incomplete') {
     const hit = bounds.map((bound) => say_bound(bound, options)).join(', ')
     return `the search is incomplete, for it hit a bound (${hit}), and there may be one beyond it`

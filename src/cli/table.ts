@@ -3,10 +3,7 @@ import { cut, pad, type Style, type Theme, width_of, wrap } from '../trace/layou
 import type { CaseReport } from '../verdicts.js'
 
 /** What of a report the table shows. */
-export type Row = Pick<
-  CaseReport,
-  'params' | 'verdict' | 'as_expected' | 'unwitnessed' | 'property' | 'states'
->
+export type Row = Pick<CaseReport, 'params' | 'verdict' | 'as_expected' | 'property' | 'states'>
 
 interface TableLine {
   readonly labels: readonly string[]
@@ -17,14 +14,14 @@ const GAP = 2
 
 export function verdict_style(row: Pick<Row, 'verdict'>, theme: Theme): Style {
   if (row.verdict === 'safe') return theme.good
-  return row.verdict === 'incomplete' ? theme.note : theme.bad
+  return row.verdict === 'incomplete' || row.verdict === 'unwitnessed' ? theme.note : theme.bad
 }
 
-/** `race`, `safe?` where it is not witnessed, `race!` where something else was expected. */
+/** `race`, `race!` where something else was expected, `not witnessed`. */
 export function cell_text(row: Row | undefined): string {
   if (row === undefined) return '-'
-  const witnessed = row.verdict === 'safe' && row.unwitnessed !== null ? '?' : ''
-  return `${row.verdict}${witnessed}${row.as_expected ? '' : '!'}`
+  if (row.verdict === 'unwitnessed') return 'not witnessed'
+  return `${row.verdict}${row.as_expected ? '' : '!'}`
 }
 
 /**
@@ -186,10 +183,10 @@ export function verdict_list(
   const longest = Math.min(Math.max(...names.map(width_of)), width - 34)
   const lines = rows.flatMap((row, i) => {
     const property = row.property === null ? '' : `  ${row.property}`
-    const verdict = verdict_style(row, theme)(pad(cell_text(row), 11))
+    const verdict = verdict_style(row, theme)(pad(cell_text(row), 13))
     // What tells one case from another is never cut.
     const [first, ...more] = wrap(names[i]!, longest, 2)
-    return [`${pad(first!, longest)}  ${verdict}${cut(property, width - longest - 13)}`.trimEnd(), ...more]
+    return [`${pad(first!, longest)}  ${verdict}${cut(property, width - longest - 15)}`.trimEnd(), ...more]
   })
   return common === '' ? lines : [...wrap(`All with ${common}:`, width, 2).map(theme.dim), ...lines]
 }

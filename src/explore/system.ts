@@ -19,8 +19,18 @@ export interface System {
   outcome(k: Kernel): string
   /** What a run that ends here shows: `approved`, `changed`, `refused:EROFS`. Asked where no task can go on. */
   witness?(k: Kernel): readonly string[]
-  /** What is missing among the labels of all runs for a `safe` to mean something; null if nothing is. */
-  unwitnessed?(seen: ReadonlySet<string>): string | null
+  /**
+   * By what it is witnessed that a search found nothing. Asked after a complete one; `seen` are the labels of all
+   * its runs.
+   */
+  witnessed?(seen: ReadonlySet<string>): Witnessed
+}
+
+/** What runs show for `safe` to mean something. */
+export interface Witnessed {
+  readonly labels: readonly string[]
+  /** What no run showed, so that nothing may have been found for want of an attack; null if nothing is missing. */
+  readonly missing: string | null
 }
 
 /** One stage of one task, and which answer `choose` gave in it. */

@@ -4,10 +4,13 @@ import { FastStore } from '../kernel/fast_store.js'
 import { type Counterexample, deadlocks, type Goal, shortest, violates } from './counterexample.js'
 import { type DepthFirstOptions, depth_first } from './depth_first.js'
 import { count_preemptions, replay } from './replay.js'
-import type { Bound, Bounds, Report, Schedule, System } from './system.js'
+import type { Bound, Bounds, Report, Schedule, System, Witnessed } from './system.js'
 
-/** In the order in which they are given: the first that holds. */
-export type VerdictName = 'hole' | 'race' | 'deadlock' | 'incomplete' | 'safe'
+/**
+ * In the order in which they are given: the first that holds. `unwitnessed`: all was explored and nothing found,
+ * but no run shows that there was anything to find.
+ */
+export type VerdictName = 'hole' | 'race' | 'deadlock' | 'incomplete' | 'unwitnessed' | 'safe'
 
 export interface Verdict {
   readonly verdict: VerdictName
@@ -17,7 +20,9 @@ export interface Verdict {
   readonly counterexample: Counterexample | null
   /** No counterexample has fewer preemptions. Without it the verdict `race` may be hiding a `hole`. */
   readonly minimal: boolean
-  /** For `safe`: what no run showed, so that it may be safe for want of an attack; null if witnessed. */
+  /** For `safe`: by what it is witnessed. */
+  readonly witnesses: readonly string[]
+  /** For `unwitnessed`: what no run showed. */
   readonly unwitnessed: string | null
   /** Bounds that were hit. */
   readonly bounds: readonly Bound[]
@@ -40,7 +45,7 @@ export const LEAST_MEMORY = 1 << 26
 const FEW = 2
 
 /**
- * Searches all interleavings and says what holds. Incomplete is never safe.
+ * Searches all interleavings and says what holds. Incomplete is never safe, nor is what no run witnesses.
  *
  * @param options bounds of the search, progress, and the invariant asked after every stage
  * @throws BrokenInvariant with the schedule that broke the invariant
@@ -51,8 +56,9 @@ export function decide(system: System, options: VerdictOptions = {}): Verdict {
   if (violation !== undefined) return found(system, options, report, violates(system), violation.schedule)
   if (report.deadlock !== null) return found(system, options, report, deadlocks, report.deadlock)
   if (report.complete) {
-    const unwitnessed = system.unwitnessed?.(new Set(report.witnesses)) ?? null
-    return { ...nothing, verdict: 'safe', unwitnessed, bounds: [], report }
+    const { labels, missing } = system.witnessed?.(new Set(report.witnesses)) ?? no_question
+    const verdict = missing === null ? 'safe' : 'unwitnessed'
+    return { ...nothing, verdict, witnesses: labels, unwitnessed: missing, bounds: [], report }
   }
   const { counterexample, bounds } = shortest(system, violates(system), {
     ...options,
@@ -63,7 +69,9 @@ export function decide(system: System, options: VerdictOptions = {}): Verdict {
   return conclude(system, report, counterexample, bounds)
 }
 
-const nothing = { property: null, counterexample: null, minimal: false, unwitnessed: null }
+const nothing = { property: null, counterexample: null, minimal: false, witnesses: [], unwitnessed: null }
+
+const no_question: Witnessed = { labels: [], missing: null }
 
 /** The search found a way; the shortest is looked for, and if that meets a bound the way found must do. */
 function found(
@@ -98,7 +106,7 @@ function conclude(
   const verdict = property === null ? 'deadlock' : counterexample.preemptions === 0 ? 'hole' : 'race'
   const minimal = bounds.length === 0 || counterexample.preemptions === 0
   const all = [...new Set([...report.bounds, ...bounds])].sort()
-  return { verdict, property, counterexample, minimal, unwitnessed: null, bounds: all, report }
+  return { ...nothing, verdict, property, counterexample, minimal, bounds: all, report }
 }
 
 /** The first property that the schedule's end violates. */

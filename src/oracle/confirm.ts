@@ -300,6 +300,8 @@ export async function confirm_case(
   const told = report.property === null ? report.verdict : `${report.verdict}: ${report.property}`
   if (report.verdict === 'incomplete')
     claims.push({ text: told, standing: 'unconfirmed', note: 'the search hit a bound', shown: null })
+  else if (report.verdict === 'unwitnessed')
+    claims.push({ text: 'not witnessed', standing: 'unconfirmed', note: report.unwitnessed, shown: null })
   else if (report.verdict === 'deadlock')
     claims.push({
       text: told,
@@ -343,6 +345,7 @@ export function policed_run(
   const { verdict, property } = explore_case(policed, { ...options, remove_calls: false })
   const text = property === null ? verdict : `${verdict}: ${property}`
   if (verdict === 'incomplete') return { text, run: undefined }
+  if (verdict === 'unwitnessed') return { text: 'not witnessed', run: undefined }
   const system = case_system(policed)
   const runs = playable_runs(system, { stops: false, limit: MOST_FOUND })
   const shows = runs.filter(({ violations }) => (property === null ? true : violations.includes(property)))

@@ -203,6 +203,7 @@ export type PropertyForm =
   /** Code, that looks at the state after every stage. */
   | CodeForm
 
+/** What can be expected of a case. (`unwitnessed` is said of one, and cannot be.) */
 export type Verdict = 'hole' | 'race' | 'deadlock' | 'incomplete' | 'safe'
 
 export interface ExpectationForm {

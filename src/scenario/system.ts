@@ -10,7 +10,7 @@ import { on_approval, on_copy } from './monitor.js'
 import { compile_properties, type Properties, violated } from './properties.js'
 import { boot_setup, make_modules, make_task, parse_profile } from './setup.js'
 import { begin } from './user.js'
-import { missing_witness, wanted_witnesses, witness_of } from './witness.js'
+import { witness_of } from './witness.js'
 
 /** A case that has been checked. It is a `System` of the search, by its shape. */
 export interface CaseSystem {
@@ -23,7 +23,6 @@ export interface CaseSystem {
   readonly momentary: boolean
   outcome(k: Kernel): string
   witness(k: Kernel): readonly string[]
-  unwitnessed(seen: ReadonlySet<string>): string | null
   /** Outcomes that had to be reached, and that no run reached. */
   unreached(seen: ReadonlySet<string>): readonly string[]
 }
@@ -56,7 +55,6 @@ export function case_system(of: Case, path = ''): CaseSystem {
     parts: properties.parts,
     asked: new Set(),
   }
-  const wanted = wanted_witnesses(code, properties)
   const system: CaseSystem = {
     form,
     code,
@@ -67,7 +65,6 @@ export function case_system(of: Case, path = ''): CaseSystem {
     momentary: properties.code.length > 0,
     outcome,
     witness: (k) => witness_of(k, code, properties),
-    unwitnessed: (seen) => missing_witness(seen, wanted),
     unreached: (seen) =>
       properties.reaches.map(({ name }) => name).filter((name) => !seen.has(`reached ${name}`)),
   }

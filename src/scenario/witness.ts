@@ -1,11 +1,12 @@
 /**
- * What a run has shown, so that no case is safe for want of an attack: that a check said yes, and that the
- * attacker changed something or was refused.
+ * What a run that has ended shows, as labels: that a check said yes, what attackers changed or were refused, and
+ * which outcomes were reached. They tell which run is worth showing; by what a `safe` is witnessed is a stricter
+ * question (witnesses.ts).
  */
 
-import { errno_name, signal_of } from '../kernel/errno.js'
+import { EACCES, EBUSY, EKEYREJECTED, EPERM, EROFS, ETXTBSY, errno_name, signal_of } from '../kernel/errno.js'
 import type { Kernel } from '../kernel/machine.js'
-import { O_TRUNC } from '../vfs/open_flags.js'
+import { O_ACCMODE, O_CREAT, O_TRUNC } from '../vfs/open_flags.js'
 import { type CallInstruction, type Code, result, tasks_of } from './code.js'
 import { approval } from './monitor.js'
 import { type Properties, reached } from './properties.js'
@@ -33,25 +34,40 @@ const changing = new Set([
   'fchown',
   'lchown',
   'fchownat',
-  'mount',
-  'umount2',
+  'mkdir',
+  'mkdirat',
+  'rmdir',
+  'mknod',
+  'mknodat',
 ])
 
-/** What the runs of a case must show. */
-export interface Witnesses {
-  /** Some run must have a check that said yes. */
-  readonly approval: boolean
-  /** Some run must have an attack that came through, or was refused. */
-  readonly attack: boolean
-  /** Nobody attacks, and no outcome that is reached shows instead that the case is about something. */
-  readonly no_attacker: boolean
+/**
+ * What a mitigation answers with: permissions and policies (EACCES, EPERM), what is read-only (EROFS), write
+ * denial (ETXTBSY), what something is mounted on or that is in use (EBUSY), signatures (EKEYREJECTED). All
+ * others say that a call was wrong: a name that is not there (ENOENT, ENOTDIR, EBADF), a bad argument, a name
+ * that is taken. EIO is none of them: an overlay answers with it where its layers changed under it.
+ */
+const refusals: readonly number[] = [EACCES, EPERM, EROFS, ETXTBSY, EBUSY, EKEYREJECTED].map(
+  (errno) => -errno,
+)
+
+/**
+ * The name of the errno with which a mitigation refused a call.
+ *
+ * @param denied a security module was what said no: then any errno is an answer of it
+ * @returns null where none did
+ */
+export function is_refusal(ret: number, denied = false): string | null {
+  if (ret >= 0 || signal_of(ret) !== 0) return null
+  return denied || refusals.includes(ret) ? errno_name(ret) : null
 }
 
-export function wanted_witnesses(code: Code, properties: Properties): Witnesses {
-  const calls = code.programs.flatMap((program) => program.calls)
-  const attack = code.programs.some((program) => program.role === 'attacker')
-  const reaches_enough = properties.reaches.length > 0
-  return { approval: calls.some((call) => call.relied), attack, no_attacker: !attack && !reaches_enough }
+/** Whether a call is one that changes something if it succeeds; an open may write, truncate or create. */
+export function attempts_change({ syscall, fixed }: CallInstruction): boolean {
+  const { name } = syscall
+  if (changing.has(name)) return true
+  const { flags = 0 } = (fixed ?? {}) as { flags?: number }
+  return name === 'creat' || (/^open/.test(name) && (flags & (O_ACCMODE | O_TRUNC | O_CREAT)) !== 0)
 }
 
 /** Labels of a run that has ended: `approved`, `changed by write`, `refused EROFS in openat`, `reached NAME`. */
@@ -73,21 +89,7 @@ export function witness_of(k: Kernel, code: Code, properties: Properties): reado
 
 function attack_label(call: CallInstruction, ret: number): string | undefined {
   const { name } = call.syscall
-  if (ret < 0) return signal_of(ret) === 0 ? `refused ${errno_name(ret)} in ${name}` : undefined
-  return changing.has(name) || truncates(call) ? `changed by ${name}` : undefined
-}
-
-/** An open with O_TRUNC. */
-function truncates({ syscall, fixed }: CallInstruction): boolean {
-  const { flags = 0 } = (fixed ?? {}) as { flags?: number }
-  return /^open|^creat/.test(syscall.name) && (flags & O_TRUNC) !== 0
-}
-
-/** What no run showed; null where nothing is missing. */
-export function missing_witness(seen: ReadonlySet<string>, wanted: Witnesses): string | null {
-  const labels = [...seen]
-  if (wanted.no_attacker) return 'no task with the role attacker: nothing shows that an attack was tried'
-  if (wanted.approval && !seen.has('approved')) return 'no run in which the check said yes'
-  const attacked = labels.some((label) => label.startsWith('changed') || label.startsWith('refused'))
-  return wanted.attack && !attacked ? 'no run in which the attacker changed the file or was refused' : null
+  if (ret >= 0) return attempts_change(call) ? `changed by ${name}` : undefined
+  const refused = is_refusal(ret)
+  return refused === null ? undefined : `refused ${refused} in ${name}`
 }

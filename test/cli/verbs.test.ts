@@ -187,14 +187,13 @@ no-permission
       params: {},
       verdict: 'race',
       as_expected: true,
-      unwitnessed: null,
       property: 'check-use',
       states: 1,
       case: name,
     })
     const long = 'first=a-parameter-whose-value-is-long second=another-value-that-is-long'
     const lines = verdict_list([row(`${long} last=one`), row(`${long} last=two`)], 60, theme(false))
-    expect(lines.join('\n')).toContain(`last=one  race         check-use\nlast=two  race`)
+    expect(lines.join('\n')).toContain(`last=one  race           check-use\nlast=two  race`)
     expect(lines.join(' ').replace(/\s+/g, ' ')).toContain(`All with ${long}:`)
   })
 
@@ -240,10 +239,12 @@ no-permission
     })
     const { terminal, written } = fake_terminal()
     expect(await explore_itself(mine, ['--json'], terminal)).toBe(1)
-    expect(JSON.parse(written.out).cases[0].verdict).toBe('safe')
-    expect(written.err).toMatch(
-      /^toctoscope: mine: not witnessed: the case is safe, but there is no run in which/,
-    )
+    expect(JSON.parse(written.out).cases[0]).toMatchObject({
+      verdict: 'unwitnessed',
+      as_expected: false,
+      unwitnessed: 'in no run did an attacker change what others meet, or was refused that by a mitigation',
+    })
+    expect(written.err).toMatch(/^toctoscope: mine: not witnessed: in no run did an attacker/)
   })
 
   it('shows progress to somebody who watches, after a second, and takes it away', () => {

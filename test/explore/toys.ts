@@ -38,7 +38,7 @@ export interface ToyOptions {
   readonly programs: readonly (readonly [Fn, object])[]
   readonly violations?: System['violations']
   readonly witness?: System['witness']
-  readonly unwitnessed?: System['unwitnessed']
+  readonly witnessed?: System['witnessed']
 }
 
 /** A world of cells numbered from 1, a memo for each task, and the tasks. */
@@ -60,7 +60,7 @@ export function toy(options: ToyOptions): System {
         memo.rows(k).map((row) => [row.seen, row.monitor]),
       ]),
     witness: options.witness,
-    unwitnessed: options.unwitnessed,
+    witnessed: options.witnessed,
   }
 }
 

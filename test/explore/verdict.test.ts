@@ -79,10 +79,17 @@ test('a safe says what no run has shown', () => {
   const system = (label: string) =>
     increments(() => [], {
       witness: (k) => (cell(k, 1).value === 2 ? ['approved', 'changed'] : []),
-      unwitnessed: (seen) => (seen.has(label) ? null : `no run shows ${label}`),
+      witnessed: (seen) => ({
+        labels: [...seen],
+        missing: seen.has(label) ? null : `no run shows ${label}`,
+      }),
     })
-  expect(decide(system('changed')).unwitnessed).toBeNull()
-  expect(decide(system('refused'))).toMatchObject({ verdict: 'safe', unwitnessed: 'no run shows refused' })
+  expect(decide(system('changed'))).toMatchObject({ verdict: 'safe', unwitnessed: null })
+  expect(decide(system('refused'))).toMatchObject({
+    verdict: 'unwitnessed',
+    unwitnessed: 'no run shows refused',
+    witnesses: ['approved', 'changed'],
+  })
 })
 
 test('a race with few preemptions is found although the complete search gave up', () => {
