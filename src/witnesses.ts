@@ -97,6 +97,8 @@ const meet = (some: ReadonlySet<string>, others: ReadonlySet<string>): boolean =
 /** Watches runs of a case, and remembers what they show. */
 class Watcher {
   readonly labels = new Set<string>()
+  /** Of all runs. */
+  stages = 0
   /** What all but attackers touch, in any run. */
   readonly met = new Touched()
   /** What attackers changed or were refused, and what that was, in any run. */
@@ -109,6 +111,7 @@ class Watcher {
 
   /** Makes a run again and watches it. */
   watch(schedule: Schedule): void {
+    this.stages += schedule.length
     const programs = new Map(this.system.code.programs.map((_, i) => [i + 1, i]))
     const by_task = new Map<number, Touched>()
     const attempts = new Map<number, Attempt>()
@@ -219,10 +222,13 @@ function named_by(k: Kernel, { syscall, decoded }: CallInstruction, places: Read
   })
 }
 
-/** Runs to watch: each task first in its turn, then random ones. */
-function* runs_of(system: CaseSystem): Generator<Schedule> {
+/** Runs to watch, whatever they show: each task first in its turn. */
+const runs_in_order = (system: CaseSystem): Schedule[] =>
+  system.code.programs.map((_, i) => run_in_order(system.boot(new FastStore()), i + 1, MOST_STEPS))
+
+/** Runs to watch until nothing is missing. */
+function* random_runs(system: CaseSystem): Generator<Schedule> {
   const boot = () => system.boot(new FastStore())
-  for (let task = 1; task <= system.code.programs.length; task++) yield run_in_order(boot(), task, MOST_STEPS)
   const random = new Random(1)
   for (let run = 0; run < RANDOM_RUNS; run++) yield random_run(boot(), random, MOST_STEPS, () => false)
 }
@@ -257,14 +263,11 @@ export function witnessed(system: CaseSystem, seen: ReadonlySet<string>): Witnes
   const reached = [...seen].filter((label) => label.startsWith('reached '))
   const watcher = new Watcher(system)
   const missing = question_of(system)
-  let stages = 0
-  for (const schedule of runs_of(system)) {
+  for (const schedule of runs_in_order(system)) watcher.watch(schedule)
+  const is_missing = () => missing(watcher, reached.length > 0)
+  for (const schedule of is_missing() === null ? [] : random_runs(system)) {
     watcher.watch(schedule)
-    stages += schedule.length
-    if (missing(watcher, reached.length > 0) === null || stages > MOST_STAGES) break
+    if (is_missing() === null || watcher.stages > MOST_STAGES) break
   }
-  return {
-    labels: [...watcher.labels, ...reached].sort(),
-    missing: missing(watcher, reached.length > 0),
-  }
+  return { labels: [...watcher.labels, ...reached].sort(), missing: is_missing() }
 }

@@ -129,10 +129,6 @@ function document(explored: readonly Explored[], { timing }: ExploreCommandOptio
     profile: report.profile,
     verdict: report.verdict,
     expected: report.expected?.verdict ?? null,
-    as_expected: report.as_expected,
-    unwitnessed: report.unwitnessed,
-    witnesses: report.witnesses,
-    bounds: report.bounds,
     property: report.property,
     states: report.states,
     transitions: report.transitions,
@@ -143,6 +139,10 @@ function document(explored: readonly Explored[], { timing }: ExploreCommandOptio
     cause: report.cause?.kind ?? null,
     token: token(loaded, index, report),
     ms: timing === false ? null : Math.round(ms * 10) / 10,
+    as_expected: report.as_expected,
+    unwitnessed: report.unwitnessed,
+    witnesses: report.witnesses,
+    bounds: report.bounds,
   }))
   return { tool: 'toctoscope', version: VERSION, cases }
 }

@@ -57,7 +57,7 @@ no-upper, ro-mount, no-permission  any        safe  safe   safe        safe     
     expect(document.cases).toHaveLength(5)
     for (const each of document.cases) {
       expect(Object.keys(each)).toEqual(
-        'scenario case params profile verdict expected property states transitions interleavings racy steps preemptions cause token ms'.split(
+        'scenario case params profile verdict expected property states transitions interleavings racy steps preemptions cause token ms as_expected unwitnessed witnesses bounds'.split(
           ' ',
         ),
       )
@@ -65,6 +65,9 @@ no-upper, ro-mount, no-permission  any        safe  safe   safe        safe     
         interleavings: null,
         racy: null,
         verdict: each.expected,
+        as_expected: true,
+        unwitnessed: null,
+        bounds: [],
         ms: expect.any(Number),
       })
     }
@@ -81,6 +84,7 @@ no-upper, ro-mount, no-permission  any        safe  safe   safe        safe     
       preemptions: null,
       cause: null,
       token: null,
+      witnesses: ['approved', 'met', 'refused EROFS in open', 'relied', 'used'],
     })
   })
 
