@@ -287,6 +287,8 @@ async function prepare_imports(file: string): Promise<void> {
   if (import.meta.url.endsWith('.ts')) return
   if (/\.[cm]?tsx?$/.test(file) && !typescript_ready) {
     typescript_ready = true
+    // It would run what it finds in a folder of /tmp that anybody may have made.
+    process.env.TSX_DISABLE_CACHE = '1'
     const { register } = await import('tsx/esm/api')
     register()
   }

@@ -1,5 +1,5 @@
 /** `toctoscope repro`: a C program that plays it on any Linux. */
-import { existsSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { run_to_end } from '../explore/replay.js'
 import type { Schedule } from '../explore/system.js'
 import { FastStore } from '../kernel/fast_store.js'
@@ -25,9 +25,10 @@ import { tidy } from '../trace/tidy.js'
 import { decode_token, find_case, looks_like_token } from '../trace/token.js'
 import { explore_case } from '../verdicts.js'
 import { choose_cases, pattern_of } from './cases.js'
-import { exit, LoadError, OutputError } from './errors.js'
+import { exit, LoadError } from './errors.js'
 import { type Loaded, load_scenario, shipped_names } from './load.js'
 import type { Terminal } from './terminal.js'
+import { write_file } from './write_file.js'
 
 export interface ReproOptions {
   output: string
@@ -55,31 +56,13 @@ export async function repro(
   const text = program(loaded, chosen)
   if (options.output === '-') terminal.out(text)
   else {
-    write_whole(options.output, text)
+    write_file(options.output, text)
     const binary = options.output.replace(/\.c$/, '') || 'race'
     terminal.err(
       `${options.output}: ${loaded.name} ${pattern_of(loaded, chosen.index)}\n  cc -Wall -Wextra -Werror -O2 ${options.output} -o ${binary} && ${binary.includes('/') ? binary : `./${binary}`}\n`,
     )
   }
   return exit.ok
-}
-
-/** Writes a file, or leaves what was there: a program that is cut short would be worse than none. */
-function write_whole(path: string, text: string): void {
-  const there = existsSync(path)
-  const target = there ? realpathSync(path) : path
-  const beside = `${target}.${process.pid}`
-  try {
-    // A device or a pipe cannot be replaced.
-    if (there && !statSync(target).isFile()) writeFileSync(target, text)
-    else {
-      writeFileSync(beside, text, { flag: 'wx' })
-      renameSync(beside, target)
-    }
-  } catch (error) {
-    rmSync(beside, { force: true })
-    throw new OutputError(`${path} cannot be written: ${(error as NodeJS.ErrnoException).code}`)
-  }
 }
 
 interface Chosen {

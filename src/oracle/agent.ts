@@ -5,11 +5,23 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
-import { homedir, tmpdir } from 'node:os'
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { decode_answer, encode_play } from './encode.js'
+import { own_folder } from './own_folder.js'
 import { type Answer, OracleError, type Play, SetupRefused } from './play.js'
 import { HostRefused } from './stage.js'
 
@@ -19,62 +31,90 @@ const compiler_flags = ['-Wall', '-Wextra', '-Werror', '-O2']
 export interface AgentOptions {
   /** The C compiler; unless told `$CC` or `cc`. */
   readonly cc?: string
-  /** Where compiled agents are kept; unless told the user's cache directory. */
+  /** Where compiled agents are kept, a folder of the user's own; unless told in the user's cache folder. */
   readonly cache?: string
   /** In a user namespace even where there is root. */
   readonly user_ns?: boolean
 }
 
-function cache_directories(): string[] {
-  const { XDG_CACHE_HOME } = process.env
-  return [
-    join(XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'toctoscope'),
-    join(tmpdir(), `toctoscope-${process.getuid?.() ?? 0}`),
-  ]
-}
+/** Milliseconds that a compiler may take. */
+const COMPILING = 120_000
 
-function writable_directory(given: string | undefined): string {
-  for (const dir of given === undefined ? cache_directories() : [given]) {
-    try {
-      mkdirSync(dir, { recursive: true, mode: 0o700 })
-      return dir
-    } catch {
-      // the next one
-    }
-  }
-  throw new OracleError('agent', 'no directory to keep the compiled agent in; set XDG_CACHE_HOME')
+/** A program that is open: what was looked at is what will run, whatever happens to its name. */
+export interface OpenProgram {
+  readonly fd: number
+  readonly path: string
 }
 
 /**
- * The path of the compiled agent; compiles it where the cache does not have it. A static program is tried
- * first, since it forks faster.
+ * Opens the compiled agent; compiles it where our folder does not have it. Its name tells what it was made from and
+ * the hash of its bytes: what was not made by us, or not wholly, is not run.
  *
- * @throws OracleError `compiler`: there is none, or it fails
+ * @throws OracleError `agent`: there is no place of our own to keep it; `compiler`: there is none, or it fails
  */
-export function compile_agent(options: AgentOptions = {}): string {
+export function open_agent(options: AgentOptions = {}): OpenProgram {
   const cc = options.cc ?? process.env.CC ?? 'cc'
-  const text = readFileSync(source)
-  const hash = createHash('sha256').update(text).update(cc).update(compiler_flags.join(' ')).digest('hex')
-  const program = join(writable_directory(options.cache), `agent-${hash.slice(0, 24)}`)
-  if (existsSync(program)) return program
-  const unfinished = `${program}.${process.pid}`
-  let errors = ''
-  for (const flags of [[...compiler_flags, '-static'], compiler_flags]) {
-    const run = spawnSync(cc, [...flags, '-o', unfinished, source], { encoding: 'utf8' })
-    if (run.error !== undefined)
-      throw new OracleError('compiler', `no C compiler: cannot run ${cc} (${run.error.message}); set CC`)
-    if (run.status === 0) {
-      chmodSync(unfinished, 0o755)
-      renameSync(unfinished, program)
-      return program
-    }
-    errors = run.stderr
+  const folder = own_folder(options.cache)
+  const made_from = [process.arch, cc, ...compiler_flags, readFileSync(source, 'utf8')].join('\0')
+  const name = `agent-${sha256(made_from)}`
+  const kept = readdirSync(folder).find((file) => file.startsWith(`${name}-`))
+  const found = kept === undefined ? null : open_whole(join(folder, kept))
+  return found ?? compile(cc, folder, name)
+}
+
+const sha256 = (bytes: string | Buffer): string =>
+  createHash('sha256').update(bytes).digest('hex').slice(0, 32)
+
+/** Opens a program that is ours and has the hash that its name ends in; else takes it away. */
+function open_whole(path: string): OpenProgram | null {
+  try {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    const stats = fstatSync(fd)
+    const ours = stats.isFile() && stats.uid === process.geteuid!() && (stats.mode & 0o022) === 0
+    if (ours && path.endsWith(`-${sha256(readFileSync(fd))}`)) return { fd, path }
+    closeSync(fd)
+  } catch {
+    // What cannot be opened is no program of ours.
   }
-  rmSync(unfinished, { force: true })
-  throw new OracleError(
-    'compiler',
-    `${cc} cannot compile the agent: ${errors.trim().split('\n')[0] || 'it says nothing'}`,
-  )
+  rmSync(path, { recursive: true, force: true })
+  return null
+}
+
+/** A static program is tried first, since it forks faster. */
+function compile(cc: string, folder: string, name: string): OpenProgram {
+  const making = mkdtempSync(join(folder, 'making-'))
+  const unfinished = join(making, 'agent')
+  try {
+    let errors = ''
+    for (const flags of [[...compiler_flags, '-static'], compiler_flags]) {
+      const run = spawnSync(cc, [...flags, '-o', unfinished, source], {
+        encoding: 'utf8',
+        timeout: COMPILING,
+        killSignal: 'SIGKILL',
+        // A compiler keeps parts of the program in there.
+        env: { ...process.env, TMPDIR: making },
+      })
+      if (run.error !== undefined) throw no_compiler(cc, run.error)
+      if (run.status === 0) {
+        chmodSync(unfinished, 0o700)
+        const path = join(folder, `${name}-${sha256(readFileSync(unfinished))}`)
+        renameSync(unfinished, path)
+        const opened = open_whole(path)
+        if (opened !== null) return opened
+      }
+      errors = run.stderr
+    }
+    const [first = ''] = errors.trim().split('\n')
+    throw new OracleError('compiler', `${cc} cannot compile the agent: ${first || 'it says nothing'}`)
+  } finally {
+    rmSync(making, { recursive: true, force: true })
+  }
+}
+
+function no_compiler(cc: string, error: NodeJS.ErrnoException): OracleError {
+  if (error.code === 'ETIMEDOUT')
+    return new OracleError('compiler', `${cc} has not compiled the agent within ${COMPILING / 1000} s`)
+  return new OracleError('compiler', `no C compiler: cannot run ${cc} (${error.message}); set CC`)
 }
 
 interface Waiting {
@@ -110,12 +150,18 @@ export class Agent {
   static async start(options: AgentOptions = {}): Promise<Agent> {
     if (process.platform !== 'linux')
       throw new OracleError('kernel', `plays run on Linux, and this is ${process.platform}`)
-    const program = compile_agent(options)
+    const { fd, path } = open_agent(options)
     // In a group of its own: an interrupt from the terminal is for us, who then say what there is so far.
-    const child = spawn(program, options.user_ns ? ['--user-ns'] : [], {
-      detached: true,
-      stdio: ['pipe', 'pipe', 'inherit'],
-    })
+    const child = spawn(
+      existsSync('/proc/self/fd') ? '/proc/self/fd/3' : path,
+      options.user_ns ? ['--user-ns'] : [],
+      {
+        argv0: path,
+        detached: true,
+        stdio: ['pipe', 'pipe', 'inherit', fd],
+      },
+    )
+    closeSync(fd)
     child.stdout!.setEncoding('utf8')
     const first = await new Promise<string>((resolve) => {
       let text = ''

@@ -3,7 +3,7 @@
  * the tests play them again, on the model and on the kernel of the machine.
  */
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Answer, Play } from './play.js'
 
@@ -68,6 +68,9 @@ export function save_case(
   const name = `${call}-${hash}`
   const path = join(dir, `${name}.json`)
   mkdirSync(dir, { recursive: true })
-  writeFileSync(path, format_case({ name, about: '', kernel, play, answers }))
+  // Made anew and moved there: a link that somebody has put there is not followed, and nothing stays half-written.
+  const unfinished = `${path}.${process.pid}`
+  writeFileSync(unfinished, format_case({ name, about: '', kernel, play, answers }), { flag: 'wx' })
+  renameSync(unfinished, path)
   return path
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import '../../src/model.js'
-import { Agent, compile_agent } from '../../src/oracle/agent.js'
+import { Agent, open_agent } from '../../src/oracle/agent.js'
 import { type Answer, OracleError, type Play, type PlayCall, SetupRefused } from '../../src/oracle/play.js'
 import { no_kernel, overlay_play } from './support.js'
 
@@ -150,12 +150,10 @@ describe('without a compiler', () => {
   afterAll(() => rmSync(cache, { recursive: true, force: true }))
 
   it('says that there is none', () => {
-    expect(() => compile_agent({ cc: '/no/such/cc', cache })).toThrow(
-      /no C compiler: cannot run \/no\/such\/cc/,
-    )
+    expect(() => open_agent({ cc: '/no/such/cc', cache })).toThrow(/no C compiler: cannot run \/no\/such\/cc/)
   })
 
   it('says that it fails', () => {
-    expect(() => compile_agent({ cc: '/bin/false', cache })).toThrow(/\/bin\/false cannot compile the agent/)
+    expect(() => open_agent({ cc: '/bin/false', cache })).toThrow(/\/bin\/false cannot compile the agent/)
   })
 })
