@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import '../../src/model.js'
 import { Agent } from '../../src/oracle/agent.js'
+import { encode_task } from '../../src/oracle/encode.js'
 import type { Play, PlayCall } from '../../src/oracle/play.js'
 import { SetupRefused } from '../../src/oracle/play.js'
 import { check_call, check_case, check_setup, HostRefused } from '../../src/oracle/stage.js'
@@ -130,7 +131,7 @@ describe.skipIf(no_kernel !== undefined)('the agent itself', () => {
         request('fs root', 'sym "root/link 41471 0 0 "/../..', root[1]!, line),
         line,
       ).rejects.toThrow(SetupRefused)
-    expect(await request(...root, 'task 1 0 0 18 0 - "/', 'call 1 access "/x 0')).toEqual([
+    expect(await request(...root, encode_task(1, { name: 'a' }), 'call 1 access "/x 0')).toEqual([
       { errno: 'ENOENT' },
     ])
   })
@@ -144,7 +145,12 @@ describe.skipIf(no_kernel !== undefined)('the agent itself', () => {
     ]
     const play: Play = { setup: {}, tasks: [{ name: 'a' }], calls }
     await expect(agent.play(play)).rejects.toThrow(/^refused: mknod of a device/)
-    const null_device = [...root, 'task 1 0 0 18 0 - "/', 'call 1 mknod "/n 8576 259', 'call 1 open "/n 2 0']
+    const null_device = [
+      ...root,
+      encode_task(1, { name: 'a' }),
+      'call 1 mknod "/n 8576 259',
+      'call 1 open "/n 2 0',
+    ]
     expect(await request(...null_device)).toEqual([{ ret: 0 }, { ret: 3 }])
   })
 
@@ -152,13 +158,13 @@ describe.skipIf(no_kernel !== undefined)('the agent itself', () => {
     const before = statSync('/dev/null').mode
     const answers = await request(
       ...root,
-      'task 1 0 0 18 0 - "/',
+      encode_task(1, { name: 'a' }),
       'call 1 fchmod 0 384',
       'call 1 fchown 1 7 7',
     )
     expect(answers).toEqual([{ ret: 0 }, { ret: 0 }])
     expect(statSync('/dev/null').mode).toBe(before)
-    const [fresh] = await request(...root, 'task 1 0 0 18 0 - "/', 'call 1 fstat 0')
+    const [fresh] = await request(...root, encode_task(1, { name: 'a' }), 'call 1 fstat 0')
     expect(fresh!.fields).toMatchObject({ st_mode: 0o20666, st_uid: 0, st_rdev: 0x103 })
   })
 
