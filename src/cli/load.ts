@@ -171,12 +171,9 @@ async function load_json(given: string, file: string): Promise<Loaded> {
 }
 
 async function from_form(document: unknown, given: string, file: string): Promise<Loaded> {
-  const [{ validate_scenario }, { scenario_from_form }] = await Promise.all([
-    import('../scenario/schema.js'),
-    import('../scenario/builder.js'),
-  ])
+  const { scenario_from_form } = await import('../scenario/builder.js')
   try {
-    return loaded(scenario_from_form(validate_scenario(document)), given, file)
+    return loaded(scenario_from_form(document), given, file)
   } catch (error) {
     if (error instanceof ScenarioError) throw new LoadError(`${given}: ${error.message}`, next.form)
     throw error

@@ -120,6 +120,9 @@ export function signal_of(ret: number): number {
   return ret <= -SIGNAL_BASE ? -ret - SIGNAL_BASE : 0
 }
 
+/** Names of all errnos and signals. */
+export const errno_names: readonly string[] = [...Object.keys(names), ...Object.keys(signals)]
+
 const by_number = new Map(Object.entries(names).map(([name, number]) => [number, name]))
 const signal_by_number = new Map(Object.entries(signals).map(([name, number]) => [number, name]))
 

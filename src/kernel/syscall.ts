@@ -6,6 +6,7 @@
  * written are a string, and their length follows as in C or may be left out.
  */
 import type { Fn } from './fn.js'
+import { nearest } from './spelling.js'
 
 /** Names of constants that an argument may be given by, joined by `|`. */
 export type Constants = Readonly<Record<string, number>>
@@ -78,10 +79,16 @@ function decode_int(param: Parameter, given: unknown): number {
       value |= param.constants[word]!
     else
       throw new ArgumentError(
-        `${param.name}: ${JSON.stringify(word)} is not a constant that ${param.name} knows`,
+        `${param.name}: ${JSON.stringify(word)} is not a constant that ${param.name} knows${meant(word, param)}`,
       )
   }
   return value
+}
+
+/** Only the nearest: a call may know twenty. */
+function meant(word: string, { constants = {} }: Parameter): string {
+  const near = nearest(word, Object.keys(constants))
+  return near === undefined ? '' : `; did you mean ${near}?`
 }
 
 function decode_bytes(param: Parameter, given: unknown): string {

@@ -4,9 +4,10 @@
  *
  *     [{ hook: 'file_open', when: { path_prefix: '/srv', uid: 1000 }, answer: 'EACCES' }]
  */
-import type { ErrnoName } from '../kernel/errno.js'
+import { type ErrnoName, errno_names } from '../kernel/errno.js'
 import type { Kernel } from '../kernel/machine.js'
 import type { HookArguments, HookName, Hooks, SecurityModule } from '../kernel/security.js'
+import { nearest } from '../kernel/spelling.js'
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../vfs/mm.js'
 import { MAY_APPEND, MAY_EXEC, MAY_OPEN, MAY_READ, MAY_WRITE } from '../vfs/permission.js'
 import { hook_arguments, hook_names, is_hook_name, LsmModuleError } from './hooks.js'
@@ -126,18 +127,26 @@ export function check_rules(rules: unknown, where = 'rules'): string[] {
   return rules.flatMap((rule: unknown, index) => check_rule(rule, `${where}[${index}]`))
 }
 
+const fields_of_rule = ['hook', 'when', 'answer']
+
+function meant(word: unknown, known: readonly string[]): string {
+  const near = typeof word === 'string' ? nearest(word, known) : undefined
+  return near === undefined ? '' : `; did you mean ${near}?`
+}
+
 function check_rule(rule: unknown, at: string): string[] {
   if (typeof rule !== 'object' || rule === null) return [`${at}: expected { hook, when, answer }`]
   const wrong = Object.keys(rule)
-    .filter((key) => !['hook', 'when', 'answer'].includes(key))
-    .map((key) => `${at}.${key}: unknown; a rule has hook, when and answer`)
+    .filter((key) => !fields_of_rule.includes(key))
+    .map((key) => `${at}.${key}: unknown; a rule has hook, when and answer${meant(key, fields_of_rule)}`)
   const { hook, when, answer } = rule as Record<string, unknown>
   if (!is_hook_name(hook)) {
-    wrong.push(`${at}.hook: ${JSON.stringify(hook)} is no hook; hooks are ${hook_names.join(', ')}`)
+    const all = `; hooks are ${hook_names.join(', ')}`
+    wrong.push(`${at}.hook: ${JSON.stringify(hook)} is no hook${meant(hook, hook_names) || all}`)
   } else if (when !== undefined) wrong.push(...check_conditions(hook, when, `${at}.when`))
   if (answer !== 'ALLOW' && (typeof answer !== 'string' || errno_of(answer) === undefined)) {
     wrong.push(
-      `${at}.answer: expected ALLOW or the name of an errno, such as EACCES, not ${JSON.stringify(answer)}`,
+      `${at}.answer: expected ALLOW or the name of an errno, such as EACCES, not ${JSON.stringify(answer)}${meant(answer, ['ALLOW', ...errno_names])}`,
     )
   }
   return wrong
@@ -149,7 +158,9 @@ function check_conditions(hook: HookName, when: unknown, at: string): string[] {
   return Object.entries(when).flatMap(([name, given]) => {
     const kind = Object.hasOwn(conditions, name) ? conditions[name as Condition] : undefined
     if (kind === undefined)
-      return [`${at}.${name}: no such condition; there are ${rule_conditions.join(', ')}`]
+      return [
+        `${at}.${name}: no such condition; there are ${rule_conditions.join(', ')}${meant(name, rule_conditions)}`,
+      ]
     if (kind.needs.length > 0 && !kind.needs.some((need) => told.includes(need))) {
       return [`${at}.${name}: ${hook} is not told of it (only of ${told.join(', ')})`]
     }

@@ -34,7 +34,7 @@ import {
   STAT_FIELDS,
 } from './calls.js'
 import type { CapabilityName } from './capabilities.js'
-import { module_source, source_hash } from './code_module.js'
+import { is_defined, module_source, source_hash } from './code_module.js'
 import { ScenarioError } from './error.js'
 import type {
   ArgumentForm,
@@ -50,11 +50,16 @@ import type {
   OpForm,
   OutcomeForm,
   OverlayForm,
+  PieceForm,
   PropertyForm,
   ScenarioForm,
   TaskForm,
+  UseForm,
   Verdict,
 } from './form.js'
+import { inside, plain } from './plain.js'
+import { validate_scenario } from './schema.js'
+import { at_once, check_keys, count_arguments, strict } from './strict.js'
 
 /** A release, with features added by `+name` or left out by `+-name`. */
 export type ProfileName = Release | `${Release}+${string}`
@@ -111,7 +116,7 @@ interface DraftCall {
 }
 type Draft =
   | DraftCall
-  | { use: DraftResult[] | { of: DraftResult; at?: number }[]; relies?: DraftResult; part?: boolean }
+  | { use: unknown; options: UseOptions }
   | { if: Condition; then: Draft[]; else: Draft[] }
   | { repeat: number; body: Draft[] }
   | { exit: true }
@@ -133,6 +138,7 @@ class DraftResult<K extends Kind = Kind> implements Result<K> {
       for (const field of STAT_FIELDS) Object.assign(this, { [field]: new DraftField(this, field) })
   }
   as(name: string): this {
+    if (typeof name !== 'string') throw new ScenarioError('as', `expected a name, not ${show(name)}`)
     this.task.name_result(this.call, name)
     return this
   }
@@ -194,6 +200,7 @@ export interface Task extends Calls {
 class TaskRecorder {
   readonly program: Draft[] = []
   private into: Draft[] = this.program
+  private depth = 0
   private readonly names: Set<string>
 
   constructor(
@@ -202,6 +209,8 @@ class TaskRecorder {
     parent?: TaskRecorder,
   ) {
     this.names = parent?.names ?? new Set()
+    if (typeof options !== 'object' || options === null)
+      throw new ScenarioError(`task ${show(name)}`, `expected its options, not ${show(options)}`)
   }
 
   name_result(call: DraftCall, name: string): void {
@@ -233,33 +242,38 @@ class TaskRecorder {
     }
     while (call.args.length > 0 && call.args[call.args.length - 1] === undefined) call.args.pop()
     this.into.push(call)
-    return new DraftResult(kind, call, this)
+    return strict(new DraftResult(kind, call, this), `the result of ${name}`)
   }
 
-  private inside(into: Draft[], write: () => void): void {
+  /** Operations are written into a branch, a loop, or a child's program. */
+  private inside(into: Draft[], write: () => void, what: string): void {
+    if (this.depth >= DEEPEST)
+      throw new ScenarioError(`task ${this.name}`, `branches and loops are nested deeper than ${DEEPEST}`)
     const outer = this.into
     this.into = into
-    write()
+    this.depth++
+    at_once(write(), what)
+    this.depth--
     this.into = outer
   }
 
   use(bytes: unknown, options: UseOptions = {}): void {
-    const use = (Array.isArray(bytes) ? bytes : [bytes]) as DraftResult[]
-    this.into.push({ use, relies: options.relies as DraftResult | undefined, part: options.part })
+    check_keys(options, ['relies', 'part'], 'use')
+    this.into.push({ use: bytes, options })
   }
 
   if(condition: Condition, yes: () => void, no?: () => void): void {
     // biome-ignore lint/suspicious/noThenProperty: data, which nobody awaits
     const branch = { if: condition, then: [] as Draft[], else: [] as Draft[] }
     this.into.push(branch)
-    this.inside(branch.then, yes)
-    if (no !== undefined) this.inside(branch.else, no)
+    this.inside(branch.then, yes, 'if')
+    if (no !== undefined) this.inside(branch.else, no, 'if')
   }
 
   repeat(times: number, body: () => void): void {
     const loop = { repeat: times, body: [] as Draft[] }
     this.into.push(loop)
-    this.inside(loop.body, body)
+    this.inside(loop.body, body, 'repeat')
   }
 
   stop(): void {
@@ -270,7 +284,7 @@ class TaskRecorder {
     const forked = this.call('fork')
     if (child === undefined) return forked
     const recorder = new TaskRecorder(this.name, {}, this)
-    child(recorder as unknown as Task)
+    at_once(child(strict(recorder, `task ${this.name}`) as unknown as Task), 'fork')
     forked.call.child = recorder.program
     return forked
   }
@@ -280,9 +294,19 @@ class TaskRecorder {
   }
 
   form(): TaskForm {
-    return { name: this.name, ...this.options, program: this.program.map(op_form) }
+    const { name, options } = this
+    const no_option = ['name', 'program'].find((key) => key in options)
+    if (no_option !== undefined)
+      throw new ScenarioError(`task ${name}`, `${no_option} is no option of a task`)
+    return { name, ...options, program: this.program.map(op_form) }
   }
 }
+
+count_arguments(DraftResult.prototype, { as: 1, may_fail: 0 })
+count_arguments(TaskRecorder.prototype, { use: 2, if: 3, repeat: 2, stop: 0, fork: 1, exit: 1 })
+
+/** Branches in branches: more than a program has, and less than what a stack can take. */
+const DEEPEST = 50
 
 /** A method for each system call of the model that the recorder does not have itself. */
 function add_call_methods(): void {
@@ -307,24 +331,47 @@ function kind_of(name: string, args: readonly unknown[]): Kind {
 function op_form(op: Draft): OpForm {
   if ('call' in op) return call_form(op)
   if ('if' in op) {
-    const { result, test } = op.if
+    const { result, test } = condition_of(op.if)
     // biome-ignore lint/suspicious/noThenProperty: data, which nobody awaits
     const made = { if: { result: name_of(result), ...test }, then: op.then.map(op_form) }
     return op.else.length === 0 ? made : { ...made, else: op.else.map(op_form) }
   }
   if ('repeat' in op) return { repeat: op.repeat, body: op.body.map(op_form) }
   if ('exit' in op) return op
-  const pieces = op.use.map((piece) =>
-    'of' in piece ? { of: name_of(piece.of), at: piece.at } : name_of(piece),
-  )
+  const { relies, ...more } = op.options
   return {
-    use: pieces.length === 1 && typeof pieces[0] === 'string' ? pieces[0] : pieces,
-    ...(op.relies === undefined ? {} : { relies: name_of(op.relies) }),
-    ...(op.part === undefined ? {} : { part: op.part }),
+    use: use_form(op.use),
+    ...(relies === undefined ? {} : { relies: name_of(relies) }),
+    ...(more as object),
   }
 }
 
-function name_of(result: Result): string {
+function condition_of(given: unknown): Condition {
+  const condition = given as Condition
+  if (
+    typeof given !== 'object' ||
+    given === null ||
+    !('result' in given) ||
+    typeof condition.test !== 'object'
+  )
+    throw new ScenarioError('if', `expected a condition, such as result.ok(), not ${show(given)}`)
+  check_keys(condition, ['result', 'test'], 'if')
+  return condition
+}
+
+function use_form(bytes: unknown): UseForm['use'] {
+  if (!Array.isArray(bytes)) return bytes instanceof DraftResult ? name_of(bytes) : [piece_form(bytes)]
+  const pieces = bytes.map(piece_form)
+  return pieces.length === 1 && typeof pieces[0] === 'string' ? pieces[0] : pieces
+}
+
+function piece_form(piece: unknown): string | PieceForm {
+  if (typeof piece !== 'object' || piece === null || piece instanceof DraftResult || !('of' in piece))
+    return name_of(piece)
+  return { ...piece, of: name_of(piece.of) }
+}
+
+function name_of(result: unknown): string {
   if (!(result instanceof DraftResult))
     throw new ScenarioError('', `expected the result of a call, not ${show(result)}`)
   return result.call.as
@@ -346,7 +393,14 @@ function argument_form(arg: unknown): ArgumentForm {
   return arg as Json
 }
 
-const show = (value: unknown) => (typeof value === 'object' ? JSON.stringify(value) : String(value))
+const show = (value: unknown) =>
+  value instanceof DraftResult
+    ? 'the result of a call'
+    : typeof value === 'object'
+      ? (JSON.stringify(value) ?? 'an object')
+      : typeof value === 'function'
+        ? 'a function'
+        : String(value)
 
 // --- a case ------------------------------------------------------------------------------------------------
 
@@ -365,7 +419,7 @@ export interface OverlayLayers {
 
 /** Writes one case: its set-up, its tasks, what must hold. */
 export class CaseBuilder {
-  private readonly filesystems: Record<string, FileSystemForm> = {}
+  private readonly filesystems = new Map<string, FileSystemForm>()
   private readonly mounts: MountForm[] = []
   private readonly tasks: TaskRecorder[] = []
   private readonly properties_: PropertyForm[] = []
@@ -381,21 +435,19 @@ export class CaseBuilder {
 
   /** A file system with its files. */
   filesystem(name: string, form: FileSystemForm): FileSystem {
-    if (name in this.filesystems)
+    if (this.filesystems.has(name))
       throw new ScenarioError('', `two file systems are named ${JSON.stringify(name)}`)
-    this.filesystems[name] = form
+    this.filesystems.set(name, form)
     return { name, at: (path) => `${name}:${path}` }
   }
 
   /** Mounts a file system, or one of its directories; the first mount of a case is at `/`. */
   mount(at: string, filesystem: Layer, options?: readonly MountOption[]): void {
-    const [name, root] = layer_name(filesystem).split(':')
-    this.mounts.push({
-      at,
-      filesystem: name!,
-      ...(root === undefined ? {} : { root }),
-      ...given({ options }),
-    })
+    const layer = layer_name(filesystem)
+    const colon = layer.indexOf(':')
+    const of =
+      colon < 0 ? { filesystem: layer } : { filesystem: layer.slice(0, colon), root: layer.slice(colon + 1) }
+    this.mounts.push({ at, ...of, ...given({ options }) })
   }
 
   /** Mounts what is at `path` once more at `at`. */
@@ -405,18 +457,21 @@ export class CaseBuilder {
 
   /** Mounts an overlay; without `upper` it cannot be written. */
   overlay(at: string, layers: OverlayLayers, options?: readonly MountOption[]): void {
-    const overlay: OverlayForm = {
-      lower: layers.lower.map(layer_name),
-      ...given({
-        upper: layers.upper && layer_name(layers.upper),
-        work: layers.work && layer_name(layers.work),
-      }),
-    }
+    if (typeof layers !== 'object' || layers === null)
+      throw new ScenarioError('overlay', `expected its layers ({ lower: [ … ] }), not ${show(layers)}`)
+    const { lower, upper, work } = layers
+    const overlay = {
+      ...layers,
+      lower: Array.isArray(lower) ? lower.map(layer_name) : lower,
+      upper: upper && layer_name(upper),
+      work: work && layer_name(work),
+    } as OverlayForm
     this.mounts.push({ at, overlay, ...given({ options }) })
   }
 
   /** The IPE policy in force: its text, or with `enforce` and `success_audit`. */
   ipe(policy: string | IpeForm): void {
+    if (this.lsm.ipe !== undefined) throw new ScenarioError('ipe', 'there is a policy already')
     this.lsm.ipe = typeof policy === 'string' ? { policy } : policy
   }
 
@@ -428,6 +483,10 @@ export class CaseBuilder {
 
   /** A security module as code, from `define_module`. A case with one cannot be saved as data alone. */
   module(module: SecurityModule): void {
+    if (!is_defined(module))
+      throw new ScenarioError('module', `expected what define_module makes, not ${show(module)}`)
+    if (this.modules.has(module.name))
+      throw new ScenarioError('module', `two modules are named ${JSON.stringify(module.name)}`)
     this.modules.set(module.name, module)
     const named = { code: module.name, source: module_source(module) }
     this.lsm.modules = [...(this.lsm.modules ?? []), named]
@@ -435,6 +494,7 @@ export class CaseBuilder {
 
   /** The order in which modules are asked. */
   order(...names: readonly string[]): void {
+    if (this.lsm.order !== undefined) throw new ScenarioError('order', 'there is an order already')
     this.lsm.order = names
   }
 
@@ -447,23 +507,26 @@ export class CaseBuilder {
   task(name: string, options: TaskOptions = {}): Task {
     const recorder = new TaskRecorder(name, options)
     this.tasks.push(recorder)
-    return recorder as unknown as Task
+    return strict(recorder, `task ${name}`) as unknown as Task
   }
 
   /** A task that relies on checks. */
   victim(name: string, options: Omit<TaskOptions, 'role'> = {}): Task {
-    return this.task(name, { role: 'victim', ...options })
+    return this.task(name, with_role('victim', options))
   }
 
   /** A task that works against them. */
   attacker(name: string, options: Omit<TaskOptions, 'role'> = {}): Task {
-    return this.task(name, { role: 'attacker', ...options })
+    return this.task(name, with_role('attacker', options))
   }
 
   /** What must hold besides `check-use`, which always must: `policy`, or code of your own. */
   property(...properties: readonly (PropertyForm | CodeProperty)[]): void {
     for (const property of properties) {
-      if (typeof property === 'object' && 'violated' in property) {
+      if (typeof property === 'object' && property !== null && 'violated' in property) {
+        check_code_property(property)
+        if (this.code_properties.has(property.name))
+          throw new ScenarioError('property', `two properties are named ${JSON.stringify(property.name)}`)
         this.code_properties.set(property.name, property)
         this.properties_.push({ code: property.name, source: source_hash([String(property.violated)]) })
       } else this.properties_.push(property)
@@ -491,7 +554,7 @@ export class CaseBuilder {
       ...(Object.keys(params).length === 0 ? {} : { params }),
       ...given({ profile }),
       setup: {
-        filesystems,
+        filesystems: Object.fromEntries(filesystems),
         mounts,
         ...(Object.keys(lsm).length === 0 ? {} : { lsm }),
       },
@@ -503,7 +566,41 @@ export class CaseBuilder {
   }
 }
 
-const layer_name = (layer: Layer): string => (typeof layer === 'string' ? layer : layer.name)
+const layer_name = (layer: Layer): string =>
+  typeof layer === 'object' && layer !== null && 'name' in layer ? layer.name : (layer as string)
+
+count_arguments(CaseBuilder.prototype, {
+  filesystem: 2,
+  mount: 3,
+  bind: 3,
+  overlay: 3,
+  ipe: 1,
+  rules: 2,
+  module: 1,
+  profile: 1,
+  task: 2,
+  victim: 2,
+  attacker: 2,
+  never: 2,
+  reaches: 2,
+})
+
+function with_role(role: NonNullable<TaskForm['role']>, options: TaskOptions): TaskOptions {
+  const { role: other, ...more } = options
+  if (other !== undefined && other !== role)
+    throw new ScenarioError('role', `${role}() makes a task with the role ${role}, not ${show(other)}`)
+  return { role, ...more }
+}
+
+/** A property that is code may have what it likes besides, unless it is a plain object: then it is misspelt. */
+function check_code_property(property: CodeProperty): void {
+  if (Object.getPrototypeOf(property) === Object.prototype)
+    check_keys(property, ['name', 'violated'], 'property')
+  if (typeof property.name !== 'string' || property.name === '')
+    throw new ScenarioError('property.name', `expected a name, not ${show(property.name)}`)
+  if (typeof property.violated !== 'function')
+    throw new ScenarioError('property.violated', `expected a function, not ${show(property.violated)}`)
+}
 
 /** The entries that have a value: the form leaves out what is not said. */
 function given<T extends object>(values: T): Partial<T> {
@@ -517,11 +614,12 @@ export class Scenario {
   readonly name: string
   readonly summary: string
   readonly teaches: string | undefined
-  private made: readonly Case[] | undefined
+  private made: Made | undefined
 
+  /** @param make its form, which has been checked, and its cases */
   constructor(
     source: { name: string; summary: string; teaches?: string },
-    private readonly make: () => readonly Case[],
+    private readonly make: () => Made,
   ) {
     this.name = source.name
     this.summary = source.summary
@@ -530,18 +628,23 @@ export class Scenario {
 
   get cases(): readonly Case[] {
     this.made ??= this.make()
-    return this.made
+    return this.made.cases
   }
 
   /** The JSON form. */
   get form(): ScenarioForm {
-    const { name, summary, teaches } = this
-    return { toctoscope: 1, name, summary, ...given({ teaches }), cases: this.cases.map((each) => each.form) }
+    this.made ??= this.make()
+    return this.made.form
   }
 
   toJSON(): ScenarioForm {
     return this.form
   }
+}
+
+interface Made {
+  readonly form: ScenarioForm
+  readonly cases: readonly Case[]
 }
 
 /** Every combination of the parameters, the first slowest. */
@@ -553,18 +656,21 @@ export function combinations(params: Params): Record<string, ParamValue>[] {
   return all
 }
 
+const fields_of_source = ['name', 'summary', 'teaches', 'params', 'build', 'expect']
+
 /** Makes the scenario; `build` runs when its cases are first asked for. */
 export function make_scenario<const P extends Params>(source: ScenarioSource<P>): Scenario {
   for (const field of ['name', 'summary'] as const) {
     if (typeof source?.[field] !== 'string')
       throw new ScenarioError(field, `expected a string, not ${show(source?.[field])}`)
   }
+  check_keys(source, fields_of_source, 'scenario')
   if (typeof source.build !== 'function')
     throw new ScenarioError('build', 'expected a function that builds a case')
+  if (source.expect !== undefined && typeof source.expect !== 'function')
+    throw new ScenarioError('expect', `expected a function of the parameters, not ${show(source.expect)}`)
   check_params(source.params ?? {})
-  return new Scenario(source, () =>
-    combinations(source.params ?? {}).map((params) => build_case(source, params)),
-  )
+  return new Scenario(source, () => build_all(source))
 }
 
 /** A parameter without values would leave no case at all, and nothing would be explored. */
@@ -575,17 +681,43 @@ function check_params(params: Params): void {
   }
 }
 
-function build_case<P extends Params>(source: ScenarioSource<P>, params: Record<string, ParamValue>): Case {
+/** Builds every case, and has the whole checked as a document from outside is. */
+function build_all<P extends Params>(source: ScenarioSource<P>): Made {
   add_call_methods()
-  const builder = new CaseBuilder()
-  source.build(builder, params as Combination<P>)
-  const expected = source.expect?.(params as Combination<P>)
-  return builder.finish(params, typeof expected === 'string' ? { verdict: expected } : expected)
+  const { name, summary, teaches } = source
+  const built = combinations(source.params ?? {}).map((params, i) =>
+    build_case(source, params, inside('cases', i)),
+  )
+  const cases = built.map((each) => each.form)
+  const form = validate_scenario({ toctoscope: 1, name, summary, teaches, cases })
+  return { form, cases: built.map((each, i) => ({ ...each, form: form.cases[i]! })) }
 }
 
-/** A scenario that is data already. Code that it names is not there. */
-export function scenario_from_form(form: ScenarioForm): Scenario {
-  if (form.cases.length === 0) throw new ScenarioError('cases', 'expected at least one case')
+function build_case<P extends Params>(
+  source: ScenarioSource<P>,
+  params: Record<string, ParamValue>,
+  path: string,
+): Case {
+  const builder = new CaseBuilder()
+  const given = strict(params, 'the parameters') as Combination<P>
+  at_once(source.build(strict(builder, 's'), given), 'build')
+  const expected = at_once(source.expect?.(given), 'expect')
+  const { form, code } = builder.finish(
+    params,
+    typeof expected === 'string' ? { verdict: expected } : expected,
+  )
+  // At once, before another case is built from the same objects.
+  return { form: plain(form, path) as CaseForm, code }
+}
+
+/**
+ * A scenario that is data already. Code that it names is not there.
+ *
+ * @param document of any kind: it is checked
+ * @throws ScenarioError naming the first field that is wrong, and what was expected there
+ */
+export function scenario_from_form(document: unknown): Scenario {
+  const form = validate_scenario(document)
   const code = { modules: new Map(), properties: new Map() }
-  return new Scenario(form, () => form.cases.map((each) => ({ form: each, code })))
+  return new Scenario(form, () => ({ form, cases: form.cases.map((each) => ({ form: each, code })) }))
 }

@@ -3,7 +3,9 @@
 import type { SecurityModule } from '../kernel/security.js'
 import { sha256 } from '../kernel/sha256.js'
 import { utf8_bytes } from '../kernel/syscall.js'
+import { hook_names, is_hook_name, LsmModuleError } from '../lsm/hooks.js'
 import { define_module as define, type ModuleDefinition } from '../lsm/module.js'
+import { suggestion } from './error.js'
 
 const hashes = new WeakMap<SecurityModule, string>()
 
@@ -18,10 +20,27 @@ export function source_hash(sources: readonly string[]): string {
  * @throws LsmModuleError at once for a name that is no hook
  */
 export function define_module(definition: ModuleDefinition): SecurityModule {
+  check_words(definition)
   const module = define(definition)
   hashes.set(module, source_hash(Object.values(definition.hooks).map(String)))
   return module
 }
+
+/** The nearest of the words that were meant; all else is checked where the module is made. */
+function check_words(definition: ModuleDefinition): void {
+  const other = Object.keys(definition ?? {}).find((key) => key !== 'name' && key !== 'hooks')
+  if (other !== undefined)
+    throw new LsmModuleError(
+      `a security module has no field ${JSON.stringify(other)}${suggestion(other, ['name', 'hooks'])}`,
+    )
+  const unknown = Object.keys(definition?.hooks ?? {}).find((hook) => !is_hook_name(hook))
+  const meant = unknown === undefined ? '' : suggestion(unknown, hook_names)
+  if (meant !== '') throw new LsmModuleError(`${definition.name}: there is no hook ${unknown}${meant}`)
+}
+
+/** Whether a module was made by `define_module`. */
+export const is_defined = (module: SecurityModule): boolean =>
+  typeof module === 'object' && module !== null && hashes.has(module)
 
 /** The hash of a module's source. */
 export function module_source(module: SecurityModule): string {

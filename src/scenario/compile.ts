@@ -1,6 +1,6 @@
 /** Turns the programs of a case from the JSON form into instructions, and says what is wrong with them. */
 import { AT_EXECVE_CHECK } from '../exec/open_execat.js'
-import { errno_value } from '../kernel/errno.js'
+import { errno_names, errno_value } from '../kernel/errno.js'
 import {
   type Argument,
   ArgumentError,
@@ -289,6 +289,9 @@ function test_of(condition: ConditionForm, path: string): Test {
   if (equals !== undefined) return (ret) => ret === equals
   const value = errno_value(errno!)
   if (value === undefined)
-    throw new ScenarioError(`${path}.errno`, `there is no errno ${JSON.stringify(errno)}`)
+    throw new ScenarioError(
+      `${path}.errno`,
+      `there is no errno ${JSON.stringify(errno)}${suggestion(errno!, errno_names)}`,
+    )
   return (ret) => ret === value
 }

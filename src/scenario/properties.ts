@@ -4,7 +4,7 @@
  * the state when a call shows it, so once an outcome has come it stays, whatever is called later. Properties
  * that are code look at the state after every stage; such a one may hold for a moment only.
  */
-import { errno_value } from '../kernel/errno.js'
+import { errno_names, errno_value } from '../kernel/errno.js'
 import type { Kernel } from '../kernel/machine.js'
 import type { Case, CodeProperty } from './builder.js'
 import type { Code, Part, Test } from './code.js'
@@ -110,7 +110,7 @@ function test_of(value: string | number, path: string): Test {
   if (errno === undefined)
     throw new ScenarioError(
       path,
-      `expected ok, failed, the name of an errno or signal, or a number, not ${JSON.stringify(value)}`,
+      `expected ok, failed, the name of an errno or signal, or a number, not ${JSON.stringify(value)}${suggestion(value, ['ok', 'failed', ...errno_names])}`,
     )
   return (ret) => ret === errno
 }

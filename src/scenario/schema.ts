@@ -1,24 +1,46 @@
 /**
- * The schema of the JSON form: what stands where, for documents that come from outside. It is also published
- * as a JSON Schema (`docs/scenario.schema.json`). Whoever only runs scenarios that were built in TypeScript
- * need not load it, nor zod.
+ * The schema of the form: what stands where, for documents that come from outside and for what the builder
+ * makes. It is also published as a JSON Schema (`docs/scenario.schema.json`). A word that it does not know is
+ * refused wherever it stands, with the known one that is nearest: a misspelt option that were ignored would make
+ * another scenario of it, and its verdict would be believed.
  */
 import { z } from 'zod'
 import { RLIMIT_NOFILE } from '../vfs/task.js'
 import { nearest, ScenarioError, suggestion } from './error.js'
 import type { Json, NodeForm, OpForm, ScenarioForm, SetupForm } from './form.js'
+import { inside, plain } from './plain.js'
 
+/** An object with these fields and no others. */
+function closed<const Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  return z.strictObject(shape, {
+    error: (issue) =>
+      issue.code === 'unrecognized_keys' ? has_no(issue.keys, Object.keys(shape)) : undefined,
+  })
+}
+
+function has_no(keys: readonly string[], known: readonly string[]): string {
+  if (keys.length === 1) return `has no field ${JSON.stringify(keys[0])}${suggestion(keys[0]!, known)}`
+  const each = keys.map((key) => {
+    const near = nearest(key, known)
+    return `${JSON.stringify(key)}${near === undefined ? '' : ` (did you mean ${near}?)`}`
+  })
+  return `has no fields ${each.join(', ')}`
+}
+
+/** Names that stand in references and on command lines. */
 const name = z
   .string()
   .regex(/^[A-Za-z_][\w-]*$/, 'expected a name: letters, digits, _ and -')
   .describe('letters, digits, _ and -')
+/** Names that people only read, of whatever characters: what acts on a terminal is escaped where it is printed. */
+const title = z.string().min(1, 'expected a name').max(200, 'expected a name of at most 200 characters')
 const count = z.number().int().nonnegative()
 /** Of a user or group: 32 bits, of which the last number means nobody (`(uid_t) -1`). */
 const owner_id = count.max(2 ** 32 - 2)
 const path = z.string().regex(/^\//, 'expected an absolute path')
 const json: z.ZodType<Json> = z.json()
 
-const bytes = z.union([z.string(), z.strictObject({ base64: z.string() })])
+const bytes = z.union([z.string(), closed({ base64: z.string() })])
 const mode = z.union([
   count,
   z.string().regex(/^0?[0-7]{1,4}$/, 'expected octal digits') as unknown as z.ZodType<`0${number}`>,
@@ -28,46 +50,48 @@ const digest = z.string().regex(/^[^:]+:[0-9a-f]*$/i, 'expected algorithm:hex')
 
 const node: z.ZodType<NodeForm> = z.union([
   z.string(),
-  z.strictObject({
+  closed({
     file: bytes,
     ...owner,
-    verity: z.strictObject({ digest: digest.optional(), signed: z.boolean().optional() }).optional(),
+    verity: closed({ digest: digest.optional(), signed: z.boolean().optional() }).optional(),
     immutable: z.boolean().optional(),
     append: z.boolean().optional(),
   }),
-  z.strictObject({
+  closed({
     get dir() {
       return tree
     },
     ...owner,
     opaque: z.boolean().optional(),
   }),
-  z.strictObject({ symlink: z.string().min(1), uid: owner_id.optional(), gid: owner_id.optional() }),
-  z.strictObject({ device: z.enum(['char', 'block', 'fifo']), rdev: count.optional(), ...owner }),
-  z.strictObject({ link: z.string().min(1) }),
-  z.strictObject({ whiteout: z.literal(true) }),
+  closed({ symlink: z.string().min(1), uid: owner_id.optional(), gid: owner_id.optional() }),
+  closed({ device: z.enum(['char', 'block', 'fifo']), rdev: count.optional(), ...owner }),
+  closed({ link: z.string().min(1) }),
+  closed({ whiteout: z.literal(true) }),
 ])
 const tree = z.record(z.string().min(1), node)
 
-const file_system = z.strictObject({
+const file_system = closed({
   type: z.enum(['tmpfs', 'ext4', 'erofs']),
   read_only: z.boolean().optional(),
   initramfs: z.boolean().optional(),
-  dmverity: z.strictObject({ roothash: digest.optional(), signed: z.boolean().optional() }).optional(),
+  dmverity: closed({ roothash: digest.optional(), signed: z.boolean().optional() }).optional(),
   tree: tree.optional(),
 })
 
+/** What stands before the colon of a layer. */
+const file_system_name = title.regex(/^[^:]+$/, 'expected a name without a colon')
 const mount_base = {
   at: path,
   options: z.array(z.enum(['ro', 'noexec', 'nosuid', 'nodev', 'nosymfollow'])).optional(),
 }
 const layer = z.string().min(1).describe('name or name:/path of a file system')
 const mount = z.union([
-  z.strictObject({ ...mount_base, filesystem: name, root: path.optional() }),
-  z.strictObject({ ...mount_base, bind: path }),
-  z.strictObject({
+  closed({ ...mount_base, filesystem: file_system_name, root: path.optional() }),
+  closed({ ...mount_base, bind: path }),
+  closed({
     ...mount_base,
-    overlay: z.strictObject({
+    overlay: closed({
       lower: z.array(layer).min(1),
       upper: layer.optional(),
       work: layer.optional(),
@@ -75,33 +99,31 @@ const mount = z.union([
   }),
 ])
 
-const code = z.strictObject({ code: z.string(), source: z.string() })
-const lsm = z.strictObject({
-  ipe: z
-    .strictObject({
-      policy: z.string().optional(),
-      enforce: z.boolean().optional(),
-      success_audit: z.boolean().optional(),
-    })
-    .optional(),
-  rules: z.array(z.strictObject({ name, rules: z.array(json) })).optional(),
+const code = closed({ code: title, source: z.string() })
+const lsm = closed({
+  ipe: closed({
+    policy: z.string().optional(),
+    enforce: z.boolean().optional(),
+    success_audit: z.boolean().optional(),
+  }).optional(),
+  rules: z.array(closed({ name: title, rules: z.array(json) })).optional(),
   modules: z.array(code).optional(),
   order: z.array(z.string()).optional(),
 })
 
 /** The part that the shell takes too. */
-export const setup_schema = z.strictObject({
+export const setup_schema = closed({
   profile: z.string().optional(),
-  filesystems: z.record(name, file_system).optional(),
+  filesystems: z.record(file_system_name, file_system).optional(),
   mounts: z.array(mount).optional(),
   lsm: lsm.optional(),
 })
 
-const reference = z.strictObject({ $: z.string().min(1) })
+const reference = closed({ $: z.string().min(1) })
 const argument = z.union([reference, json])
 const result_name = name.describe('name of a result')
 
-const condition = z.strictObject({
+const condition = closed({
   result: z.string(),
   ok: z.literal(true).optional(),
   failed: z.literal(true).optional(),
@@ -111,29 +133,29 @@ const condition = z.strictObject({
 
 const op: z.ZodType<OpForm> = z.lazy(() => z.union(operations))
 const operations = [
-  z.strictObject({
+  closed({
     call: z.string(),
     args: z.array(argument).optional(),
     as: result_name.optional(),
     on_error: z.enum(['exit', 'continue']).optional(),
     child: z.array(op).optional(),
   }),
-  z.strictObject({
+  closed({
     use: z.union([
       z.string(),
-      z.array(z.union([z.string(), z.strictObject({ of: z.string(), at: count.optional() })])).min(1),
+      z.array(z.union([z.string(), closed({ of: z.string(), at: count.optional() })])).min(1),
     ]),
     relies: z.string().optional(),
     part: z.boolean().optional(),
   }),
   // biome-ignore lint/suspicious/noThenProperty: it is data, nobody awaits it
-  z.strictObject({ if: condition, then: z.array(op), else: z.array(op).optional() }),
-  z.strictObject({ repeat: count.max(1000), body: z.array(op) }),
-  z.strictObject({ exit: z.literal(true) }),
+  closed({ if: condition, then: z.array(op), else: z.array(op).optional() }),
+  closed({ repeat: count.max(1000), body: z.array(op) }),
+  closed({ exit: z.literal(true) }),
 ] as const
 
-const task = z.strictObject({
-  name,
+const task = closed({
+  name: title,
   role: z.enum(['victim', 'attacker', 'other']).optional(),
   uid: owner_id.optional(),
   gid: owner_id.optional(),
@@ -151,33 +173,31 @@ const named_properties = ['check-use', 'policy'] as const
 const kinds_of_property = ['never', 'reaches', 'code']
 const property = z.union([
   z.enum(named_properties),
-  z.strictObject({ never: outcome, name: z.string().optional() }),
-  z.strictObject({ reaches: outcome, name: z.string().optional() }),
+  closed({ never: outcome, name: z.string().optional() }),
+  closed({ reaches: outcome, name: z.string().optional() }),
   code,
 ])
 
-const one_case = z.strictObject({
+const one_case = closed({
   params: z.record(name, z.union([z.string(), z.number(), z.boolean()])).optional(),
   profile: z.string().optional(),
   setup: setup_schema.optional(),
   tasks: z.array(task).min(1).max(16),
   properties: z.array(property).optional(),
-  expect: z
-    .strictObject({
-      verdict: z.enum(['hole', 'race', 'deadlock', 'incomplete', 'safe']),
-      property: z.string().optional(),
-    })
-    .optional(),
+  expect: closed({
+    verdict: z.enum(['hole', 'race', 'deadlock', 'incomplete', 'safe']),
+    property: z.string().optional(),
+  }).optional(),
 })
 
 /** The whole document. */
-export const scenario_schema = z.strictObject({
+export const scenario_schema = closed({
   $schema: z.string().optional().describe('for editors'),
   toctoscope: z.literal(1).describe('version of this form'),
-  name,
+  name: title,
   summary: z.string(),
   teaches: z.string().optional(),
-  cases: z.array(one_case).min(1),
+  cases: z.array(one_case).min(1, 'expected at least one case'),
 })
 
 /** The published JSON Schema. */
@@ -187,18 +207,16 @@ export function json_schema(): object {
 }
 
 /**
- * Checks a document from outside.
+ * Checks a document, from outside or from the builder.
  *
- * @returns the same document, known to have the form
+ * @returns the same as data of its own, known to have the form
  * @throws ScenarioError naming the first field that is wrong, and what was expected there
  */
 export function validate_scenario(document: unknown): ScenarioForm {
-  const checked = scenario_schema.safeParse(document)
-  if (checked.success) return checked.data as ScenarioForm
-  throw error_of(checked.error.issues, document)
+  return check(scenario_schema, document) as ScenarioForm
 }
 
-const setup_document = z.strictObject({ setup: setup_schema })
+const setup_document = closed({ setup: setup_schema })
 
 /**
  * Checks a set-up that comes alone, as the shell takes it.
@@ -206,9 +224,40 @@ const setup_document = z.strictObject({ setup: setup_schema })
  * @throws ScenarioError naming the first field that is wrong, as `setup.…`
  */
 export function validate_setup(setup: unknown): SetupForm {
-  const checked = setup_document.safeParse({ setup })
-  if (checked.success) return checked.data.setup as SetupForm
-  throw error_of(checked.error.issues, { setup })
+  return (check(setup_document, { setup }) as { setup: SetupForm }).setup
+}
+
+/** A schema skips entries that are named `__proto__`. So they are shown to it under a name that no file can have. */
+const PROTO = '__proto__\0'
+
+function check(schema: z.ZodType, document: unknown): unknown {
+  const data = plain(document)
+  const shown = without_proto(data)
+  const checked = schema.safeParse(shown)
+  if (checked.success) return data
+  const { path, problem } = error_of(checked.error.issues, shown)
+  throw new ScenarioError(
+    path.replaceAll(SHOWN_PROTO, '__proto__'),
+    problem.replaceAll(SHOWN_PROTO, '__proto__'),
+  )
+}
+
+const SHOWN_PROTO = JSON.stringify(PROTO).slice(1, -1)
+
+/** The same data, which is copied only where something is named `__proto__`. */
+function without_proto(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) {
+    const shown = value.map(without_proto)
+    return shown.every((each, i) => each === value[i]) ? value : shown
+  }
+  const entries = Object.entries(value)
+  const shown = entries.map(
+    ([name, each]) => [name === '__proto__' ? PROTO : name, without_proto(each)] as const,
+  )
+  return shown.every(([name, each], i) => name === entries[i]![0] && each === entries[i]![1])
+    ? value
+    : Object.fromEntries(shown)
 }
 
 type Issue = z.core.$ZodIssue
@@ -220,11 +269,7 @@ function error_of(issues: readonly Issue[], document: unknown): ScenarioError {
   return new ScenarioError(show_path(at), [text, ...more].join('\n'))
 }
 
-function show_path(path: readonly PropertyKey[]): string {
-  return path
-    .map((part, i) => (typeof part === 'number' ? `[${part}]` : i === 0 ? String(part) : `.${String(part)}`))
-    .join('')
-}
+const show_path = (path: readonly PropertyKey[]): string => path.reduce<string>(inside, '')
 
 function value_at(document: unknown, path: readonly PropertyKey[]): unknown {
   let value = document
@@ -241,12 +286,14 @@ function deepest(issue: Issue, document: unknown): { at: readonly PropertyKey[];
   const tried = issue.errors
     .filter((branch) => branch.length > 0)
     .map((branch) => {
-      const inner = deepest({ ...branch[0]!, path: [...issue.path, ...branch[0]!.path] } as Issue, document)
+      const first = telling(branch)
+      const inner = deepest({ ...first, path: [...issue.path, ...first.path] } as Issue, document)
       return { ...inner, score: score(branch, issue, inner.at.length) }
     })
     .sort((a, b) => b.score - a.score)
-  const best = tried[0]!
-  if (best.at.length > issue.path.length || best.score > 0) return best
+  const [best, second] = tried
+  const meant = best!.score > Number.NEGATIVE_INFINITY && best!.score !== second?.score
+  if (best!.at.length > issue.path.length || meant) return best!
   return {
     at: issue.path,
     text: `expected one of: ${expectations(tried.map((each) => each.text))}, not ${show(value_at(document, issue.path))}`,
@@ -260,10 +307,16 @@ function meant_no_property(issue: Issue, document: unknown): string | undefined 
   if (typeof value === 'object' && value !== null && kinds_of_property.some((kind) => kind in value))
     return undefined
   if (value === 'parity') return 'parity is not modelled yet'
-  const hint = typeof value === 'string' ? nearest(value, named_properties) : undefined
+  const hint = meant_property(value)
   const meant = hint === undefined ? '' : `; did you mean ${hint}?`
   const named = named_properties.map((each) => JSON.stringify(each)).join(', ')
   return `expected ${named}, or an object with never or reaches, not ${show(value)}${meant}`
+}
+
+function meant_property(value: unknown): string | undefined {
+  if (typeof value === 'string') return nearest(value, named_properties)
+  const keys = typeof value === 'object' && value !== null ? Object.keys(value) : []
+  return keys.map((key) => nearest(key, kinds_of_property)).find((near) => near !== undefined)
 }
 
 /** An object that lacks what each of the forms is known by (`call`, `use`, `if` …). */
@@ -286,10 +339,18 @@ function meant_none(issue: Extract<Issue, { code: 'invalid_union' }>, document: 
   return `expected one of the fields ${keys.join(', ')}${hint === undefined ? '' : `; did you mean ${hint}?`}`
 }
 
-/** A branch whose first complaint is a wrong kind of value, or a key that it does not have, was not meant. */
+/** Of a field that is missing and one that is unknown, the unknown one tells more: what it was to be. */
+function telling(branch: readonly Issue[]): Issue {
+  const missing = branch.some((each) => each.code === 'invalid_type' && each.path.length === 1)
+  const unknown = branch.find((each) => each.code === 'unrecognized_keys' && each.path.length === 0)
+  return (missing ? unknown : undefined) ?? branch[0]!
+}
+
+/** A branch whose first complaint is a wrong kind of value was not meant; one that lacks fields perhaps. */
 function score(branch: readonly Issue[], issue: Issue, depth: number): number {
   const here = branch.filter((each) => each.path.length === 0)
-  if (here.some((each) => each.code === 'invalid_type' || each.code === 'invalid_value')) return -1
+  if (here.some((each) => each.code === 'invalid_type' || each.code === 'invalid_value'))
+    return Number.NEGATIVE_INFINITY
   const missing = branch.filter(
     (each) => each.path.length === 1 && each.code === 'invalid_type' && each.input === undefined,
   )
@@ -319,7 +380,7 @@ function text_of(issue: Issue, document: unknown): string {
           : ''
       }`
     case 'unrecognized_keys':
-      return `has no ${issue.keys.length === 1 ? 'field' : 'fields'} ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`
+      return issue.message
     default:
       return `${issue.message[0]!.toLowerCase()}${issue.message.slice(1)}, not ${show(value)}`
   }

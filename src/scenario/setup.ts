@@ -9,6 +9,7 @@ import type { Kernel } from '../kernel/machine.js'
 import {
   type Feature,
   features,
+  features_without_rule,
   type Profile,
   profile,
   type Release,
@@ -43,7 +44,7 @@ import { check_inside, convert_tree, digest_of } from './tree.js'
 
 // --- profile and modules -----------------------------------------------------------------------------------
 
-/** `6.19`, `6.19+ovl_read_pinned+-o_emptypath`. @throws ScenarioError */
+/** `6.19`, `6.19+ovl_read_pinned+-ipe_execve_check`. @throws ScenarioError */
 export function parse_profile(text: string, path: string): Profile {
   const [release, ...changes] = text.split('+')
   if (!release_names.includes(release as Release)) {
@@ -54,10 +55,12 @@ export function parse_profile(text: string, path: string): Profile {
   }
   for (const change of changes) {
     const name = change.replace(/^-/, '')
+    if (Object.hasOwn(features_without_rule, name))
+      throw new ScenarioError(path, `${name} is not modelled yet: no rule of the model asks for it`)
     if (!Object.hasOwn(features, name)) {
       throw new ScenarioError(
         path,
-        `there is no feature ${JSON.stringify(name)}${suggestion(name, Object.keys(features))}`,
+        `there is no feature ${JSON.stringify(name)}${suggestion(name, [...Object.keys(features), ...Object.keys(features_without_rule)])}`,
       )
     }
   }
@@ -90,7 +93,22 @@ export function make_modules(
     }
     made.push(module)
   }
+  check_names_of_modules(made, form, path)
   return [capability, ...in_order(made, form.order, `${path}.order`)]
+}
+
+/** Two of one name could not be told apart, in an order, in a trace, by a property. */
+function check_names_of_modules(made: readonly SecurityModule[], form: LsmForm, path: string): void {
+  const own = [capability.name, 'ipe']
+  const users = made.slice(form.ipe === undefined ? 0 : 1).map((module) => module.name)
+  const taken = users.find((name, i) => own.includes(name) || users.indexOf(name) !== i)
+  if (taken !== undefined)
+    throw new ScenarioError(
+      path,
+      own.includes(taken)
+        ? `${taken} is a module of the kernel; a module of your own needs another name`
+        : `two modules are named ${JSON.stringify(taken)}`,
+    )
 }
 
 function make_ipe(form: NonNullable<LsmForm['ipe']>, path: string): SecurityModule {
@@ -117,6 +135,8 @@ function in_order(
       path,
       `there is no module ${JSON.stringify(unknown)}${suggestion(unknown, names)}`,
     )
+  const twice = order.find((name, i) => order.indexOf(name) !== i)
+  if (twice !== undefined) throw new ScenarioError(path, `${twice} is named twice`)
   const left_out = names.find((name) => !order.includes(name))
   if (left_out !== undefined)
     throw new ScenarioError(path, `${left_out} is missing; the order names every module`)

@@ -4,7 +4,7 @@ import type { Store } from '../kernel/store.js'
 import type { Case } from './builder.js'
 import { type CaseConfig, type Code, result } from './code.js'
 import { compile } from './compile.js'
-import { ScenarioError } from './error.js'
+import { ScenarioError, suggestion } from './error.js'
 import { type CaseForm, case_profile } from './form.js'
 import { on_approval, on_copy } from './monitor.js'
 import { compile_properties, type Properties, violated } from './properties.js'
@@ -39,6 +39,7 @@ export function case_system(of: Case, path = ''): CaseSystem {
   const code = compile(form.tasks, at('tasks'))
   check_names(form, at('tasks'))
   const properties = compile_properties(of, code, at('properties'))
+  check_expectation(form, properties, at('expect.property'))
   const setup = form.setup ?? {}
   const config: CaseConfig = {
     profile: parse_profile(
@@ -69,6 +70,15 @@ export function case_system(of: Case, path = ''): CaseSystem {
       properties.reaches.map(({ name }) => name).filter((name) => !seen.has(`reached ${name}`)),
   }
   return system
+}
+
+function check_expectation({ expect }: CaseForm, { names }: Properties, path: string): void {
+  const expected = expect?.property
+  if (expected === undefined || names.includes(expected)) return
+  throw new ScenarioError(
+    path,
+    `the case has no property ${JSON.stringify(expected)}${suggestion(expected, names)}`,
+  )
 }
 
 function check_names(form: CaseForm, path: string): void {

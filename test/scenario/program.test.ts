@@ -184,7 +184,7 @@ describe('mistakes in programs', () => {
     [
       'a flag',
       [{ call: 'open', args: ['/', 'O_RDONL'] }],
-      'tasks[0].program[0].args[1]: open: flags: "O_RDONL" is not a constant that flags knows',
+      'tasks[0].program[0].args[1]: open: flags: "O_RDONL" is not a constant that flags knows; did you mean O_RDONLY?',
     ],
     [
       'a missing argument',

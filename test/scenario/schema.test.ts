@@ -41,8 +41,12 @@ describe('the schema', () => {
   test.each<[string, (one: any, document: any) => void, string]>([
     ['no version', (_, d) => delete d.toctoscope, 'toctoscope: is missing; expected 1'],
     ['a later version', (_, d) => (d.toctoscope = 2), 'toctoscope: expected 1, not 2'],
-    ['no cases', (_, d) => (d.cases = []), 'cases: too small: expected array to have >=1 items, not []'],
-    ['another field', (_, d) => (d.title = 'x'), 'has no field "title"'],
+    ['no cases', (_, d) => (d.cases = []), 'cases: expected at least one case, not []'],
+    [
+      'another field',
+      (_, d) => (d.title = 'x'),
+      'has no field "title"; expected one of $schema, toctoscope, name, summary, teaches, cases',
+    ],
     ['a uid', (c) => (c.tasks[0].uid = 'root'), 'cases[0].tasks[0].uid: expected number, not "root"'],
     [
       'on_error',
@@ -52,7 +56,7 @@ describe('the schema', () => {
     [
       'a field of a call',
       (c) => (c.tasks[0].program[0].arg = []),
-      'cases[0].tasks[0].program[0]: has no field "arg"',
+      'cases[0].tasks[0].program[0]: has no field "arg"; did you mean args?',
     ],
     [
       'an operation',
@@ -65,7 +69,8 @@ describe('the schema', () => {
         c.foo = c.tasks[0].zip = 1
         d.baz = d.bar = 1
       },
-      'cases[0].tasks[0]: has no field "zip"\ncases[0]: has no field "foo"\nhas no fields "bar", "baz"',
+      'cases[0].tasks[0]: has no field "zip"; expected one of name, role, uid, gid, groups, capabilities, umask, cwd, securebits, program\n' +
+        'cases[0]: has no field "foo"; expected one of params, profile, setup, tasks, properties, expect\nhas no fields "bar", "baz"',
     ],
     [
       'a uid that means nobody',
@@ -80,7 +85,7 @@ describe('the schema', () => {
     [
       'a property that is an object',
       (c) => (c.properties = [{ nevr: {} }]),
-      'cases[0].properties[0]: expected "check-use", "policy", or an object with never or reaches, not {"nevr":{}}',
+      'cases[0].properties[0]: expected "check-use", "policy", or an object with never or reaches, not {"nevr":{}}; did you mean never?',
     ],
     [
       'a property that is not modelled',
@@ -148,5 +153,5 @@ test('there is at least one case', () => {
   expect(with_params({ a: [1], b: [] })).toBe('params.b: expected a list of at least one value, not []')
   expect(with_params({ b: 1 } as never)).toBe('params.b: expected a list of at least one value, not 1')
   const none = { toctoscope: 1, name: 'a', summary: 'b', cases: [] } as const
-  expect(message_of(() => scenario_from_form(none))).toBe('cases: expected at least one case')
+  expect(message_of(() => scenario_from_form(none))).toBe('cases: expected at least one case, not []')
 })

@@ -87,7 +87,12 @@ test('what the types refuse', () => {
 
 test('a parameter `profile` names releases', () => {
   const build = () => {}
-  make_scenario({ name: 'a', summary: 'b', params: { profile: ['6.18', '7.2+o_deny_write'], n: [1] }, build })
+  make_scenario({
+    name: 'a',
+    summary: 'b',
+    params: { profile: ['6.18', '7.2+ovl_read_pinned'], n: [1] },
+    build,
+  })
   // @ts-expect-error no such release
   make_scenario({ name: 'a', summary: 'b', params: { profile: ['6.18', '6.13'] }, build })
 })

@@ -95,7 +95,7 @@ describe('outcomes', () => {
     [
       'a value',
       { 'reader.st': 'okay' as 'ok' },
-      'properties[0].never."reader.st": expected ok, failed, the name of an errno or signal, or a number, not "okay"',
+      'properties[0].never."reader.st": expected ok, failed, the name of an errno or signal, or a number, not "okay"; did you mean ok?',
     ],
   ])('a mistake in %s', (_, outcome, expected) => {
     const of = case_of((s) => {

@@ -115,7 +115,7 @@ describe('commands', () => {
   })
 
   it.each([
-    ['foo', 'error: foo is no command; did you mean fds?'],
+    ['fd', 'error: fd is no command; did you mean fds?'],
     ['task 9', 'error: there is no task 9'],
     ['task', 'error: task: expected the number of a task'],
     ['stages maybe', 'error: stages: expected on or off'],
