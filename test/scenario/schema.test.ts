@@ -69,7 +69,7 @@ describe('the schema', () => {
         c.foo = c.tasks[0].zip = 1
         d.baz = d.bar = 1
       },
-      'cases[0].tasks[0]: has no field "zip"; expected one of name, role, uid, gid, groups, capabilities, umask, cwd, securebits, program\n' +
+      'cases[0].tasks[0]: has no field "zip"; expected one of name, role, uid, gid, groups, capabilities, umask, rlimit_nofile, cwd, securebits, program\n' +
         'cases[0]: has no field "foo"; expected one of params, profile, setup, tasks, properties, expect\nhas no fields "bar", "baz"',
     ],
     [

@@ -76,6 +76,7 @@ const whole = {
           groups: [],
           capabilities: [],
           umask: 0,
+          rlimit_nofile: 1024,
           cwd: '/',
           securebits: 0,
           program: [
