@@ -47,7 +47,7 @@ export function property_name(form: PropertyForm): string {
 
 /** `task.result` as a pair. */
 export function split_result(name: string): readonly [string, string] {
-  const dot = name.indexOf('.')
+  const dot = name.lastIndexOf('.')
   return [name.slice(0, Math.max(dot, 0)), name.slice(dot + 1)]
 }
 
