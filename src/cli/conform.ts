@@ -12,6 +12,7 @@ import {
 } from '../oracle/conform.js'
 import { type Area, areas } from '../oracle/generate.js'
 import type { Answer, PlayCall } from '../oracle/play.js'
+import type { Site, SiteReport } from '../oracle/sites.js'
 import { cut, wrap } from '../trace/layout.js'
 import { quote } from '../trace/strace.js'
 import { exit, UsageError } from './errors.js'
@@ -22,6 +23,7 @@ export interface ConformCommandOptions {
   count: number
   seed: number | 'random'
   from: number
+  sites?: boolean
   only?: string
   /** Unless told that of the tests, where there is one, else one here. */
   save?: string
@@ -54,6 +56,7 @@ export async function conform(asked: ConformCommandOptions, terminal: Terminal):
       count,
       seed,
       from,
+      watch_sites: true,
       ...(running === '6.18' ? {} : { release: running }),
       ...(only === undefined ? {} : { only }),
       interrupted: () => stop,
@@ -87,7 +90,7 @@ function progress(terminal: Terminal, count: number): (seen: Progress) => void {
 }
 
 function report(result: ConformResult, options: Drawn, terminal: Terminal, running: string): number {
-  const { plays, calls, ms, disagreements, reach, next } = result
+  const { plays, calls, ms, disagreements, reach, sites, next } = result
   const { width } = terminal
   for (const each of disagreements) terminal.out(told(each, options, width))
   const rate = Math.round(plays / Math.max(ms / 1000, 0.001))
@@ -98,6 +101,8 @@ function report(result: ConformResult, options: Drawn, terminal: Terminal, runni
     `Reached: ${thousands(reach.size)} combinations of call, result and kind of object (result how often/in how many kinds)`,
     ...reach.lines().flatMap((line) => wrap(`  ${line}`, width, 15)),
     '',
+    ...(sites === undefined ? [] : site_lines(sites, options.sites === true, width)),
+    '',
     `Go on with: npx toctoscope conform --count ${options.count - plays || options.count} --seed ${options.seed} --from ${next}${options.only === undefined ? '' : ` --only ${options.only}`}`,
   ]
   if (plays < options.count && disagreements.length === 0)
@@ -105,6 +110,27 @@ function report(result: ConformResult, options: Drawn, terminal: Terminal, runni
   terminal.out(`${lines.join('\n')}\n`)
   if (disagreements.length > 0) return exit.disagreement
   return plays < options.count ? exit.incomplete : exit.ok
+}
+
+/** How many of the errno sites were reached; with `all`, which were not, and which cannot be. */
+function site_lines({ reached, missed, beyond }: SiteReport, all: boolean, width: number): string[] {
+  const total = reached.length + missed.length
+  const share = Math.floor((100 * reached.length) / Math.max(total, 1))
+  const line = `errno sites reached: ${reached.length} of ${total} (${share} %)`
+  const told = ({ file, within, text }: Site) => wrap(`  ${file}, ${within}: ${text}`, width, 4)
+  if (!all) return [`${line}; --sites lists the others`]
+  const reasons = new Set(beyond.map(({ why }) => why))
+  return [
+    line,
+    '',
+    'Not reached:',
+    ...missed.flatMap(told),
+    ...[...reasons].flatMap((why) => [
+      '',
+      ...wrap(`Not counted (${why}):`, width, 2),
+      ...beyond.filter((each) => each.why === why).flatMap(told),
+    ]),
+  ]
 }
 
 /** A difference as a scenario: its calls, both answers beside each other, and where it is saved. */

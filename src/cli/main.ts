@@ -284,6 +284,7 @@ function add_conform(program: Command, terminal: Terminal, finish: Finish): void
       'what programs are mostly about: open, exec, data, memory, attributes, names, tasks',
     )
     .option('--save <directory>', 'where differences are saved as cases')
+    .option('--sites', 'also lists the errno sites of the model that were not reached')
     .action(async (options: ConformCommandOptions) => {
       const { conform } = await import('./conform.js')
       await finish(conform(options, terminal))

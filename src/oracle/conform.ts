@@ -10,6 +10,7 @@ import { type Answer, OracleError, type Play, SetupRefused } from './play.js'
 import { seeded } from './random.js'
 import { Reach } from './reach.js'
 import { shrink } from './shrink.js'
+import { type SiteReport, SiteWatch } from './sites.js'
 
 export interface Disagreement {
   /** Seed and index of the play that showed it: with them `conform` plays it again. */
@@ -33,6 +34,8 @@ export interface ConformOptions extends AgentOptions, GenerateOptions {
   readonly on_disagreement?: (found: Disagreement) => void
   /** Stops where it is true. */
   readonly interrupted?: () => boolean
+  /** Also reports which errno sites of the model were reached. */
+  readonly watch_sites?: boolean
   /** Differences are left as they were found. */
   readonly unshrunk?: boolean
 }
@@ -46,6 +49,7 @@ export interface Progress {
 export interface ConformResult extends Progress {
   readonly disagreements: readonly Disagreement[]
   readonly reach: Reach
+  readonly sites?: SiteReport
   /** The index of the next play, to go on from. */
   readonly next: number
 }
@@ -120,11 +124,14 @@ class Conform {
   private plays = 0
   private calls = 0
   private readonly began = Date.now()
+  private readonly sites: SiteWatch | undefined
 
   constructor(
     private readonly agents: readonly Agent[],
     private readonly options: ConformOptions,
-  ) {}
+  ) {
+    if (options.watch_sites) this.sites = new SiteWatch()
+  }
 
   async run(): Promise<ConformResult> {
     const { count, seed, from = 0, most = 1 } = this.options
@@ -146,6 +153,7 @@ class Conform {
       ...this.progress(),
       disagreements: this.disagreements,
       reach: this.reach,
+      sites: this.sites?.report(),
       next: from + this.plays,
     }
   }

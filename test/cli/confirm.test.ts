@@ -153,6 +153,13 @@ describe.skipIf(no_kernel !== undefined)('conform', () => {
     expect(out).toMatch(/^40 programs, [\d,]+ calls, [\d,]+ programs\/s/)
     expect(out).toContain('no difference')
     expect(out).toContain('conform --count 40 --seed 1 --from 40')
+    expect(out).toMatch(/^errno sites reached: \d+ of \d+ \(\d+ %\); --sites lists the others$/m)
+  })
+
+  it('lists the errno sites that it did not reach, and those that it cannot', async () => {
+    const { out } = await toctoscope('conform', '--count', '5', '--sites', '--save', folder)
+    expect(out).toMatch(/^ {2}vfs\/mmap, do_mmap: return -EINVAL;$/m)
+    expect(out).toMatch(/^Not counted \(needs 65,530 mappings\):\n {2}vfs\/mmap, do_mmap: return -ENOMEM;$/m)
   })
 
   it('says what it has when it is interrupted, and how to go on; nothing stays behind', async () => {
