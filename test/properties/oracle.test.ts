@@ -63,14 +63,14 @@ function second_use(program: readonly OpForm[], { again }: { again: boolean }): 
   return again && branch !== undefined ? [branch] : []
 }
 
-/** Pieces of a file, of any length and from anywhere, taken together in any order for the whole or for a part. */
+/** Pieces of a file, of any length and from anywhere, taken together in any order for the whole or for a part, once or twice. */
 const pieces = fc.array(fc.record({ at: fc.nat(4), length: fc.integer({ min: 1, max: 5 }) }), {
   minLength: 1,
   maxLength: 3,
 })
 const in_pieces: fc.Arbitrary<CaseForm> = fc
-  .record({ form: attacked, pieces, part: fc.boolean(), early: fc.boolean() })
-  .map(({ form, pieces, part, early }) => {
+  .record({ form: attacked, pieces, part: fc.boolean(), early: fc.boolean(), again: fc.boolean() })
+  .map(({ form, pieces, part, early, again }) => {
     const open: OpForm = { call: 'open', args: ['/f', 'O_RDONLY'], as: 'fd' }
     const args = [{ $: 'fd' }, '', null, null, 'AT_EMPTY_PATH|AT_EXECVE_CHECK']
     const check: OpForm = { call: 'execveat', args, as: 'check', on_error: 'continue' }
@@ -80,7 +80,8 @@ const in_pieces: fc.Arbitrary<CaseForm> = fc
       as: `piece${i}`,
     }))
     const use: OpForm = { use: pieces.map((_, i) => `piece${i}`), relies: 'check', part }
-    const program = [open, ...(early ? [check, ...reads] : [...reads, check]), use]
+    const body = [...(early ? [check, ...reads] : [...reads, check]), use]
+    const program = [open, ...(again ? [{ repeat: 2, body }] : body)]
     return { ...form, tasks: form.tasks.map((task, i) => (i === 0 ? { ...task, program } : task)) }
   })
 
