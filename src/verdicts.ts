@@ -146,6 +146,7 @@ export function minimise(
   const cause = cause_of(system, found.schedule)
   let shown = whole
   for (const { task, op } of candidates(of)) {
+    if (options.interrupted?.() === true) break
     const removed = [...shown.removed, removal_of(system, end, task, op)]
     const gone = new Set(removed.map((each) => `${each.task}:${each.op}`))
     const schedule = found.schedule.filter((_, i) => !gone.has(calls[i]!))

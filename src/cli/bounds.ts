@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { Bound, Bounds } from '../explore/system.js'
 import { LEAST_MEMORY } from '../explore/verdict.js'
+import type { Terminal } from './terminal.js'
 
 export interface BoundOptions {
   maxStates?: number
@@ -32,8 +33,9 @@ export function add_bounds(command: Command): Command {
     )
 }
 
-/** The bounds that were asked for. @param now a clock in milliseconds */
-export function bounds_of(options: BoundOptions, now: () => number): Bounds {
+/** The bounds that were asked for, and that of who wants the search to end. */
+export function bounds_of(options: BoundOptions, terminal: Pick<Terminal, 'now' | 'interrupted'>): Bounds {
+  const { now, interrupted } = terminal
   const { maxStates, maxSteps, maxTime, maxMemory, preemptions } = options
   return {
     ...(maxStates === undefined ? {} : { max_states: maxStates }),
@@ -41,6 +43,7 @@ export function bounds_of(options: BoundOptions, now: () => number): Bounds {
     ...(maxTime === undefined ? {} : { max_time: maxTime, now }),
     ...(maxMemory === undefined ? {} : { max_memory: maxMemory }),
     ...(preemptions === undefined ? {} : { preemptions }),
+    ...(interrupted === undefined ? {} : { interrupted }),
   }
 }
 
@@ -69,7 +72,7 @@ export function say_bound(bound: Bound, options: BoundOptions): string {
     case 'memory':
       return maxMemory === undefined ? bound : `${maxMemory} bytes of memory`
     case 'stopped':
-      return 'the search was stopped'
+      return 'the search was interrupted'
   }
 }
 

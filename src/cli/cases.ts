@@ -1,32 +1,60 @@
 /** `--case PATTERN`: which cases of a scenario are meant. */
 
 import { nearest } from '../scenario/error.js'
-import { case_name } from '../scenario/form.js'
 import { UsageError } from './errors.js'
 import type { Loaded } from './load.js'
 
 export const CASE_HELP = 'only cases that match, e.g. access=read,profile=7.* (several: any of them)'
 
-/** A glob: `*` is anything, `?` one character. */
+type Params = Readonly<Record<string, unknown>>
+
+/** A glob: `*` is anything, `?` one character; behind a backslash each is itself. */
 function matcher(pattern: string): RegExp {
-  const escaped = pattern
-    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replace(/\*/g, '.*')
-    .replace(/\?/g, '.')
-  return new RegExp(`^${escaped}$`)
+  const parts = pattern.match(/\\[\s\S]|[\s\S]/g) ?? []
+  const source = parts.map((part) => {
+    if (part === '*') return '[\\s\\S]*'
+    if (part === '?') return '[\\s\\S]'
+    return part.slice(-1).replace(/[.*+?^${}()|[\]\\/]/, '\\$&')
+  })
+  return new RegExp(`^${source.join('')}$`)
+}
+
+/** `access=read`, or a value of any parameter. */
+function part_matches(part: string, params: Params): boolean {
+  const [, name, value] = /^([^=]*)=([\s\S]*)$/.exec(part) ?? []
+  if (name !== undefined) return Object.hasOwn(params, name) && matcher(value!).test(String(params[name]))
+  return Object.values(params).some((each) => matcher(part).test(String(each)))
+}
+
+/** Parts of a pattern, at commas and blanks that no backslash stands before. */
+const parts_of = (pattern: string): string[] => pattern.match(/(?:\\[\s\S]|[^\\\s,])+/g) ?? []
+
+/** Parts of a pattern whose values may hold commas and blanks: each begins with a parameter that there is. */
+function long_parts_of(pattern: string, params: Params): string[] {
+  const words = pattern.trim().split(/([\s,]+)/)
+  const parts: string[] = []
+  for (let i = 0; i < words.length; i += 2) {
+    const name = words[i]!.split('=')[0]!
+    const begins = words[i]!.includes('=') && Object.hasOwn(params, name)
+    if (begins || parts.length === 0) parts.push(words[i]!)
+    else parts[parts.length - 1] += words[i - 1]! + words[i]!
+  }
+  return parts
 }
 
 /** `access=read,profile=7.*`, also with blanks between; a word without `=` is a value of any parameter. */
-function matches(pattern: string, params: Readonly<Record<string, unknown>>): boolean {
-  return pattern
-    .split(/[\s,]+/)
-    .filter((part) => part !== '')
-    .every((part) => {
-      const [name, ...rest] = part.split('=')
-      if (rest.length > 0)
-        return Object.hasOwn(params, name!) && matcher(rest.join('=')).test(String(params[name!]))
-      return Object.values(params).some((value) => matcher(name!).test(String(value)))
-    })
+function matches(pattern: string, params: Params): boolean {
+  return (
+    parts_of(pattern).every((part) => part_matches(part, params)) ||
+    long_parts_of(pattern, params).every((part) => part_matches(part, params))
+  )
+}
+
+/** Places of the cases that some pattern matches; all without a pattern. */
+export function matching_cases(loaded: Pick<Loaded, 'cases'>, patterns: readonly string[]): number[] {
+  const all = loaded.cases.map((_, index) => index)
+  if (patterns.length === 0) return all
+  return all.filter((index) => patterns.some((each) => matches(each, loaded.cases[index]!.form.params ?? {})))
 }
 
 /**
@@ -35,22 +63,25 @@ function matches(pattern: string, params: Readonly<Record<string, unknown>>): bo
  * @throws UsageError where nothing matches, naming what there is
  */
 export function choose_cases(loaded: Loaded, patterns: readonly string[]): number[] {
-  const all = loaded.cases.map((_, index) => index)
-  if (patterns.length === 0) return all
-  const chosen = all.filter((index) =>
-    patterns.some((each) => matches(each, loaded.cases[index]!.form.params ?? {})),
-  )
+  const chosen = matching_cases(loaded, patterns)
   if (chosen.length > 0) return chosen
   throw new UsageError(
     `no case of ${loaded.name} matches ${patterns.map((each) => JSON.stringify(each)).join(' or ')}${choice(loaded, patterns)}`,
   )
 }
 
+/** That of some scenarios which has the most of the parameters that patterns name: its values may have been meant. */
+export function most_fitting(scenarios: readonly Loaded[], patterns: readonly string[]): Loaded {
+  const names = patterns.flatMap(parts_of).map((part) => part.split('=')[0]!)
+  const fits = (each: Loaded) => names.filter((name) => parameters(each).has(name)).length
+  return scenarios.reduce((best, each) => (fits(each) > fits(best) ? each : best))
+}
+
 /** What could have been meant: the nearest parameter or value, or all that there are. */
 function choice(loaded: Loaded, patterns: readonly string[]): string {
   const values = parameters(loaded)
   if (values.size === 0) return ': it has no parameters'
-  for (const part of patterns.flatMap((each) => each.split(/[\s,]+/))) {
+  for (const part of patterns.flatMap(parts_of)) {
     const [name = '', value] = part.split('=')
     const known = values.get(name)
     if (value !== undefined && known === undefined) {
@@ -82,6 +113,13 @@ export function parameters(loaded: Pick<Loaded, 'cases'>): Map<string, string[]>
 }
 
 /** What to type after `--case` for one case: `access=read,mitigation=none,profile=7.2`. */
-export function pattern_of(loaded: Pick<Loaded, 'cases'>, index: number): string {
-  return case_name(loaded.cases[index]!.form).replace(/ /g, ',')
+export const pattern_of = (loaded: Pick<Loaded, 'cases'>, index: number): string =>
+  Object.entries(loaded.cases[index]!.form.params ?? {})
+    .map(([name, value]) => `${name}=${String(value).replace(/[\\\s,*?]/g, '\\$&')}`)
+    .join(',')
+
+/** The words of a command for one case: what is called, and its pattern. */
+export function case_words(loaded: Pick<Loaded, 'cases' | 'called'>, index: number): string[] {
+  const pattern = pattern_of(loaded, index)
+  return pattern === '' ? [loaded.called] : [loaded.called, '--case', pattern]
 }

@@ -17,12 +17,13 @@ import { type PlayStep, said_stop, stopped_by } from '../oracle/stops.js'
 import type { ScenarioError } from '../scenario/error.js'
 import { without_calls } from '../scenario/reduce.js'
 import { case_system } from '../scenario/system.js'
+import { command } from '../trace/command.js'
 import { count, cut, pad, type Theme, theme, width_of, wrap } from '../trace/layout.js'
 import { printable } from '../trace/printable.js'
 import { quote, show_address } from '../trace/strace.js'
 import { case_hash, decode_token, find_case, looks_like_token } from '../trace/token.js'
 import { type BoundOptions, bounds_of } from './bounds.js'
-import { choose_cases, parameters, pattern_of } from './cases.js'
+import { case_words, choose_cases, parameters, pattern_of } from './cases.js'
 import { exit, LoadError } from './errors.js'
 import { about, type Loaded, load_scenario, shipped_names } from './load.js'
 import type { Terminal } from './terminal.js'
@@ -107,7 +108,7 @@ async function put_cases(
     const { fitted } = group
     // Cases that differ in their policy alone are the same runs to this kernel.
     const runs = case_hash({ ...fitted.of.form, params: {} })
-    const playing = { ...bounds_of(options, terminal.now), ...(played.has(runs) ? { most_runs: 0 } : {}) }
+    const playing = { ...bounds_of(options, terminal), ...(played.has(runs) ? { most_runs: 0 } : {}) }
     played.add(runs)
     const result = fitted.unplayable === null ? await confirm_case(agent, fitted, playing) : null
     put.push({ ...group, result })
@@ -278,10 +279,8 @@ class Report {
     )
     this.say()
     const index = put[0]?.indices[0] ?? 0
-    const pattern = pattern_of(this.loaded, index)
-    this.wrapped(
-      `Every step of every case: add --all. As the model has it: npx toctoscope explore ${this.loaded.called}${pattern === '' ? '' : ` --case ${pattern}`}`,
-    )
+    this.say('Every step of every case: add --all. As the model has it:')
+    this.say(`  ${command('explore', ...case_words(this.loaded, index))}`)
   }
 }
 

@@ -19,6 +19,21 @@ export const exit = {
   bug: 70,
 } as const
 
+const severity: readonly number[] = [
+  exit.bug,
+  exit.lacking,
+  exit.cannot_load,
+  exit.usage,
+  exit.disagreement,
+  exit.unexpected,
+  exit.incomplete,
+  exit.ok,
+]
+
+/** Of several exit codes that which says most: what went wrong before what was found. */
+export const worst = (codes: readonly number[]): number =>
+  severity.find((code) => codes.includes(code)) ?? exit.ok
+
 /** The command line does not say what to do. */
 export class UsageError extends Error {
   readonly exit_code = exit.usage

@@ -3,6 +3,7 @@
 import { Decided } from '../decided.js'
 import { BrokenInvariant } from '../explore/system.js'
 import { FastStore } from '../kernel/fast_store.js'
+import { command } from '../trace/command.js'
 import { type Execution, token_of, trace_execution } from '../trace/execution.js'
 import { count, theme, wrap } from '../trace/layout.js'
 import { printable, printable_json } from '../trace/printable.js'
@@ -12,9 +13,9 @@ import { case_hash } from '../trace/token.js'
 import { type CaseReport, explore_case, minimise } from '../verdicts.js'
 import { VERSION } from '../version.js'
 import { type BoundOptions, bound_options, bounds_of, say_bound } from './bounds.js'
-import { choose_cases, pattern_of } from './cases.js'
+import { case_words, choose_cases, matching_cases, most_fitting, pattern_of } from './cases.js'
 import { file_of } from './draw.js'
-import { exit } from './errors.js'
+import { exit, tell_error, worst } from './errors.js'
 import { about, type Loaded } from './load.js'
 import { ProgressLine, thousands } from './progress.js'
 import { verdict_list, verdict_table } from './table.js'
@@ -39,17 +40,43 @@ export interface Explored {
   readonly ms: number
 }
 
-/** Searches the chosen cases of some scenarios, and reports. @returns the exit code */
+/** A scenario that could not be loaded or searched. */
+export interface Failed {
+  readonly called: string
+  readonly text: string
+  readonly code: number
+}
+
+/**
+ * Searches the chosen cases of some scenarios, and reports. One that fails does not void the others.
+ *
+ * @param failed those that could not be loaded
+ * @returns the worst exit code
+ * @throws UsageError where `--case` matches nothing in any of them
+ */
 export async function explore(
   scenarios: readonly Loaded[],
   options: ExploreCommandOptions,
   terminal: Terminal,
+  failed: readonly Failed[] = [],
 ): Promise<number> {
   const began = terminal.now()
-  const explored = scenarios.flatMap((loaded) => search(loaded, options, terminal))
-  const doubts = options.paranoid === true ? await ask_judge(explored, terminal) : []
+  const wrong = [...failed]
+  const explored: Explored[] = []
+  const searched = with_matching_cases(scenarios, options.case ?? [], terminal)
+  for (const loaded of searched) {
+    if (explored.length > 0 && is_interrupted(terminal)) break
+    try {
+      explored.push(...search(loaded, options, terminal))
+    } catch (error) {
+      if (searched.length + failed.length === 1 && options.json !== true) throw error
+      wrong.push({ called: loaded.called, ...tell_error(error, loaded.file === null ? [] : [loaded.file]) })
+    }
+  }
+  const doubts =
+    options.paranoid === true && !is_interrupted(terminal) ? await ask_judge(explored, terminal) : []
   if (options.json === true) {
-    terminal.out(`${printable_json(JSON.stringify(document(explored, options), null, 2))}\n`)
+    terminal.out(`${printable_json(JSON.stringify(document(explored, wrong, options), null, 2))}\n`)
     // The document has no place for it, and the exit code alone says nothing.
     for (const { loaded, report } of explored) {
       if (report.unwitnessed !== null)
@@ -58,11 +85,36 @@ export async function explore(
   } else {
     for (const loaded of scenarios) {
       const of_this = explored.filter((each) => each.loaded === loaded)
-      terminal.out(report(loaded, of_this, options, terminal, terminal.now() - began))
+      if (of_this.length > 0) terminal.out(report(loaded, of_this, options, terminal, terminal.now() - began))
     }
   }
+  for (const { text } of wrong) terminal.err(`toctoscope: ${text}\n`)
+  const cut_short = is_interrupted(terminal)
+  if (cut_short) terminal.err(`toctoscope: interrupted: this is what there is\n`)
   for (const doubt of doubts) terminal.err(`toctoscope: ${doubt}\n`)
-  return doubts.length > 0 ? exit.bug : exit_code(explored)
+  return worst([
+    exit_code(explored),
+    ...wrong.map(({ code }) => code),
+    ...(cut_short ? [exit.incomplete] : []),
+    ...(doubts.length > 0 ? [exit.bug] : []),
+  ])
+}
+
+const is_interrupted = (terminal: Terminal): boolean => terminal.interrupted?.() ?? false
+
+/** Scenarios need not have the same parameters: those without a case that matches are left out, and that is said. */
+function with_matching_cases(
+  scenarios: readonly Loaded[],
+  patterns: readonly string[],
+  terminal: Terminal,
+): readonly Loaded[] {
+  const matching = scenarios.filter((each) => matching_cases(each, patterns).length > 0)
+  if (matching.length === 0 && scenarios.length > 0) choose_cases(most_fitting(scenarios, patterns), patterns)
+  for (const each of scenarios) {
+    if (!matching.includes(each))
+      terminal.err(`toctoscope: ${each.called}: no case matches, so it is left out\n`)
+  }
+  return matching
 }
 
 /** Searches the chosen cases of one scenario. @throws ScenarioError, UsageError */
@@ -74,7 +126,9 @@ export function search(loaded: Loaded, options: ExploreCommandOptions, terminal:
   const line = new ProgressLine(terminal, bounds, chosen.length)
   const decided = new Decided()
   try {
-    return chosen.map((index, at) => {
+    const explored: Explored[] = []
+    for (const [at, index] of chosen.entries()) {
+      if (at > 0 && is_interrupted(terminal)) break
       const began = terminal.now()
       const name = printable(`${loaded.name} ${pattern_of(loaded, index)}`)
       const progress = terminal.interactive
@@ -83,8 +137,9 @@ export function search(loaded: Loaded, options: ExploreCommandOptions, terminal:
       const limits = { ...bounds, progress, remove_calls, decided }
       const report = about(loaded, () => explore_case(loaded.cases[index]!, limits, `cases[${index}]`))
       line.case_done()
-      return { loaded, index, report, ms: terminal.now() - began }
-    })
+      explored.push({ loaded, index, report, ms: terminal.now() - began })
+    }
+    return explored
   } finally {
     line.end()
   }
@@ -95,7 +150,7 @@ const EXACT_MEMORY = 1 << 30
 
 /** The bounds of every search, and how it compares states. */
 function search_bounds(options: ExploreCommandOptions, terminal: Terminal) {
-  if (options.exact !== true) return bounds_of(options, terminal.now)
+  if (options.exact !== true) return bounds_of(options, terminal)
   return { ...bounds_of({ maxMemory: EXACT_MEMORY, ...options }, terminal.now), exact: true }
 }
 
@@ -103,11 +158,13 @@ function search_bounds(options: ExploreCommandOptions, terminal: Terminal) {
  * The counterexample of a case, as it is shown: without calls that do not matter, and switches between calls.
  * It was searched without taking calls out where only the verdict was wanted.
  */
-export function shown_execution({ loaded, index, report }: Explored): Execution {
+export function shown_execution({ loaded, index, report }: Explored, { interrupted }: Terminal): Execution {
   const minimised = report.removed.length > 0
   const shown = minimised
     ? report
-    : minimise(loaded.cases[index]!, report.system, report.counterexample, report.property)
+    : minimise(loaded.cases[index]!, report.system, report.counterexample, report.property, {
+        ...(interrupted === undefined ? {} : { interrupted }),
+      })
   const schedule = tidy(shown.system, shown.counterexample!.schedule)
   return { scenario: loaded, index, removed: shown.removed, schedule }
 }
@@ -121,7 +178,11 @@ function exit_code(explored: readonly Explored[]): number {
 
 // --- JSON (DESIGN.md, section 4) -----------------------------------------------------------------------------
 
-function document(explored: readonly Explored[], { timing }: ExploreCommandOptions): object {
+function document(
+  explored: readonly Explored[],
+  wrong: readonly Failed[],
+  { timing }: ExploreCommandOptions,
+): object {
   const cases = explored.map(({ loaded, index, report, ms }) => ({
     scenario: loaded.name,
     case: report.case,
@@ -144,7 +205,8 @@ function document(explored: readonly Explored[], { timing }: ExploreCommandOptio
     witnesses: report.witnesses,
     bounds: report.bounds,
   }))
-  return { tool: 'toctoscope', version: VERSION, cases }
+  const errors = wrong.map(({ called, text }) => ({ scenario: called, error: text }))
+  return { tool: 'toctoscope', version: VERSION, cases, ...(errors.length === 0 ? {} : { errors }) }
 }
 
 function token(
@@ -185,7 +247,7 @@ function report(
   const lines = sections.filter((section) => section.length > 0).map((section) => section.join('\n'))
   const shown = to_be_shown(explored)
   if (shown === undefined) return `${[...lines, ...next_without(explored)].join('\n\n')}\n\n`
-  const trace = trace_execution(shown_execution(shown))
+  const trace = trace_execution(shown_execution(shown, terminal))
   const drawn = { width, color: terminal.color, stages: options.stages, file: file_of(loaded) }
   const rule = colors.dim('═'.repeat(width))
   const others = other_counterexamples(explored, shown, width)
@@ -323,8 +385,8 @@ function other_counterexamples(explored: readonly Explored[], shown: Explored, w
   const other = others.find((each) => each.report.verdict !== shown.report.verdict) ?? others[0]!
   const { loaded, index } = other
   const below = `Below is the shortest ${shown.report.verdict}, ${shown.report.case}. ${how_many_others(others, shown)}, such as`
-  const command = `  npx toctoscope show ${loaded.called} --case ${pattern_of(loaded, index)}`
-  return [[...wrap(below, width), command].join('\n')]
+  const shown_by = `  ${command('show', ...case_words(loaded, index))}`
+  return [[...wrap(below, width), shown_by].join('\n')]
 }
 
 /** `There are 7 other races and 10 holes`. */
@@ -342,9 +404,7 @@ function next_without(explored: readonly Explored[]): string[] {
   const [first] = explored
   if (first === undefined) return []
   const { loaded, index } = first
-  const chosen = pattern_of(loaded, index)
-  const option = chosen === '' ? '' : ` --case ${chosen}`
-  return [`See a run of it:\n  npx toctoscope run ${loaded.called}${option}`]
+  return [`See a run of it:\n  ${command('run', ...case_words(loaded, index))}`]
 }
 
 // --- paranoia ------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Case, Scenario } from '../scenario/builder.js'
 import { nearest, ScenarioError } from '../scenario/error.js'
+import { command } from '../trace/command.js'
 import { exit, first_line, is_out_of_files, LoadError, place_in } from './errors.js'
 import { last_words } from './terminal.js'
 
@@ -28,7 +29,7 @@ const next = {
   list: 'The shipped scenarios: npx toctoscope list',
   form: 'What a scenario in JSON looks like: docs/scenario.schema.json',
   example: 'Examples are the shipped scenarios, in the folder scenarios: npx toctoscope list',
-  again: (given: string) => `When it is mended: npx toctoscope explore ${given}`,
+  again: (given: string) => `When it is mended: ${command('explore', given)}`,
 }
 
 /** Names of the shipped scenarios, in order. */

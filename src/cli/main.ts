@@ -14,7 +14,7 @@ import { CASE_HELP } from './cases.js'
 import type { ConfirmCommandOptions } from './confirm.js'
 import type { ConformCommandOptions } from './conform.js'
 import { exit, tell_error, UsageError } from './errors.js'
-import type { ExploreCommandOptions } from './explore.js'
+import type { ExploreCommandOptions, Failed } from './explore.js'
 import { formats } from './formats.js'
 import type { Loaded } from './load.js'
 import type { ReplayOptions } from './replay.js'
@@ -133,6 +133,25 @@ async function load(called: string, files: Files): Promise<Loaded> {
   return loaded
 }
 
+/** One that cannot be loaded does not void the others, nor a document of JSON. */
+async function load_all(
+  called: readonly string[],
+  files: Files,
+  always: boolean,
+): Promise<{ scenarios: Loaded[]; failed: Failed[] }> {
+  const scenarios: Loaded[] = []
+  const failed: Failed[] = []
+  for (const each of called) {
+    try {
+      scenarios.push(await load(each, files))
+    } catch (error) {
+      if (called.length === 1 && !always) throw error
+      failed.push({ called: each, ...tell_error(error, files) })
+    }
+  }
+  return { scenarios, failed }
+}
+
 function add_list(program: Command, terminal: Terminal, finish: Finish): void {
   program
     .command('list')
@@ -159,10 +178,9 @@ function add_explore(program: Command, terminal: Terminal, files: Files, finish:
     .addOption(stages_option())
     .addOption(width_option())
     .action(async (called: string[], options: ExploreCommandOptions & Width) => {
-      const scenarios: Loaded[] = []
-      for (const each of called) scenarios.push(await load(each, files))
+      const { scenarios, failed } = await load_all(called, files, options.json === true)
       const { explore } = await import('./explore.js')
-      await finish(explore(scenarios, options, with_width(terminal, options)))
+      await finish(explore(scenarios, options, with_width(terminal, options), failed))
     })
 }
 

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { columns } from '../trace/columns.js'
+import { command } from '../trace/command.js'
 import { trace_execution } from '../trace/execution.js'
 import { theme } from '../trace/layout.js'
 import { printable_trace } from '../trace/printable.js'
@@ -62,7 +63,7 @@ async function as_replayed(
   if (edited === null) return played
   throw new LoadError(
     `${given}: the trace was edited: ${edited} not what its token gives`,
-    `What the token gives: npx toctoscope replay ${token}${file === undefined ? '' : ` ${file}`}`,
+    `What the token gives: ${command('replay', token, file ?? null)}`,
   )
 }
 

@@ -19,6 +19,7 @@ import type { Case } from '../scenario/builder.js'
 import { case_profile } from '../scenario/form.js'
 import { without_calls } from '../scenario/reduce.js'
 import { type CaseSystem, case_system } from '../scenario/system.js'
+import { shell_word } from '../trace/command.js'
 import { trace_execution } from '../trace/execution.js'
 import { to_text } from '../trace/text.js'
 import { tidy } from '../trace/tidy.js'
@@ -58,8 +59,12 @@ export async function repro(
   else {
     write_file(options.output, text)
     const binary = options.output.replace(/\.c$/, '') || 'race'
+    const [source, made] = [
+      shell_word(options.output),
+      shell_word(binary.includes('/') ? binary : `./${binary}`),
+    ]
     terminal.err(
-      `${options.output}: ${loaded.name} ${pattern_of(loaded, chosen.index)}\n  cc -Wall -Wextra -Werror -O2 ${options.output} -o ${binary} && ${binary.includes('/') ? binary : `./${binary}`}\n`,
+      `${options.output}: ${loaded.name} ${pattern_of(loaded, chosen.index)}\n  cc -Wall -Wextra -Werror -O2 ${source} -o ${shell_word(binary)} && ${made}\n`,
     )
   }
   return exit.ok

@@ -6,6 +6,7 @@ import { FastStore } from '../kernel/fast_store.js'
 import { type Kernel, STEPPED, step } from '../kernel/machine.js'
 import { nearest } from '../scenario/error.js'
 import type { CaseSystem } from '../scenario/system.js'
+import { shell_word } from '../trace/command.js'
 import { system_of, trace_execution } from '../trace/execution.js'
 import { choose_cases, pattern_of } from './cases.js'
 import { type DrawOptions, draw, file_of } from './draw.js'
@@ -39,7 +40,7 @@ export function one_case(loaded: Loaded, patterns: readonly string[], terminal: 
   const chosen = choose_cases(loaded, patterns)
   if (chosen.length > 1) {
     terminal.err(
-      `toctoscope: this is the first of ${chosen.length} cases; choose one with --case, e.g. --case ${pattern_of(loaded, chosen[chosen.length - 1]!)}\n`,
+      `toctoscope: this is the first of ${chosen.length} cases; choose one with --case, e.g. --case ${shell_word(pattern_of(loaded, chosen[chosen.length - 1]!))}\n`,
     )
   }
   return chosen[0]!

@@ -37,7 +37,7 @@ async function show_scenario(called: string, options: ShowOptions, terminal: Ter
   const explored = search(loaded, options, terminal)
   const found = to_be_shown(explored)
   if (found !== undefined) {
-    draw(trace_execution(shown_execution(found)), options, terminal, file_of(loaded))
+    draw(trace_execution(shown_execution(found, terminal)), options, terminal, file_of(loaded))
     return exit.ok
   }
   const all = explored.length === 1 ? why_none(explored[0]!.report, options) : 'no case has one'

@@ -4,8 +4,9 @@
  * be loaded, that can still be said.
  */
 try {
-  const { main } = await import('./main.js')
-  await main()
+  // A search does not look up from its work: beside it this thread stays free for Ctrl-C and SIGTERM.
+  if (/^(explore|show)$/.test(process.argv[2] ?? '')) await (await import('./beside.js')).run_beside()
+  else await (await import('./main.js')).main()
 } catch (error) {
   const { code, message } = error as NodeJS.ErrnoException
   const few = code === 'EMFILE' || code === 'ENFILE'

@@ -5,7 +5,10 @@
  */
 import { writeSync } from 'node:fs'
 import type { Interface } from 'node:readline'
+import { isatty } from 'node:tty'
+import { isMainThread, workerData } from 'node:worker_threads'
 import { printable } from '../trace/printable.js'
+import { type Beside, COME, LOOKED_AT } from './beside.js'
 import { exit } from './errors.js'
 
 /** Where a verb writes: data to `out`, talk to `err`. Tests bring their own. */
@@ -17,6 +20,8 @@ export interface Terminal {
   readonly color: boolean
   /** Somebody watches `err`: progress may be shown. */
   readonly interactive: boolean
+  /** Whether somebody wants it to end with what there is. Where it is missing, signals end the program. */
+  interrupted?(): boolean
   /** Milliseconds, for times and bounds. */
   now(): number
   /** The next line that somebody types; null at the end of input. */
@@ -71,12 +76,54 @@ export function screened(terminal: Terminal): Terminal {
 
 // --- the process's own -----------------------------------------------------------------------------------------
 
+const STDOUT = 1
+const STDERR = 2
+
+const moment = new Int32Array(new SharedArrayBuffer(4))
+
+/** A pipe that somebody has made one that does not wait: we do. */
+export const wait = (): void => void Atomics.wait(moment, 0, 0, 1)
+
+export const code_of = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code
+
+/** Writes all of a text before it returns. @returns false where nobody reads any more */
+function write(descriptor: number, text: string): boolean {
+  let rest = Buffer.from(text, 'utf8')
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(descriptor, rest))
+    } catch (error) {
+      if (code_of(error) === 'EPIPE') return false
+      if (code_of(error) !== 'EAGAIN') throw error
+      wait()
+    }
+  }
+  return true
+}
+
+/** Writes lines to standard output, all of them before it returns. @returns false where nobody reads any more */
+export const write_all = (text: string): boolean => write(STDOUT, screened_lines(text))
+
 /** What must be said although the program ends: on standard error, at once. */
-export function last_words(text: string): void {
+export const last_words = (text: string): void => talk(screened_lines(text))
+
+/** Where talk cannot be written, the exit code says the same. */
+function talk(text: string): void {
   try {
-    writeSync(STDERR, screened_lines(text))
-  } catch {
-    // Nobody reads it; the exit code says the same.
+    write(STDERR, text)
+  } catch (error) {
+    if (code_of(error) === undefined) throw error
+  }
+}
+
+/** Whoever reads data may stop reading (`| head`), which is no fault; a disk may be full, which is one. */
+function tell_data(text: string): void {
+  try {
+    if (!write(STDOUT, text)) process.exit(exit.ok)
+  } catch (error) {
+    if (code_of(error) === undefined) throw error
+    last_words(`toctoscope: the output cannot be written: ${(error as Error).message}\n`)
+    process.exit(exit.lacking)
   }
 }
 
@@ -91,51 +138,29 @@ export function wants_color(
   return is_terminal && env.TERM !== 'dumb'
 }
 
-/** The terminal that the process runs in. */
+/** The terminal that the process runs in; where this is a thread beside the one for signals, as that one sees it. */
 export function process_terminal(): Terminal {
-  const { stdout, stderr, env } = process
-  // Whoever reads may stop reading (`| head`); a disk may be full.
-  stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(exit.ok)
-    last_words(`toctoscope: the output cannot be written: ${error.message}\n`)
-    process.exit(exit.lacking)
-  })
-  stderr.on('error', () => {})
-  const columns = stdout.isTTY ? Math.min(Math.max(stdout.columns || PIPE_WIDTH, 60), WIDEST) : PIPE_WIDTH
+  const beside = isMainThread ? null : (workerData as Beside)
+  const columns = beside === null ? (isatty(STDOUT) ? process.stdout.columns : undefined) : beside.columns
+  const width = columns === undefined ? PIPE_WIDTH : Math.min(Math.max(columns || PIPE_WIDTH, 60), WIDEST)
   return screened({
-    out: (text) => stdout.write(text),
-    err: (text) => stderr.write(text),
-    width: columns,
-    color: wants_color(env, stdout.isTTY === true),
-    interactive: stderr.isTTY === true,
+    out: tell_data,
+    err: talk,
+    width,
+    color: wants_color(process.env, isatty(STDOUT)),
+    interactive: isatty(STDERR),
     now: () => performance.now(),
     line: next_line(),
+    ...(beside === null ? {} : { interrupted: signals_of(beside) }),
   })
 }
 
-const STDOUT = 1
-const STDERR = 2
-
-const moment = new Int32Array(new SharedArrayBuffer(4))
-
-/** A pipe that somebody has made one that does not wait: we do. */
-export const wait = (): void => void Atomics.wait(moment, 0, 0, 1)
-
-export const code_of = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code
-
-/** Writes a text to standard output, all of it before it returns. @returns false where nobody reads any more */
-export function write_all(text: string): boolean {
-  let rest = Buffer.from(screened_lines(text), 'utf8')
-  while (rest.length > 0) {
-    try {
-      rest = rest.subarray(writeSync(STDOUT, rest))
-    } catch (error) {
-      if (code_of(error) === 'EPIPE') return false
-      if (code_of(error) !== 'EAGAIN') throw error
-      wait()
-    }
+function signals_of({ signals }: Beside): () => boolean {
+  const seen = new Int32Array(signals)
+  return () => {
+    Atomics.store(seen, LOOKED_AT, 1)
+    return Atomics.load(seen, COME) > 0
   }
-  return true
 }
 
 /** A line editor with history, for a person who types. */

@@ -358,7 +358,8 @@ class Shortest {
   }
 
   private look_at_clock(): void {
-    const { max_time, now } = this.options
+    const { max_time, now, interrupted } = this.options
+    if (interrupted?.() === true) this.stop('stopped')
     if (max_time !== undefined && now !== undefined && now() - this.began >= max_time) this.stop('time')
   }
 

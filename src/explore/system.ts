@@ -57,6 +57,8 @@ export interface Bounds {
   readonly preemptions?: number
   /** The clock, in milliseconds; without it time is not bounded. */
   readonly now?: () => number
+  /** Asked now and then: whether to end with what there is. */
+  readonly interrupted?: () => boolean
 }
 
 export interface Progress {

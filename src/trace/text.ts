@@ -4,6 +4,7 @@
  */
 import { side_by_side } from './bytes.js'
 import { columns } from './columns.js'
+import { command } from './command.js'
 import { explain } from './explain.js'
 import { count, type Theme, theme, wrap } from './layout.js'
 import { printable_trace } from './printable.js'
@@ -127,10 +128,5 @@ function legend(trace: Trace, width: number, { dim }: Theme, stages: boolean): s
 }
 
 function next(trace: Trace, file: string | null, { strong }: Theme): string[] {
-  return trace.token === null
-    ? []
-    : [
-        'Replay it with:',
-        `  ${strong(`npx toctoscope replay ${trace.token}${file === null ? '' : ` ${file}`}`)}`,
-      ]
+  return trace.token === null ? [] : ['Replay it with:', `  ${strong(command('replay', trace.token, file))}`]
 }

@@ -269,7 +269,6 @@ describe('a verb or option', () => {
   })
 
   it('where few files may be open', () => {
-    const started = program.replace(/main\.js$/, 'start.js')
     for (const [limit, verb] of [
       [20, 'explore'],
       [20, 'show'],
@@ -277,7 +276,7 @@ describe('a verb or option', () => {
     ] as const) {
       const { status, stdout, stderr } = spawnSync(
         'sh',
-        ['-c', `ulimit -n ${limit}; exec "${process.execPath}" "${started}" ${verb} writer-at-check`],
+        ['-c', `ulimit -n ${limit}; exec "${process.execPath}" "${program}" ${verb} writer-at-check`],
         { encoding: 'utf8' },
       )
       expect(stderr).toMatch(/^toctoscope: .*too few files may be open at once: allow more/)

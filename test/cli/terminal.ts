@@ -37,7 +37,7 @@ export async function toctoscope(...args: string[]): Promise<Output> {
   return { code, ...written }
 }
 
-export const program = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url))
+export const program = fileURLToPath(new URL('../../dist/src/cli/start.js', import.meta.url))
 
 /** Runs the compiled program in a folder, as a user would. */
 export function compiled(cwd: string, ...args: string[]): Output {
