@@ -151,7 +151,7 @@ const EXACT_MEMORY = 1 << 30
 /** The bounds of every search, and how it compares states. */
 function search_bounds(options: ExploreCommandOptions, terminal: Terminal) {
   if (options.exact !== true) return bounds_of(options, terminal)
-  return { ...bounds_of({ maxMemory: EXACT_MEMORY, ...options }, terminal.now), exact: true }
+  return { ...bounds_of({ maxMemory: EXACT_MEMORY, ...options }, terminal), exact: true }
 }
 
 /**
