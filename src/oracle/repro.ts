@@ -2,6 +2,7 @@
  * A run as one C file without dependencies: it sets everything up in a mount namespace of its own, plays the calls
  * in the order of the schedule, one process per task, and prints what was predicted beside what it observes.
  */
+import { AT_EXECVE_CHECK } from '../exec/open_execat.js'
 import { type Parameter, syscall_named, utf8_bytes } from '../kernel/syscall.js'
 import type { ArgumentForm, MountForm, NodeForm, OwnerForm, ResultRef, SetupForm } from '../scenario/form.js'
 import { capabilities_of, securebits_of } from '../scenario/setup.js'
@@ -9,6 +10,7 @@ import { bytes_of } from '../scenario/tree.js'
 import { printable } from '../trace/printable.js'
 import { type Answer, OracleError, type PlayCall, type PlayTask } from './play.js'
 import { c_footer, c_header } from './repro_template.js'
+import { check_call, check_setup } from './stage.js'
 import type { KernelRun } from './stops.js'
 
 const no_repro = (why: string) => new OracleError('kernel', `this cannot be written as a C program: ${why}`)
@@ -86,16 +88,13 @@ function node_lines(fs: string, path: string, node: NodeForm): string[] {
   }
   if ('device' in node) {
     const type = { char: 'S_IFCHR', block: 'S_IFBLK', fifo: 'S_IFIFO' }[node.device]
-    return [
-      `make_parents(${at});`,
-      `must(mknod(${at}, ${type} | ${mode_of(node, 0o644)}, ${node.rdev ?? 0}), ${at});`,
-    ]
+    return [`make_node(${at}, ${type} | ${mode_of(node, 0o644)}, ${node.rdev ?? 0});`]
   }
-  return [`make_parents(${at});`, `must(mknod(${at}, S_IFCHR, makedev(0, 0)), ${at}); /* a whiteout */`]
+  return [`make_node(${at}, S_IFCHR, makedev(0, 0)); /* a whiteout */`]
 }
 
-/** Where everything is built: on a tmpfs that only this program sees. */
-const STAGE = '/tmp'
+/** Where everything is built: the root is a tmpfs that only this program sees, and nothing else. */
+const STAGE = ''
 
 function layer_path(text: string): string {
   const [fs, path = ''] = text.split(':')
@@ -131,6 +130,7 @@ function mount_lines(each: MountForm): string[] {
 }
 
 function setup_function(setup: SetupForm): string[] {
+  check_setup(setup)
   const body: string[] = [`make_dir("${STAGE}/f", 0755, 0, 0);`, `make_dir("${STAGE}/r", 0755, 0, 0);`]
   const systems = Object.entries(setup.filesystems ?? {})
   for (const [name, fs] of systems) {
@@ -236,6 +236,7 @@ class Writer {
     name: string,
   ): { before: string[]; expression: string; bytes?: string } {
     const { call } = form
+    must_stay(form)
     const data = form.args?.find((arg, i) => i > 0 && (typeof arg === 'string' || typeof arg === 'object'))
     if (plain_calls.has(call)) return { before: [], expression: `${call}(${args.join(', ')})` }
     if (stat_calls.has(call)) {
@@ -273,6 +274,23 @@ class Writer {
       }
     throw no_repro(`${call} is not among the calls that it knows`)
   }
+}
+
+/** Nothing of the host: no device that is known only as it runs, no program of the scenario's. */
+function must_stay(form: PlayCall): void {
+  const { call, args = [] } = form
+  check_call(form, call)
+  if (call.startsWith('mknod') && args.slice(call === 'mknod' ? 1 : 2).some(is_ref))
+    throw no_repro(`what ${call} makes is known only as it runs`)
+  if (call === 'execve' || (call === 'execveat' && !is_check(args[4])))
+    throw no_repro(
+      `${call} may run a program of the scenario's; "toctoscope confirm" plays that behind a filter of calls`,
+    )
+}
+
+function is_check(flags: ArgumentForm | undefined): boolean {
+  if (typeof flags === 'number') return (flags & AT_EXECVE_CHECK) !== 0
+  return typeof flags === 'string' && flags.split('|').includes('AT_EXECVE_CHECK')
 }
 
 /** Never more than the buffer holds. */

@@ -23,7 +23,11 @@ export const c_header = String.raw`#define _GNU_SOURCE
 #endif
 #define UNUSED __attribute__((unused))
 
-/* ---- set-up: on a tmpfs that nobody else sees ---- */
+/*
+ * ---- set-up: on a tmpfs that nobody else sees ----
+ *
+ * It becomes the root, and the old root is gone: no path leads out, wherever links and ".." lead.
+ */
 
 static void must(long result, const char *what)
 {
@@ -54,6 +58,17 @@ static void make_dir(const char *path, mode_t mode, uid_t uid, gid_t gid)
 	}
 }
 
+/* No device of the host: whiteouts, null, zero and full do no harm. */
+UNUSED static void make_node(const char *path, mode_t mode, unsigned long dev)
+{
+	int harmless = S_ISCHR(mode) ? dev == 0 || dev == 0x103 || dev == 0x105 || dev == 0x107 : !S_ISBLK(mode);
+
+	errno = EPERM;
+	must(harmless ? 0 : -1, path);
+	make_parents(path);
+	must(mknod(path, mode, dev), path);
+}
+
 UNUSED static void make_file(const char *path, mode_t mode, uid_t uid, gid_t gid, const char *bytes, size_t size)
 {
 	make_parents(path);
@@ -69,6 +84,7 @@ UNUSED static void make_file(const char *path, mode_t mode, uid_t uid, gid_t gid
 
 static const char *me;        /* its name */
 static int go_fd, done_fd;    /* pipes: from and to the program that keeps the order */
+static FILE *report;          /* to the same program, which prints it */
 static char differs;          /* something was not as predicted */
 static int last_signal;       /* that a memory access raised */
 UNUSED static char buf[4096]; /* what calls read */
@@ -82,7 +98,7 @@ static void fault(int number)
 static void become(const char *name, uid_t uid, gid_t gid, mode_t mask, const char *cwd)
 {
 	me = name;
-	must(chroot("/tmp/r"), "chroot");
+	must(chroot("/r"), "chroot");
 	must(chdir(cwd), cwd);
 	umask(mask);
 	if (uid != 0 || gid != 0) {
@@ -90,6 +106,7 @@ static void become(const char *name, uid_t uid, gid_t gid, mode_t mask, const ch
 		must(syscall(SYS_setresgid, gid, gid, gid), "gid");
 		must(syscall(SYS_setresuid, uid, uid, uid), "uid");
 	}
+	must(dup2(0, 2), "a null device");
 }
 
 UNUSED static void my_turn(void)
@@ -105,14 +122,14 @@ UNUSED static void my_turn(void)
 
 UNUSED static void done(void)
 {
-	fflush(stdout);
+	fflush(report);
 	if (write(done_fd, &differs, 1) != 1)
 		_exit(0);
 }
 
 static void line(int n, const char *call, const char *predicted, const char *observed, int same)
 {
-	printf("%3d  %-12s  %-60s  %-20s %s%s\n", n, me, call, predicted, observed, same ? "" : "   <-- DIFFERS");
+	fprintf(report, "%3d  %-12s  %-60s  %-20s %s%s\n", n, me, call, predicted, observed, same ? "" : "   <-- DIFFERS");
 	if (!same)
 		differs = 1;
 }
@@ -173,16 +190,16 @@ UNUSED static void expect_end(int n, const char *call, long ret)
 
 static void print_bytes(const char *label, const char *bytes, long size)
 {
-	printf("     %-12s  %s \"", "", label);
+	fprintf(report, "     %-12s  %s \"", "", label);
 	for (long i = 0; i < size; i++) {
 		if (bytes[i] == '\n')
-			printf("\\n");
+			fprintf(report, "\\n");
 		else if (bytes[i] >= ' ' && bytes[i] < 0x7f)
-			putchar(bytes[i]);
+			putc(bytes[i], report);
 		else
-			printf("\\%03o", (unsigned char)bytes[i]);
+			fprintf(report, "\\%03o", (unsigned char)bytes[i]);
 	}
-	printf("\"\n");
+	fprintf(report, "\"\n");
 }
 
 UNUSED static void expect_bytes(const char *bytes, long size, const char *wanted, long wanted_size)
@@ -199,7 +216,7 @@ UNUSED static void expect_field(const char *name, long value, long wanted)
 {
 	if (value == wanted)
 		return;
-	printf("     %-12s  DIFFERS: %s is %ld, predicted was %ld\n", "", name, value, wanted);
+	fprintf(report, "     %-12s  DIFFERS: %s is %ld, predicted was %ld\n", "", name, value, wanted);
 	differs = 1;
 }
 
@@ -228,6 +245,7 @@ enum { TASKS = sizeof tasks / sizeof *tasks, STEPS = sizeof order / sizeof *orde
 
 static pid_t pids[TASKS];
 static int go_pipe[TASKS], done_pipe[TASKS];
+static int report_pipe[2], null_fd;
 
 /* Out of the way of the descriptors that the tasks' calls return. */
 static int high(int fd)
@@ -258,6 +276,12 @@ static void start_task(int i)
 		sigaction(SIGSEGV, &action, NULL);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		syscall(SYS_close_range, 3, 99, 0);
+		/* What is played gets no file of whoever runs this, not even a terminal. */
+		for (int fd = 0; fd < 2; fd++)
+			must(dup2(null_fd, fd), "a null device");
+		report = fdopen(report_pipe[1], "w");
+		close(report_pipe[0]);
+		close(null_fd);
 		close(go[1]);
 		close(back[0]);
 		go_fd = go[0];
@@ -272,15 +296,47 @@ static void start_task(int i)
 	done_pipe[i] = back[0];
 }
 
+/* Prints what the tasks have to report. */
+static void tell(void)
+{
+	char text[4096];
+	ssize_t n;
+
+	while ((n = read(report_pipe[0], text, sizeof text)) > 0)
+		fwrite(text, 1, (size_t)n, stdout);
+}
+
+/* The tmpfs becomes the root, and there is no way back. */
+static void leave_host(void)
+{
+	null_fd = open("/dev/null", O_RDWR);
+	must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "private mounts");
+	must(mount("tmpfs", "/tmp", "tmpfs", 0, "mode=0755,size=1g"), "a tmpfs on /tmp");
+	must(chdir("/tmp"), "/tmp");
+	must(syscall(SYS_pivot_root, ".", "."), "pivot_root");
+	must(umount2(".", MNT_DETACH), "the old root");
+	must(chdir("/"), "/");
+	/* A null device of its own: a task may change its mode. A user namespace makes no devices. */
+	if (mknod("/null", S_IFCHR | 0666, makedev(1, 3)) == 0) {
+		close(null_fd);
+		null_fd = open("/null", O_RDWR);
+	}
+	null_fd = high(null_fd);
+}
+
 int main(void)
 {
 	int differ = 0;
 
+
 	must(unshare(CLONE_NEWNS), "a mount namespace (this needs root, or: unshare -Urm)");
-	must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "private mounts");
-	must(mount("tmpfs", "/tmp", "tmpfs", 0, "mode=0755"), "a tmpfs on /tmp");
 	umask(0);
+	leave_host();
 	set_up();
+	must(pipe(report_pipe), "pipe");
+	for (int end = 0; end < 2; end++)
+		report_pipe[end] = high(report_pipe[end]);
+	must(fcntl(report_pipe[0], F_SETFL, O_NONBLOCK), "pipe");
 	for (int i = 0; i < TASKS; i++)
 		start_task(i);
 	printf("step task          %-60s  %-20s observed\n", "call", "predicted");
@@ -291,6 +347,7 @@ int main(void)
 		ssize_t n = write(go_pipe[task], "", 1);
 
 		n = n == 1 ? read(done_pipe[task], &answer, 1) : 0;
+		tell();
 		if (n == 1 ? answer != 0 : !order[i].ends)
 			differ++;
 		if (n != 1)

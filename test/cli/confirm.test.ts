@@ -1,11 +1,12 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
 import { told } from '../../src/cli/conform.ts'
 import { parse_case } from '../../src/oracle/cases.ts'
+import { to_c } from '../../src/oracle/repro.ts'
 import { no_kernel, overlay_play } from '../oracle/support.ts'
 import { toctoscope } from './terminal.ts'
 
@@ -109,6 +110,58 @@ describe.skipIf(no_kernel !== undefined || !as_root)('repro', () => {
     expect(run.status).toBe(0)
   })
 
+  const given = (name: string) => fileURLToPath(new URL(`../cases/scenarios/${name}`, import.meta.url))
+  const refused = [
+    ['repro', 'real-device.json', /the device 1:9: on a kernel only whiteouts \(0:0\), null/],
+    ['confirm', 'real-device.json', /the device 1:9: on a kernel only whiteouts \(0:0\), null/],
+    ['repro', 'mount-outside.json', /mounts\[1\]\.at: expected a path without \., \.\. and NUL/],
+    ['confirm', 'mount-outside.json', /mounts\[1\]\.at: expected a path without \., \.\. and NUL/],
+  ] as const
+  it.each(refused)('%s refuses what would reach the host: %s', async (verb, name, message) => {
+    const { code, out, err } = await toctoscope(verb, given(name), ...(verb === 'repro' ? ['-o', '-'] : []))
+    expect([code, out]).toEqual([3, ''])
+    expect(err).toMatch(message)
+    expect(existsSync('/toct-outside')).toBe(false)
+  })
+
+  it('runs no program of the scenario’s', async () => {
+    const { code, err } = await toctoscope('repro', given('confirm-elf.json'), '-o', '-')
+    expect(code).toBe(6)
+    expect(err).toMatch(/execve may run a program of the scenario's; "toctoscope confirm" plays that/)
+  })
+
+  it('builds and plays in a root of its own, whatever links say; tasks have no file of whoever runs it', () => {
+    const tree = { link: { symlink: '/../..' }, f: 'x' }
+    const setup = {
+      filesystems: { root: { type: 'tmpfs', tree } },
+      mounts: [{ at: '/', filesystem: 'root' }],
+    } as const
+    const calls = [
+      { task: 1, call: 'fchmod', args: [1, 0], as: 'a' },
+      { task: 1, call: 'ftruncate', args: [1, 0], as: 'b' },
+      { task: 1, call: 'mkdir', args: ['/link/toct-outside', 0o755], as: 'c' },
+      { task: 1, call: 'access', args: ['/toct-outside', 0], as: 'd' },
+    ]
+    const steps = calls.map((_, call) => ({ kind: 'call' as const, call, task: 1, text: 'call' }))
+    const predicted = [{ ret: 0 }, { errno: 'EINVAL' }, { ret: 0 }, { ret: 0 }]
+    const play = { setup, tasks: [{ name: 'a' }], calls }
+    const text = to_c(
+      { play, predicted, steps, results: new Map(), names: new Map([[1, 'a']]), notes: [] },
+      [],
+    )
+    const file = join(folder, 'own.c')
+    const binary = join(folder, 'own')
+    const output = join(folder, 'output')
+    writeFileSync(file, text)
+    expect(spawnSync('cc', ['-Wall', '-Wextra', '-Werror', file, '-o', binary]).stderr.toString()).toBe('')
+    const run = spawnSync('sh', ['-c', '"$0" >"$1" 2>&1', binary, output])
+    expect(readFileSync(output, 'utf8')).toContain('predicted and observed agree')
+    expect(run.status).toBe(0)
+    expect(statSync(output).mode & 0o777).not.toBe(0)
+    expect(existsSync('/toct-outside')).toBe(false)
+    expect(statSync('/dev/null').mode & 0o777).toBe(0o666)
+  })
+
   it('finds out when the kernel answers otherwise', async () => {
     const { out } = await toctoscope(
       'repro',
@@ -120,7 +173,6 @@ describe.skipIf(no_kernel !== undefined || !as_root)('repro', () => {
     )
     const file = join(folder, 'wrong.c')
     const binary = join(folder, 'wrong')
-    const { writeFileSync } = await import('node:fs')
     writeFileSync(file, out.replace(/check, 0\);/, 'check, 7);'))
     expect(spawnSync('cc', [file, '-o', binary]).status).toBe(0)
     const run = spawnSync(binary, { encoding: 'utf8' })
