@@ -349,6 +349,11 @@ export class FastStore implements Store {
     return in_range(range, place)
   }
 
+  rows_in(table: TableInfo, range: number): FastRow[] {
+    if (this.notes !== null) this.notes.range(table, range)
+    return this.rows_of(table).ranges[range]?.filter((row) => row !== undefined) ?? []
+  }
+
   // --- reading -------------------------------------------------------------------------------------
 
   row(table: TableInfo, id: number): FastRow {

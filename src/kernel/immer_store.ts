@@ -222,6 +222,14 @@ export class ImmerStore implements Store {
     return in_range(range, place)
   }
 
+  rows_in(table: TableInfo, range: number): ImmerRow[] {
+    this.notes?.range(table, range)
+    return this.ids(table)
+      .filter((id) => range_of(id) === range)
+      .map((id) => this.view(table, id))
+      .sort(order_of(table))
+  }
+
   // --- frames ----------------------------------------------------------------------------------------
 
   tasks(): number[] {

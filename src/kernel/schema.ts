@@ -184,6 +184,8 @@ export interface Table<V> {
   rows(k: Kernel): Row<V>[]
   /** The lowest free number of `range` at or after place `from`, for tables whose numbers mean something. */
   lowest_free(k: Kernel, range: number, from: number): number
+  /** The rows of one range, ordered by number: what a task has of an owned table. */
+  rows_in(k: Kernel, range: number): Row<V>[]
 }
 
 export interface TableOptions {
@@ -232,6 +234,7 @@ export function table<const G extends Groups>(
     where: (k: Kernel, first: number | string) => k.store.where(info, first) as unknown as Row<V>[],
     rows: (k: Kernel) => k.store.rows(info) as unknown as Row<V>[],
     lowest_free: (k: Kernel, range: number, from: number) => k.store.lowest_free(info, range, from),
+    rows_in: (k: Kernel, range: number) => k.store.rows_in(info, range) as unknown as Row<V>[],
   })
 }
 

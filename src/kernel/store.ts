@@ -55,6 +55,8 @@ export interface Store {
   remove(table: TableInfo, id: number): void
   /** The lowest number in `range` that no row has, at or after place `from` (1 unless told). */
   lowest_free(table: TableInfo, range: number, from?: number): number
+  /** The rows of one range, ordered by number. */
+  rows_in(table: TableInfo, range: number): AnyRow[]
 
   /** Tasks that have a frame: those that have not ended, by number. */
   tasks(): number[]

@@ -221,6 +221,9 @@ interface OpenCall {
   readonly stops: readonly StopKind[]
 }
 
+/** Of the call that a program ends with. */
+const no_result = { ret: 0, data: '', fields: [] as readonly number[] }
+
 class Telling {
   private readonly forms: PlayCall[] = []
   private readonly predicted: Answer[] = []
@@ -339,7 +342,7 @@ class Telling {
 
   private end(k: Kernel, task: number, open: OpenCall): void {
     const { call, form, begun, text } = open
-    const row = result.find(k, task, call.slot)!
+    const row = result.find(k, task, call.slot) ?? no_result
     this.slots.set(`${task}:${call.slot}`, form.as!)
     const child = call.syscall.returns === 'task' && row.ret > 0 ? this.new_child(row.ret, task, call) : 0
     const full = child > 0 ? { ...form, child } : form
@@ -353,6 +356,15 @@ class Telling {
     this.steps.push({ kind: 'call', call: this.forms.length, task, text })
     this.forms.push(full)
     this.predicted.push(answer)
+    if (answer.signal !== undefined) this.die(task)
+  }
+
+  /** The agent's tasks outlive a signal: they have a handler. */
+  private die(task: number): void {
+    const form = { task: this.number(task), call: 'exit_group', args: [0], as: `c${this.made++}` }
+    this.steps.push({ kind: 'call', call: this.forms.length, task, text: 'exit_group(0)' })
+    this.forms.push(form)
+    this.predicted.push({ dead: true })
   }
 
   /** A child has its parent's results, but of the fork itself. */
@@ -409,15 +421,19 @@ export function kernel_run(system: CaseSystem, schedule: Schedule, prefer?: Stop
 }
 
 /** The requests to the agent; it answers once per step. */
-export function encode_run({ play, steps }: KernelRun): string {
+export function encode_run({ play, predicted, steps }: KernelRun): string {
   const lines = encode_setup(play.setup)
   if (steps.some(({ kind }) => kind === 'stop')) lines.push('stoppable')
   for (const [i, task] of play.tasks.entries()) lines.push(encode_task(i + 1, task))
   const known = new Map<string, number>()
   for (const [i, call] of play.calls.entries()) if (call.as !== undefined) known.set(call.as, i)
+  const replaced = new Set<number>()
   for (const { kind, call, stop } of steps) {
     const form = play.calls[call]!
-    if (kind === 'go') lines.push(`go ${form.task}`)
+    if (predicted[call]!.exec) replaced.add(form.task)
+    // A program that was run takes no calls: it is made to end.
+    if (form.call === 'exit_group' && replaced.has(form.task)) lines.push(`kill ${form.task}`)
+    else if (kind === 'go') lines.push(`go ${form.task}`)
     else {
       const request = encode_call(form, known)
       lines.push(kind === 'stop' ? request.replace(/^call/, `stop ${stop}`) : request)

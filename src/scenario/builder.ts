@@ -187,13 +187,15 @@ export interface Task extends Calls {
   if(condition: Condition, yes: () => void, no?: () => void): void
   /** The same calls `times` times. */
   repeat(times: number, body: () => void): void
-  /** Ends the program; descriptors and mappings stay. (`exit` is the system call, which lets go of them.) */
+  /** Ends the program here, and with it the process, as falling off its end does: everything is closed. */
   stop(): void
+  /** pause(2), and nobody wakes it: the program goes no further, and keeps all that it has open and mapped. */
+  pause(): void
   /** A child with a copy of this task's memory and its descriptors; it runs `child`. */
   fork(child?: (task: Task) => void): Result<'task'>
   /** A system call by name, where the types say too little. */
   call(name: string, ...args: readonly unknown[]): Result
-  /** exit(2): closes everything and ends the program. */
+  /** exit(2), with a status. */
   exit(status?: number): void
 }
 
@@ -280,10 +282,14 @@ class TaskRecorder {
     this.into.push({ exit: true })
   }
 
+  pause(): void {
+    this.call('pause')
+  }
+
   fork(child?: (task: Task) => void): DraftResult {
     const forked = this.call('fork')
     if (child === undefined) return forked
-    const recorder = new TaskRecorder(this.name, {}, this)
+    const recorder = new TaskRecorder(this.name, this.options, this)
     at_once(child(strict(recorder, `task ${this.name}`) as unknown as Task), 'fork')
     forked.call.child = recorder.program
     return forked
@@ -303,7 +309,7 @@ class TaskRecorder {
 }
 
 count_arguments(DraftResult.prototype, { as: 1, may_fail: 0 })
-count_arguments(TaskRecorder.prototype, { use: 2, if: 3, repeat: 2, stop: 0, fork: 1, exit: 1 })
+count_arguments(TaskRecorder.prototype, { use: 2, if: 3, repeat: 2, stop: 0, pause: 0, fork: 1, exit: 1 })
 
 /** Branches in branches: more than a program has, and less than what a stack can take. */
 const DEEPEST = 50

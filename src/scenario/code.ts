@@ -34,6 +34,7 @@ export type Test = (ret: number) => boolean
 export interface CallInstruction {
   readonly op: 'call'
   readonly syscall: Syscall
+  /** Where its result stands; -1 for that at a program's end, which has none. */
   readonly slot: number
   readonly args: readonly ArgumentForm[]
   /** The same, decoded; something stands in the place of each symbolic one. */
@@ -95,13 +96,18 @@ export type Instruction =
   | UseInstruction
   | { readonly op: 'branch'; readonly slot: number; readonly test: Test; target: number }
   | { readonly op: 'goto'; target: number }
+  /** The program is over: it goes on at its `exit_group`. */
   | { readonly op: 'end' }
+  /** It waits for ever. */
+  | { readonly op: 'pause' }
 
 /** The program of one task, and of its children. */
 export interface Program {
   readonly name: string
   readonly role: 'victim' | 'attacker' | 'other'
   readonly entry: number
+  /** Place of the `exit_group` that it ends with, and its children too: C's return from `main`. */
+  readonly end: number
   /** Names of results by slot, and which of them the program's author gave. */
   readonly slots: readonly string[]
   readonly calls: readonly CallInstruction[]
@@ -128,6 +134,8 @@ export interface CaseConfig extends Config {
   readonly watched: ReadonlySet<string>
   /** Parts of outcomes, by the program and the slot of the result that they speak of. */
   readonly parts: readonly ReadonlyMap<number, readonly Part[]>[]
+  /** Properties that are code look at every state, so they see each task end, and what it lets go of. */
+  readonly ends_are_seen: boolean
   /** Features that any run of this case has asked for so far. */
   readonly asked: Set<Feature>
 }

@@ -49,7 +49,7 @@ class Compiler {
     const entry = this.here()
     this.block = { begins: entry, forked_at: -1, parent: null }
     this.ops(form.program, `${path}.program`)
-    this.emit({ op: 'end' })
+    const end = this.end(`${path}.end`)
     for (let next = this.children.shift(); next !== undefined; next = this.children.shift()) {
       next.call.child = this.here()
       this.block = { begins: this.here(), forked_at: next.forked_at, parent: next.parent }
@@ -57,7 +57,17 @@ class Compiler {
       this.emit({ op: 'end' })
     }
     const calls = [...this.slot_calls.values()].flat()
-    this.programs.push({ name: form.name, role: form.role ?? 'other', entry, slots: this.slots, calls })
+    this.programs.push({ name: form.name, role: form.role ?? 'other', entry, end, slots: this.slots, calls })
+  }
+
+  /** The end of the program, and the call that it makes there. @returns the place of that call */
+  private end(path: string): number {
+    this.emit({ op: 'end' })
+    const syscall = syscall_named('exit_group')!
+    const call = { op: 'call', syscall, slot: -1, args: [0], decoded: [0], symbolic: [] } as const
+    const rest = { fixed: syscall.locals(0), exit_on_error: true, ends: true, child: -1 }
+    this.emit({ ...call, ...rest, relied: false, consumer: null, path })
+    return this.here() - 1
   }
 
   private here(): number {
@@ -112,6 +122,10 @@ class Compiler {
         `there is no system call ${JSON.stringify(form.call)}${suggestion(form.call, names)}`,
       )
     }
+    if (form.call === 'pause') {
+      this.emit({ op: 'pause' })
+      return
+    }
     const args = form.args ?? []
     for (const [i, arg] of args.entries()) this.check_ref(arg, `${path}.args[${i}]`)
     const decoded = check_arguments(syscall, args, path)
@@ -136,9 +150,9 @@ class Compiler {
     const before = this.slot_calls.get(slot)
     if (before === undefined) this.slot_calls.set(slot, [call])
     else before.push(call)
-    if (form.child === undefined) return
+    if (syscall.returns !== 'task') return
     const { block: parent } = this
-    this.children.push({ ops: form.child, path: `${path}.child`, call, parent, forked_at: place })
+    this.children.push({ ops: form.child ?? [], path: `${path}.child`, call, parent, forked_at: place })
   }
 
   /** A call in a loop has one result, that of the last time. */

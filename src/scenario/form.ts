@@ -128,7 +128,7 @@ export interface CallForm {
   readonly as?: string
   /** `exit` (unless told): the program ends at a failure. */
   readonly on_error?: 'exit' | 'continue'
-  /** For `fork`: what the child runs; without it the child has nothing to do. */
+  /** For `fork`: what the child runs; without it the child ends at once. */
   readonly child?: readonly OpForm[]
 }
 

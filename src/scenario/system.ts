@@ -54,6 +54,7 @@ export function case_system(of: Case, path = ''): CaseSystem {
     code,
     watched: properties.watched,
     parts: properties.parts,
+    ends_are_seen: properties.code.length > 0,
     asked: new Set(),
   }
   const system: CaseSystem = {

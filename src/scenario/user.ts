@@ -4,15 +4,21 @@
  * calls themselves is local to the task, so it never yields.
  */
 import { errno_name, signal_of } from '../kernel/errno.js'
-import { attempt, done, type Fn, type Frame, fn, jump, type Outcome } from '../kernel/fn.js'
+import { attempt, call, done, type Fn, type Frame, fn, jump, type Outcome } from '../kernel/fn.js'
 import type { Kernel } from '../kernel/machine.js'
-import { int, type Value } from '../kernel/schema.js'
+import { int, type Value, type ValuesOf } from '../kernel/schema.js'
 import { type Argument, decode_argument, type Parameter } from '../kernel/syscall.js'
+import { do_exit, ends_unseen } from '../vfs/fork_exit.js'
 import { user_buffer } from '../vfs/task.js'
-import { type CallInstruction, code_of, is_ref, result } from './code.js'
+import { type CallInstruction, type CaseConfig, code_of, is_ref, result } from './code.js'
 import { inherit, judge_fault, judge_use, note_occurred, withdraw_approval } from './monitor.js'
 
-type UserFrame = Frame<{ pc: number }>
+const user_locals = {
+  pc: int(),
+  /** While it dies in a call: the signal, as the call's result. */
+  signal: int(),
+}
+type UserFrame = Frame<ValuesOf<typeof user_locals>>
 
 /** The value of a symbolic argument: what C would have in the variable; a failed call leaves -1. */
 function value_of(k: Kernel, ref: { slot: number; field: number }, param: Parameter): unknown {
@@ -93,8 +99,8 @@ function record(k: Kernel, call: CallInstruction, ret: Value): number {
     clear_buffer(k)
   }
   const row = result.find(k, k.task, call.slot)
-  if (row === undefined) result.create(k, { task: k.task, slot: call.slot, ...values })
-  else Object.assign(row, values)
+  if (row !== undefined) Object.assign(row, values)
+  else if (call.slot >= 0) result.create(k, { task: k.task, slot: call.slot, ...values })
   k.tell('return', () => show_result(number), { slot: call.slot, ret: number })
   return number
 }
@@ -102,6 +108,10 @@ function record(k: Kernel, call: CallInstruction, ret: Value): number {
 /** The call returned: notes what it gave, and goes on to the next call. */
 function after_call(k: Kernel, f: UserFrame, ret: Value): Outcome {
   const call = code_of(k).instructions[f.pc] as CallInstruction
+  if (typeof ret === 'number' && signal_of(ret) !== 0 && !nobody_can_tell(k)) {
+    f.signal = ret
+    return jump(f, 'do_exit')
+  }
   const number = record(k, call, ret)
   note_occurred(k, k.task, f.pc, number)
   if (call.relied && number < 0) withdraw_approval(k, call.slot)
@@ -109,12 +119,37 @@ function after_call(k: Kernel, f: UserFrame, ret: Value): Outcome {
     judge_fault(k, f.pc, number)
     return done(f)
   }
-  if (number < 0 ? call.exit_on_error : call.ends) return done(f)
   if (call.syscall.returns === 'task' && number > 0) begin_child(k, number, f.pc)
-  const next = run_to_call(k, f.pc + 1)
-  if (next < 0) return done(f)
-  f.pc = next
+  const pc = next_call(k, f.pc, call, number)
+  if (pc < 0) return done(f)
+  f.pc = pc
   return jump(f, 'syscall')
+}
+
+function after_signal(k: Kernel, f: UserFrame): Outcome {
+  const call = code_of(k).instructions[f.pc] as CallInstruction
+  const number = record(k, call, f.signal)
+  note_occurred(k, k.task, f.pc, number)
+  judge_fault(k, f.pc, number)
+  return done(f)
+}
+
+/** Where the program goes on after a call, or -1. The program of a real exec does nothing but end. */
+function next_call(k: Kernel, pc: number, call: CallInstruction, ret: number): number {
+  if (call.syscall.fn === do_exit) return -1
+  const is_over = ret < 0 ? call.exit_on_error : call.ends
+  return is_over ? end_of_program(k, pc) : run_to_call(k, pc + 1)
+}
+
+const nobody_can_tell = (k: Kernel): boolean => ends_unseen(k) && !(k.config as CaseConfig).ends_are_seen
+
+/**
+ * The end of a program is the end of its process: C's `main` returns into exit_group(2). Where nobody can tell,
+ * the task stops in the stage of its last call, and the search is spared the stages of do_exit.
+ */
+function end_of_program(k: Kernel, pc: number): number {
+  const { programs, program_of } = code_of(k)
+  return nobody_can_tell(k) ? -1 : programs[program_of[pc]!]!.end
 }
 
 /** The child has its parent's memory: all results so far, but of the fork at `pc` it sees 0. */
@@ -122,7 +157,6 @@ function begin_child(k: Kernel, child: number, pc: number): void {
   const parent = k.task
   const call = code_of(k).instructions[pc] as CallInstruction
   note_occurred(k, child, pc, 0)
-  if (call.child < 0) return
   for (const row of result.where(k, parent)) {
     const { slot, ret, data, from, fields, at } = row
     result.create(k, { task: child, slot, ret: slot === call.slot ? 0 : ret, data, from, fields, at })
@@ -140,7 +174,7 @@ export function begin(k: Kernel, task: number, entry: number): void {
   if (pc >= 0) k.store.push(task, user, { pc })
 }
 
-/** Runs what stands between calls. @returns the place of the next call, or -1 at the program's end */
+/** Runs what stands between calls. @returns the place of the next call, or -1 if the task makes none any more */
 function run_to_call(k: Kernel, pc: number): number {
   const { instructions } = code_of(k)
   for (;;) {
@@ -149,6 +183,10 @@ function run_to_call(k: Kernel, pc: number): number {
       case 'call':
         return pc
       case 'end':
+        return end_of_program(k, pc)
+      case 'pause':
+        // pause(2): it keeps all that it has, and is heard of no more.
+        k.tell('pauses', 'pauses for ever')
         return -1
       case 'goto':
         pc = next.target
@@ -166,9 +204,9 @@ function run_to_call(k: Kernel, pc: number): number {
 }
 
 /** A task's program, outside the kernel. */
-export const user: Fn<{ pc: number }> = fn(
+export const user: Fn<ValuesOf<typeof user_locals>> = fn(
   'user',
-  { source: 'the program of the task', locals: { pc: int() } },
+  { source: 'the program of the task', locals: user_locals },
   [
     attempt(
       (k, f: UserFrame) => (code_of(k).instructions[f.pc] as CallInstruction).syscall.fn,
@@ -176,5 +214,7 @@ export const user: Fn<{ pc: number }> = fn(
       after_call,
       'syscall',
     ),
+    // kernel/signal.c: get_signal. The call has not returned before the process is gone.
+    call(do_exit, (_, f) => ({ code: f.signal }), after_signal),
   ],
 )

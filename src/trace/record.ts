@@ -13,6 +13,7 @@ import { property_name, split_result } from '../scenario/properties.js'
 import { show_result } from '../scenario/user.js'
 import { VERSION } from '../version.js'
 import { readable_message } from './characters.js'
+import { do_exit } from '../vfs/fork_exit.js'
 import { Names } from './names.js'
 import { show_address, show_call } from './strace.js'
 import {
@@ -294,8 +295,7 @@ class Recorder {
     if (open === undefined) return null
     this.open_calls.delete(task)
     const { call, text, name } = open
-    const row = result.find(k, task, call.slot)
-    if (row === undefined) return null
+    const row = result.find(k, task, call.slot) ?? no_result
     const { returns } = call.syscall
     const struct = typeof returns === 'object' && row.ret >= 0 ? returns.struct : null
     const made: CallResult = {
@@ -303,7 +303,7 @@ class Recorder {
       step,
       name,
       call: text,
-      text: row.ret >= 0 ? show_address(row.ret) : show_result(row.ret),
+      text: call.syscall.fn === do_exit ? '?' : row.ret >= 0 ? show_address(row.ret) : show_result(row.ret),
       failed: row.ret < 0,
       data: returns === 'bytes' && row.ret >= 0 ? to_bytes_form(row.data) : null,
       fields:
@@ -456,8 +456,11 @@ function shows({ text, failed }: CallResult, wanted: string | number): boolean {
   return text === String(wanted) || text === `-1 ${wanted}` || Number(text) === wanted
 }
 
+/** Of the call that a program ends with. */
+const no_result = { ret: 0, data: '', fields: [] as readonly number[] }
+
 function slot_name(code: Code, pc: number, slot: number): string {
-  return code.programs[code.program_of[pc]!]?.slots[slot] ?? `result ${slot}`
+  return code.programs[code.program_of[pc]!]?.slots[slot] ?? ''
 }
 
 function policy_approves(k: Kernel, ino: number, snapshot: Snapshot): boolean {

@@ -9,12 +9,12 @@
  *       exit_notify
  */
 import { EAGAIN } from '../kernel/errno.js'
-import { call, done, fn, local, stage } from '../kernel/fn.js'
+import { BLOCKED, call, done, fn, local, stage } from '../kernel/fn.js'
 import type { Kernel } from '../kernel/machine.js'
-import { int, list, type Row, type TableInfo } from '../kernel/schema.js'
+import { int, list, place_in_range, type Row, type TableInfo } from '../kernel/schema.js'
 import { define_syscall } from '../kernel/syscall.js'
 import { dget, dput, ihold, iput } from './dentry.js'
-import { file } from './file.js'
+import { FMODE_WRITER, file } from './file.js'
 import { inode } from './inode.js'
 import { anon_page, mm_struct, vm_area } from './mm.js'
 import { fput_all, mappings } from './mmap.js'
@@ -44,17 +44,10 @@ function fields_of<V>(row: Row<V>, info: TableInfo): Row<V> {
   return Object.fromEntries(info.columns.map(({ name }) => [name, row[name as keyof V]])) as Row<V>
 }
 
-/** Descriptors of the running task that are open. */
-function open_descriptors(k: Kernel): number[] {
-  const fds: number[] = []
-  for (let fd = 0; fd < RLIMIT_NOFILE; fd++) if (fd_slot.has(k, fd_row(k.task, fd))) fds.push(fd)
-  return fds
-}
-
 /** kernel/fork.c: copy_files. The open files are shared, positions and all. */
 function copy_files(k: Kernel, child: number): void {
-  for (const fd of open_descriptors(k)) {
-    const slot = fd_slot(k, fd_row(k.task, fd))
+  for (const slot of fd_slot.rows_in(k, k.task)) {
+    const fd = place_in_range(slot.id)
     fd_slot.create_at(k, fd_row(child, fd), { file: slot.file, close_on_exec: slot.close_on_exec })
     file(k, slot.file).f_count += 1
   }
@@ -132,6 +125,24 @@ export function exit_mmap(k: Kernel, mm: number): number[] {
 }
 
 /**
+ * Whether nobody can tell that the running task ends: what it still has is only its own. Others meet what a task
+ * holds in the counts of an inode: write access (of a descriptor, or of a mapping that pins an open file), and
+ * the denial of it by the program that runs. Whoever has a file open for reading only is in nobody's way; names
+ * are not kept by those who stand on them, file systems cannot be unmounted, and memory is the task's alone.
+ */
+export function ends_unseen(k: Kernel): boolean {
+  const { mm } = current(k)
+  if (mm !== 0 && mm_struct(k, mm).exe_file !== 0) return false
+  return (
+    fd_slot.rows_in(k, k.task).every((slot) => !holds_write_access(k, slot.file)) &&
+    mappings(k, mm).every(({ vm_file }) => vm_file === 0 || !holds_write_access(k, vm_file))
+  )
+}
+
+const holds_write_access = (k: Kernel, opened: number): boolean =>
+  (file(k, opened).f_mode & FMODE_WRITER) !== 0
+
+/**
  * Ends the running task. Locals: `code`, as it is kept: 1 + exit status, or the negative number of a signal.
  * Its row stays, as a zombie's does; it holds nothing any more.
  */
@@ -144,9 +155,9 @@ export const do_exit = fn('do_exit', { source: 'kernel/exit.c', locals: { code: 
   }),
   local('exit_files', (k, f) => {
     const files = [...f.files]
-    for (const fd of open_descriptors(k)) {
-      files.push(fd_slot(k, fd_row(k.task, fd)).file)
-      fd_slot.remove(k, fd_row(k.task, fd))
+    for (const slot of fd_slot.rows_in(k, k.task)) {
+      files.push(slot.file)
+      fd_slot.remove(k, slot.id)
     }
     f.files = files
   }),
@@ -160,6 +171,10 @@ export const do_exit = fn('do_exit', { source: 'kernel/exit.c', locals: { code: 
   }),
 ])
 
+/** Signals are not sent here, so nobody wakes it (kernel/signal.c). It does not return. */
+const pause = fn('pause', { source: 'kernel/signal.c' }, [stage('schedule', () => BLOCKED)])
+
+define_syscall({ name: 'pause', params: [], fn: pause, locals: () => ({}), returns: 'int' })
 define_syscall({ name: 'fork', params: [], fn: kernel_clone, locals: () => ({}), returns: 'task' })
 define_syscall({
   name: 'exit',

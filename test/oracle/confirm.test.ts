@@ -17,6 +17,9 @@ if (no_kernel === undefined && !is_root)
 
 const of = (form: CaseForm): Case => ({ form, code: { modules: new Map(), properties: new Map() } })
 
+/** So that nobody lets go of what is open at the end of the program. */
+const pause: OpForm = { call: 'pause' }
+
 /** A checker and a writer of one file: on a tmpfs, or on a lower layer. */
 function two(checker: readonly OpForm[], writer: readonly OpForm[], overlay = false): CaseSystem {
   const script = { file: 'lower bytes', mode: 0o777 }
@@ -32,8 +35,8 @@ function two(checker: readonly OpForm[], writer: readonly OpForm[], overlay = fa
       ]
     : [{ at: '/', filesystem: 'low' }]
   const tasks = [
-    { name: 'a', program: checker },
-    { name: 'b', program: writer },
+    { name: 'a', program: [...checker, pause] },
+    { name: 'b', program: [...writer, pause] },
   ]
   return case_system(of({ profile: '6.18', setup: { filesystems, mounts }, tasks, properties: [] }))
 }

@@ -119,7 +119,7 @@ test(
 test(
   'of 100 cases in which a checked file is attacked',
   () => {
-    const { verdicts, causes } = agree(attacked, 100, 1200, 19)
+    const { verdicts, causes } = agree(attacked, 100, 2000, 19)
     // The agreement says little unless there is something to agree on.
     expect(verdicts.get('race')).toBeGreaterThan(15)
     expect(causes.size).toBeGreaterThan(2)

@@ -21,6 +21,7 @@ describe('outcomes', () => {
         const { reader, writer } = two(s)
         reader.execveat('AT_FDCWD', '/f', null, null, 'AT_EXECVE_CHECK').as('check')
         writer.open('/f', 'O_WRONLY').as('open')
+        writer.pause()
         s.never({ 'reader.check': 'ETXTBSY' })
       }),
     )

@@ -28,6 +28,7 @@ describe('recording', () => {
       'execveat(3, "", NULL, NULL, AT_EMPTY_PATH|AT_EXECVE_CHECK) = 0',
       'open("/m/script", O_WRONLY) = 3',
       'write(3, "#!/bin/i\\nsteal()\\n", 17) = 17',
+      'close(3) = 0',
       'read(3, buf, 17) = 17',
     ])
   })
