@@ -12,8 +12,8 @@ import { type CaseForm, case_name, case_profile, type ScenarioForm, type Verdict
 import { property_name, split_result } from '../scenario/properties.js'
 import { show_result } from '../scenario/user.js'
 import { VERSION } from '../version.js'
-import { readable_message } from './characters.js'
 import { do_exit } from '../vfs/fork_exit.js'
+import { readable_message } from './characters.js'
 import { Names } from './names.js'
 import { show_address, show_call } from './strace.js'
 import {

@@ -76,9 +76,7 @@ describe('what a counterexample needs', () => {
       'write',
       'close',
     ])
-    expect(report.removed.map(({ task, op }) => [task, op])).toEqual([
-      [1, 1],
-    ])
+    expect(report.removed.map(({ task, op }) => [task, op])).toEqual([[1, 1]])
   })
 
   test('nothing is removed unless asked', () => {
