@@ -13,9 +13,9 @@ import { TouchNotes } from './notes.js'
 import {
   all_tables,
   type Column,
-  in_range,
   is_default,
   name_number,
+  number_of,
   place_in_range,
   RANGE_BITS,
   range_of,
@@ -144,6 +144,8 @@ function initial_values(shape: Shape, given: Record<string, Value | undefined>):
 /** The rows of one table, by range and place, and by the values of its unique columns. */
 class Rows {
   readonly ranges: (FastRow | undefined)[][] = []
+  /** By range: all places from 1 up to this one are taken, so that nobody looks through them again. */
+  readonly taken: number[] = []
   readonly index = new Map<Value, Map<Value, FastRow> | FastRow>()
   constructor(readonly table: TableInfo) {}
 
@@ -153,7 +155,10 @@ class Rows {
 
   put(row: FastRow): void {
     const range = range_of(row.id)
-    while (this.ranges.length <= range) this.ranges.push([])
+    while (this.ranges.length <= range) {
+      this.ranges.push([])
+      this.taken.push(0)
+    }
     const places = this.ranges[range]!
     const place = place_in_range(row.id)
     while (places.length < place) places.push(undefined)
@@ -162,12 +167,25 @@ class Rows {
   }
 
   take(row: FastRow): void {
-    const places = this.ranges[range_of(row.id)]!
+    const range = range_of(row.id)
+    const places = this.ranges[range]!
     const place = place_in_range(row.id)
     places[place] = undefined
+    if (place <= this.taken[range]!) this.taken[range] = Math.max(0, place - 1)
     if (place === places.length - 1)
       while (places.length > 0 && places[places.length - 1] === undefined) places.pop()
     this.leave(row)
+  }
+
+  /** The first free place at or after this one. */
+  free_place(range: number, from: number): number {
+    const places = this.ranges[range]
+    if (places === undefined || (from === 0 && places[0] === undefined)) return from
+    const known = this.taken[range]!
+    let place = Math.max(from, from <= known + 1 ? known + 1 : 0)
+    while (place < places.length && places[place] !== undefined) place++
+    if (from <= known + 1) this.taken[range] = place - 1
+    return place
   }
 
   enter(row: FastRow): void {
@@ -343,10 +361,7 @@ export class FastStore implements Store {
 
   lowest_free(table: TableInfo, range: number, from = 1): number {
     if (this.notes !== null) this.notes.range(table, range)
-    const places = this.rows_of(table).ranges[range]
-    let place = from
-    if (places !== undefined) while (place < places.length && places[place] !== undefined) place++
-    return in_range(range, place)
+    return number_of(table, range, this.rows_of(table).free_place(range, from))
   }
 
   rows_in(table: TableInfo, range: number): FastRow[] {

@@ -13,6 +13,7 @@ import {
   all_tables,
   in_range,
   is_default,
+  number_of,
   range_of,
   type Shape,
   type TableInfo,
@@ -219,7 +220,7 @@ export class ImmerStore implements Store {
     const taken = new Set(this.ids(table).filter((id) => range_of(id) === range))
     let place = from
     while (taken.has(in_range(range, place))) place++
-    return in_range(range, place)
+    return number_of(table, range, place)
   }
 
   rows_in(table: TableInfo, range: number): ImmerRow[] {

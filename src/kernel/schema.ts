@@ -249,6 +249,19 @@ export const range_of = (id: number): number => id >>> RANGE_BITS
 export const place_in_range = (id: number): number => id & (RANGE_SIZE - 1)
 export const in_range = (range: number, place: number): number => (range << RANGE_BITS) | place
 
+/** There are more rows of a kind than numbers for them. */
+export class TooMany extends Error {
+  constructor(readonly table: string) {
+    super(`more than ${RANGE_SIZE - 1} of ${table} at once: the model has no numbers for more`)
+  }
+}
+
+/** The number of a new row. @throws TooMany where the place is in no range */
+export function number_of(table: TableInfo, range: number, place: number): number {
+  if (place >= RANGE_SIZE) throw new TooMany(table.name)
+  return in_range(range, place)
+}
+
 /** A row's number as people read it: `7` for the set-up's seventh, `2:1` for the first that task 2 made. */
 export function show_id(id: number): string {
   return range_of(id) === 0 ? String(id) : `${range_of(id)}:${place_in_range(id)}`

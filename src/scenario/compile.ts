@@ -29,6 +29,8 @@ class Compiler {
   readonly program_of: number[] = []
   readonly programs: Program[] = []
   private slots: string[] = []
+  /** Numbers tried for results that the program has no name for, by call. */
+  private tried = new Map<string, number>()
   private slot_calls = new Map<number, CallInstruction[]>()
   private call_slots = new Map<CallForm, number>()
   private uses = 0
@@ -43,6 +45,7 @@ class Compiler {
 
   program(form: TaskForm, path: string): void {
     this.slots = []
+    this.tried = new Map()
     this.slot_calls = new Map()
     this.call_slots = new Map()
     this.uses = 0
@@ -165,8 +168,9 @@ class Compiler {
   }
 
   private free_name(call: string): string {
-    for (let n = 1; ; n++) {
+    for (let n = (this.tried.get(call) ?? 0) + 1; ; n++) {
       const name = n === 1 ? call : `${call}${n}`
+      this.tried.set(call, n)
       if (!this.slots.includes(name)) return name
     }
   }

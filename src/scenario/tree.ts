@@ -42,6 +42,10 @@ export function check_inside(name: string, path: string): void {
     throw new ScenarioError(path, `expected a path without ., .. and NUL, not ${JSON.stringify(name)}`)
 }
 
+/** Bytes of a name, and directories in each other: no path is longer (include/uapi/linux/limits.h). */
+const NAME_MAX = 255
+const DEEPEST = 4096 / 2
+
 /** The names of a path; `..` has no place in a tree. */
 function names_of(name: string, path: string): string[] {
   check_inside(name, path)
@@ -50,6 +54,9 @@ function names_of(name: string, path: string): string[] {
     .split('/')
     .filter((part) => part !== '')
   if (names.length === 0) throw new ScenarioError(path, 'expected the name of a file')
+  const long = names.find((each) => each.length > NAME_MAX)
+  if (long !== undefined)
+    throw new ScenarioError(path, `a name has at most ${NAME_MAX} bytes, and this one ${long.length}`)
   return names
 }
 
@@ -63,6 +70,8 @@ class Converter {
       const at = `${path}[${JSON.stringify(name)}]`
       const names = names_of(name, at)
       const last = names.pop()!
+      if (inside.split('/').length + names.length > DEEPEST)
+        throw new ScenarioError(path, `no path leads to a file below more than ${DEEPEST} directories`)
       const dir = names.reduce((above, part) => this.below(above, part, at), into)
       if (Object.hasOwn(dir.entries, last)) throw new ScenarioError(at, 'the name is there already')
       this.node(dir, last, node, [inside, ...names, last].join('/'), at)
