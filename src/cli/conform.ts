@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { release } from 'node:os'
 import { save_case } from '../oracle/cases.js'
-import { profile_for } from '../oracle/confirm.js'
+import { running_profile } from '../oracle/confirm.js'
 import {
   type ConformResult,
   conform as compare_random,
@@ -50,7 +50,7 @@ export async function conform(asked: ConformCommandOptions, terminal: Terminal):
   }
   for (const signal of SIGNALS) process.on(signal, interrupt)
   try {
-    const running = profile_for(release())
+    const running = running_profile()
     const { count, seed, from } = options
     const result = await compare_random({
       count,

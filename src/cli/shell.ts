@@ -65,9 +65,8 @@ function world_of(loaded: Loaded | null, options: ShellOptions, terminal: Termin
 }
 
 async function kernel_shell(world: World, options: ShellOptions, terminal: Terminal): Promise<number> {
-  const { BothConsole, BothPlayer, KernelConsole, open_kernel, running_profile } = await import(
-    './shell_kernel.js'
-  )
+  const { BothConsole, BothPlayer, KernelConsole, open_kernel } = await import('./shell_kernel.js')
+  const { running_profile } = await import('../oracle/confirm.js')
   const { setup, tasks } = world
   const profile = options.profile ?? running_profile()
   const session = options.both ? new Session({ setup: setup && { ...setup, profile }, profile, tasks }) : null

@@ -1,8 +1,6 @@
 /** `shell --kernel` and `shell --both`: the calls go to the kernel of this machine, alone or beside the model. */
-import { release } from 'node:os'
 import type { Syscall } from '../kernel/syscall.js'
 import { Agent } from '../oracle/agent.js'
-import { profile_for } from '../oracle/confirm.js'
 import { OracleError } from '../oracle/play.js'
 import { KernelPlayer } from '../oracle/player.js'
 import type { SetupForm } from '../scenario/form.js'
@@ -13,9 +11,6 @@ import { render_call, render_result } from '../shell/render.js'
 import type { Completed, Session, TaskSpec } from '../shell/session.js'
 import { looks_like_call, parse_call } from '../shell/syntax.js'
 import { LoadError } from './errors.js'
-
-/** The profile that predicts for the running kernel. */
-export const running_profile = (): string => profile_for(release())
 
 /**
  * Starts a kernel's side.
@@ -43,21 +38,9 @@ export async function open_kernel(
   }
 }
 
-const S_IFMT = 0o170000
-const S_IFCHR = 0o020000
-
 /** Whether model and kernel say the same. */
 export function agree(model: Answer, kernel: Answer): boolean {
-  const [a, b] = [model, kernel].map(comparable)
-  return a === b
-}
-
-function comparable({ stat, ...answer }: Answer): string {
-  if (stat === undefined) return JSON.stringify(answer)
-  // A whiteout of an overlay is one inode with many names; the model makes one for each.
-  const { st_nlink, ...rest } = stat
-  const whiteout = (stat.st_mode! & S_IFMT) === S_IFCHR && stat.st_rdev === 0
-  return JSON.stringify({ ...answer, stat: whiteout ? rest : { ...rest, st_nlink } })
+  return JSON.stringify(model) === JSON.stringify(kernel)
 }
 
 /** Plays everything on both, the model first. */

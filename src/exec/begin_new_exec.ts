@@ -12,7 +12,7 @@ import { mm_struct, PROT_EXEC, PROT_READ, PROT_WRITE, vm_area } from '../vfs/mm.
 import { fput_all, MAP_PRIVATE } from '../vfs/mmap.js'
 import { MNT_NOSUID, mount } from '../vfs/mount.js'
 import { generic_permission, MAY_EXEC } from '../vfs/permission.js'
-import { CAP_FULL_SET, current, fd_row, fd_slot, RLIMIT_NOFILE } from '../vfs/task.js'
+import { CAP_FULL_SET, commit_creds, current, fd_row, fd_slot, RLIMIT_NOFILE } from '../vfs/task.js'
 import { SECBIT_KEEP_CAPS, SECBIT_NOROOT } from './securebits.js'
 
 /** Where the one segment of a program is mapped: where x86_64 linkers put it. */
@@ -46,7 +46,7 @@ export const begin_new_exec = fn('begin_new_exec', { source: 'fs/exec.c', locals
   stage('exec_mmap', exec_mmap),
   call(fput_all, (_, f) => ({ files: f.files }), undefined, 'exit_mmap'),
   stage('elf_load', (k, f) => {
-    commit_creds(k, f)
+    bprm_committing_creds(k, f)
     return elf_load(k, f)
   }),
 ])
@@ -98,13 +98,14 @@ function exec_mmap(k: Kernel, f: NewExec): void {
  * none in the model (security/commoncap.c: handle_privileged_root); SECBIT_NOROOT takes root's away.
  * Of the securebits only SECBIT_KEEP_CAPS is cleared.
  */
-function commit_creds(k: Kernel, f: NewExec): void {
+function bprm_committing_creds(k: Kernel, f: NewExec): void {
   const task = current(k)
   task.comm = comm_of(k, f)
   task.euid = f.euid
   task.egid = f.egid
   task.cap_effective = f.euid === 0 && (task.securebits & SECBIT_NOROOT) === 0 ? CAP_FULL_SET : 0
   task.securebits &= ~SECBIT_KEEP_CAPS
+  commit_creds(k)
 }
 
 const TASK_COMM_LEN = 16

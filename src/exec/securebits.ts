@@ -10,7 +10,7 @@ import type { Kernel } from '../kernel/machine.js'
 import { int, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
 import { type Constants, define_syscall } from '../kernel/syscall.js'
-import { current } from '../vfs/task.js'
+import { commit_creds, current } from '../vfs/task.js'
 
 export const SECBIT_NOROOT = 0x1
 export const SECBIT_NO_SETUID_FIXUP = 0x4
@@ -71,6 +71,7 @@ function do_prctl(k: Kernel, f: Prctl): Outcome {
       return done(f, task.securebits)
     case PR_SET_SECUREBITS:
       task.securebits = f.arg2
+      commit_creds(k)
       return
     case PR_SET_NO_NEW_PRIVS:
       if (f.arg2 !== 1 || rest) return -EINVAL

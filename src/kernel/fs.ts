@@ -21,6 +21,8 @@ export interface FileSystemOperations {
   readonly name: string
   /** The largest file in bytes, where that is less than the vfs's own limit (16 TiB on ext4). */
   readonly s_maxbytes?: number
+  /** The most links that an inode can have; unless told there is no limit. */
+  readonly max_links?: number
   /** The dentry of `name` in the directory `parent` (a dentry number), or 0 where there is none. Atomic. */
   lookup(k: Kernel, parent: number, name: string): number
   /** What this type asks beyond mode bits (`inode_operations.permission`): 0 or a negative errno. */
@@ -31,6 +33,8 @@ export interface FileSystemOperations {
   getattr_inode?(k: Kernel, inode: number): number
   /** The inode whose number `stat` reports; itself unless stacked. */
   stat_ino?(k: Kernel, inode: number): number
+  /** The device that `stat` reports; the superblock's unless stacked. */
+  stat_dev?(k: Kernel, inode: number): number
   /** The inode that `read`, `lseek(SEEK_END)` and the like of this open file reach now; its own unless stacked. */
   file_data_inode?(k: Kernel, file: number): number
   /** The open file that a new mapping of this file pins and maps; itself unless stacked. */

@@ -9,6 +9,8 @@ export const features = {
   truncate_dac_first:
     'truncate(2) asks for permission before mnt_want_write (with the HSM rework; 6.18 seen)',
   ipe_backing_metadata: 'proposal: IPE judges the metadata inode of an overlay file (D_REAL_METADATA)',
+  pkeys:
+    'of the machine, not of a release: memory mapped PROT_EXEC alone cannot be read (x86 protection keys: ospke in /proc/cpuinfo)',
   ovl_read_pinned: 'proposal: read() on an overlay file stays with the real file recorded at open',
 } as const
 

@@ -3,6 +3,7 @@
  * without the policies that it does not have; then the kernel plays the counterexample, or runs that must be
  * safe, and every answer is compared. What this kernel cannot judge is said, and never counted as confirmed.
  */
+import { existsSync, readFileSync } from 'node:fs'
 import { release } from 'node:os'
 import { replay, run_to_end } from '../explore/replay.js'
 import type { Bounds, Schedule } from '../explore/system.js'
@@ -79,6 +80,18 @@ export function profile_for(running: string): string {
     )
   return found
 }
+
+/**
+ * What the profile must say of the machine besides: whether its processor has protection keys, which the kernel
+ * uses for memory that may only be executed.
+ */
+function machine_features(): string {
+  const has_pkeys = existsSync('/proc/cpuinfo') && /\bospke\b/.test(readFileSync('/proc/cpuinfo', 'utf8'))
+  return has_pkeys ? '+pkeys' : ''
+}
+
+/** The profile that predicts for the kernel of this machine. @throws OracleError `kernel` */
+export const running_profile = (): string => `${profile_for(release())}${machine_features()}`
 
 // --- a case as this kernel can run it --------------------------------------------------------------------------------
 

@@ -10,14 +10,21 @@ import { BLOCKED, call, done, type Frame, fn, jump, type Outcome, stage } from '
 import type { Kernel } from '../kernel/machine.js'
 import { int, ref, str, type ValuesOf } from '../kernel/schema.js'
 import { children, d_add, d_drop, dentry } from '../vfs/dentry.js'
-import { add_entry, d_exchange, d_move, new_inode, remove_entry } from '../vfs/filesystems/simple.js'
-import { inode, is_dir, S_IFCHR, S_IFMT } from '../vfs/inode.js'
+import {
+  add_entry,
+  d_exchange,
+  d_move,
+  new_inode,
+  remove_entry,
+  too_many_links,
+} from '../vfs/filesystems/simple.js'
+import { inode, is_dir, S_IFCHR, S_IFMT, S_ISGID } from '../vfs/inode.js'
 import { lookup_one, mnt_want_write } from '../vfs/namei.js'
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../vfs/rename_flags.js'
 import { super_block } from '../vfs/super_block.js'
 import { ovl_copy_up_flags } from './copy_up.js'
 import { ovl_get_inode, ovl_is_empty, ovl_is_whiteout, ovl_lower_has, ovl_lower_positive } from './lookup.js'
-import { ovl_dentry_upper, ovl_fs, ovl_inode, ovl_is_pure_upper } from './ovl_entry.js'
+import { make_shared_whiteout, ovl_dentry_upper, ovl_fs, ovl_inode, ovl_is_pure_upper } from './ovl_entry.js'
 
 /** What is still to be copied up before a change can be made; the stage that makes it runs again after. */
 const wanted = { copy_up: ref('dentry') }
@@ -50,11 +57,33 @@ function ovl_want_write(k: Kernel, dent: number): number {
   return mnt_want_write(k, ovl_fs(k, dentry(k, dent).d_sb).upper_mnt)
 }
 
-/** Makes a whiteout in an upper directory: it belongs to the mounter (fs/overlayfs/dir.c: ovl_whiteout). */
-function ovl_whiteout(k: Kernel, upperdir: number, name: string): void {
+/**
+ * A whiteout takes the place of what is removed: another link of the one that the overlay keeps in its workdir.
+ * When that can have no more links it is used up itself, and the next one is made (fs/overlayfs/dir.c:
+ * ovl_whiteout).
+ */
+function ovl_whiteout(k: Kernel, sb: number, upperdir: number, name: string): void {
+  const ofs = ovl_fs(k, sb)
+  if (ofs.whiteout === 0) ofs.whiteout = make_shared_whiteout(k, ofs.workdir)
+  const shared = inode(k, ofs.whiteout)
+  d_add(k, upperdir, name, shared.id)
+  if (too_many_links(k, shared.id) === 0) {
+    shared.i_nlink += 1
+    return
+  }
+  shared.i_count -= 1
+  ofs.whiteout = 0
+}
+
+/**
+ * The whiteout that the upper file system makes where a name is moved away: an inode of its own, which belongs to
+ * the mounter, but to the group of a set-group-ID directory (mm/shmem.c: shmem_whiteout; RENAME_WHITEOUT).
+ */
+function leave_whiteout(k: Kernel, upperdir: number, name: string): void {
+  const { i_mode, i_gid } = inode(k, dentry(k, upperdir).d_inode)
   const made = inode(k, new_inode(k, upperdir, S_IFCHR))
   made.i_uid = 0
-  made.i_gid = 0
+  made.i_gid = (i_mode & S_ISGID) !== 0 ? i_gid : 0
   add_entry(k, upperdir, name, made.id)
 }
 
@@ -117,7 +146,7 @@ function ovl_instantiate(k: Kernel, parent: number, name: string, upper: number)
 /**
  * Another name for a file, which is copied up for it. @returns the new dentry
  *
- * Errors, in order: those of copying up the file, then the directory; EROFS; ESTALE.
+ * Errors, in order: those of copying up the file, then the directory; EROFS; EMLINK; ESTALE.
  */
 export const ovl_link = fn(
   'ovl_link',
@@ -131,7 +160,8 @@ export const ovl_link = fn(
       const upperdir = ovl_dentry_upper(k, f.parent)
       const { upper } = ovl_inode(k, f.inode)
       if (is_locked(k, upperdir) || inode(k, upper).i_rwsem !== 0) return BLOCKED
-      const refused = ovl_want_write(k, f.parent) || make_room(k, upperdir, f.name)
+      const refused =
+        ovl_want_write(k, f.parent) || too_many_links(k, upper) || make_room(k, upperdir, f.name)
       if (refused !== 0) return refused
       inode(k, upper).i_nlink += 1
       inode(k, f.inode).i_nlink += 1
@@ -180,7 +210,7 @@ function ovl_remove_upper(k: Kernel, victim: number): number {
     return k.refuse(-ESTALE, () => `${d_name} is no longer what the upper layer has`)
   const lower_positive = ovl_lower_positive(k, victim)
   if (real !== 0) ovl_cleanup(k, real)
-  if (lower_positive) ovl_whiteout(k, upperdir, d_name)
+  if (lower_positive) ovl_whiteout(k, dentry(k, victim).d_sb, upperdir, d_name)
   return 0
 }
 
@@ -276,9 +306,14 @@ function move(k: Kernel, f: Renaming): void {
     d_exchange(k, f.old_dentry, f.new_dentry)
     return
   }
-  if (target !== 0) ovl_cleanup(k, target)
-  d_move(k, source, to, f.name)
-  if (ovl_lower_has(k, d_parent, d_name)) ovl_whiteout(k, from, d_name)
+  const leaves_whiteout = ovl_lower_has(k, d_parent, d_name)
+  // A whiteout that stands in the new place goes to the old one.
+  if (leaves_whiteout && target !== 0 && f.new_dentry === 0) d_exchange(k, source, target)
+  else {
+    if (target !== 0) ovl_cleanup(k, target)
+    d_move(k, source, to, f.name)
+    if (leaves_whiteout) leave_whiteout(k, from, d_name)
+  }
   if (f.new_dentry !== 0) drop_overlay_name(k, f.new_dentry)
   d_move(k, f.old_dentry, f.parent, f.name)
 }

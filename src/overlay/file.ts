@@ -11,12 +11,13 @@ import type { Kernel } from '../kernel/machine.js'
 import { int, ref, str, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
 import { ATTR_FORCE, notify_change, setattr_should_drop_suidgid } from '../vfs/attr.js'
-import { FMODE_READ, FMODE_WRITE, file } from '../vfs/file.js'
+import { file } from '../vfs/file.js'
 import { destroy_file, fput } from '../vfs/file_table.js'
 import { inode, inode_ops, is_reg } from '../vfs/inode.js'
 import { inode_lock, inode_rwsem } from '../vfs/lock.js'
-import { backing_file_open } from '../vfs/open.js'
-import { MAY_OPEN, MAY_READ, MAY_WRITE } from '../vfs/permission.js'
+import { ACC_MODE, backing_file_open } from '../vfs/open.js'
+import { O_ACCMODE, O_APPEND } from '../vfs/open_flags.js'
+import { MAY_APPEND, MAY_OPEN, MAY_READ, MAY_WRITE } from '../vfs/permission.js'
 import { generic_file_read_iter, generic_file_write_iter } from '../vfs/read_write.js'
 import { ovl_copy_up_flags, ovl_open_need_copy_up } from './copy_up.js'
 import { mounter_permission } from './inode.js'
@@ -62,15 +63,18 @@ export const ovl_open = fn('ovl_open', { source: 'fs/overlayfs/file.c', locals: 
   }),
 ])
 
-/** Chooses the real file as of now, and asks whether the mounter may open it so. @returns 0 or a negative errno */
+/**
+ * Chooses the real file as of now, and asks whether the mounter may open it so. Access mode 3 asks for both
+ * rights, also of a lower file, though it is not copied up for it. @returns 0 or a negative errno
+ */
 function ovl_open_realfile(k: Kernel, f: Opening): number {
-  const { f_inode, f_mode } = file(k, f.file)
+  const { f_inode, f_flags } = file(k, f.file)
   const real = ovl_path_realdata(k, f_inode)
   f.mnt = real.mnt
   f.dentry = real.dentry
-  const reads = (f_mode & FMODE_READ) !== 0 ? MAY_READ : 0
-  const writes = (f_mode & FMODE_WRITE) !== 0 ? MAY_WRITE : 0
-  return mounter_permission(k, ovl_inode_realdata(k, f_inode), MAY_OPEN | reads | writes)
+  const appends = (f_flags & O_APPEND) !== 0 ? MAY_APPEND : 0
+  const mask = MAY_OPEN | ACC_MODE[f_flags & O_ACCMODE]! | appends
+  return mounter_permission(k, ovl_inode_realdata(k, f_inode), mask)
 }
 
 /** The last reference has gone: so do the real files. */

@@ -11,7 +11,7 @@ import {
 } from './file.js'
 import { ovl_d_real, ovl_permission, ovl_setattr } from './inode.js'
 import { ovl_is_empty, ovl_lookup } from './lookup.js'
-import { bottom_real, ovl_inode, ovl_stat_ino } from './ovl_entry.js'
+import { bottom_real, ovl_inode, ovl_stat_dev, ovl_stat_ino } from './ovl_entry.js'
 
 export { mount_overlay, type OverlayMount, type OverlaySpec } from './mount.js'
 
@@ -22,6 +22,7 @@ register_filesystem({
   d_real: ovl_d_real,
   getattr_inode: bottom_real,
   stat_ino: ovl_stat_ino,
+  stat_dev: ovl_stat_dev,
   file_data_inode: ovl_file_data_inode,
   mmap_file: ovl_mmap_file,
   open: ovl_open,

@@ -6,7 +6,7 @@ import { inode, is_dir } from '../vfs/inode.js'
 import { mount } from '../vfs/mount.js'
 import { SB_RDONLY, super_block } from '../vfs/super_block.js'
 import { instantiate_tree, new_ovl_inode, type RealObjects } from './lookup.js'
-import { clone_private_mount, ovl_fs } from './ovl_entry.js'
+import { clone_private_mount, make_shared_whiteout, ovl_fs } from './ovl_entry.js'
 
 /** An overlay as a set-up describes it; layers are numbers of dentries. */
 export interface OverlaySpec {
@@ -34,7 +34,7 @@ const known_options: Readonly<Record<string, { modelled: readonly string[]; othe
   index: { modelled: ['off'], others: ['on'] },
   nfs_export: { modelled: ['off'], others: ['on'] },
   verity: { modelled: ['off'], others: ['on', 'require'] },
-  xino: { modelled: ['off', 'auto', 'on'], others: [] },
+  xino: { modelled: ['off'], others: ['auto', 'on'] },
   uuid: { modelled: ['off', 'null', 'auto', 'on'], others: [] },
   volatile: { modelled: [''], others: [] },
   userxattr: { modelled: [''], others: [] },
@@ -70,7 +70,9 @@ export function mount_overlay(k: Kernel, spec: OverlaySpec): OverlayMount {
   })
   const lower_mnts = spec.lower.map((root) => clone_private_mount(k, root))
   const upper_mnt = upper === 0 ? 0 : clone_private_mount(k, upper)
-  ovl_fs.create_at(k, sb.id, { upper_mnt, workdir: upper === 0 ? 0 : spec.work!, lower_mnts })
+  const workdir = upper === 0 ? 0 : spec.work!
+  const whiteout = upper === 0 ? 0 : make_shared_whiteout(k, workdir)
+  ovl_fs.create_at(k, sb.id, { upper_mnt, workdir, lower_mnts, whiteout })
   sb.s_root = make_root(k, sb.id, {
     upper,
     lowerstack: spec.lower.flatMap((root, i) => [lower_mnts[i]!, root]),

@@ -3,9 +3,9 @@
  * behind its superblock and its inodes. Overlay dentries and inodes themselves are rows like any other.
  */
 import type { Kernel } from '../kernel/machine.js'
-import { int, list, ref, table } from '../kernel/schema.js'
+import { int, list, RANGE_SIZE, ref, table } from '../kernel/schema.js'
 import { dentry } from '../vfs/dentry.js'
-import { inode, is_dir } from '../vfs/inode.js'
+import { inode, is_dir, S_IFCHR } from '../vfs/inode.js'
 import { mount } from '../vfs/mount.js'
 
 /** struct ovl_fs; its number is the superblock's. Layers are private mounts, so that they cannot be covered. */
@@ -19,6 +19,8 @@ export const ovl_fs = table(
       /** Mounts of the lower layers, the topmost first. */
       lower_mnts: list(),
     },
+    /** The whiteout in the workdir that others are links of; 0 once it can have no more, until another is made. */
+    whiteout: { whiteout: ref('inode') },
   },
   { constant: ['config'] },
 )
@@ -77,9 +79,32 @@ export function bottom_real(k: Kernel, ino: number): number {
  */
 export function ovl_stat_ino(k: Kernel, ino: number): number {
   if (!ovl_inode.has(k, ino) || is_dir(inode(k, ino).i_mode)) return ino
+  return ovl_stat_ino(k, numbered(k, ino))
+}
+
+/** The real inode that gives a file its number. */
+function numbered(k: Kernel, ino: number): number {
   const { lower, upper } = ovl_inode(k, ino)
   const broken = upper !== 0 && lower !== 0 && inode(k, lower).i_nlink > 1
-  return ovl_stat_ino(k, lower === 0 || broken ? upper : lower)
+  return lower === 0 || broken ? upper : lower
+}
+
+/** Whether all layers are on one file system: then its inode numbers are the overlay's (fs/overlayfs/util.c: ovl_same_fs). */
+function ovl_same_fs(k: Kernel, sb: number): boolean {
+  const { upper_mnt, lower_mnts } = ovl_fs(k, sb)
+  const layers = upper_mnt === 0 ? lower_mnts : [upper_mnt, ...lower_mnts]
+  return new Set(layers.map((mnt) => mount(k, mnt).mnt_sb)).size === 1
+}
+
+/**
+ * The device that stat reports: the overlay's own, but for a file where the layers are on different file systems:
+ * then two files may have one inode number, and each file system of a layer has a device number in each overlay
+ * (fs/overlayfs/inode.c: ovl_map_dev_ino, with xino off; super.c: pseudo_dev).
+ */
+export function ovl_stat_dev(k: Kernel, ino: number): number {
+  const { i_sb, i_mode } = inode(k, ino)
+  if (is_dir(i_mode) || !ovl_inode.has(k, ino) || ovl_same_fs(k, i_sb)) return i_sb
+  return inode(k, numbered(k, ino)).i_sb * RANGE_SIZE + i_sb
 }
 
 /** The inode that holds the data, down to a file system that is no overlay. */
@@ -111,6 +136,18 @@ export function clone_private_mount(k: Kernel, root: number): number {
   const there = mount.find(k, 0, root)
   if (there !== undefined) return there.id
   return mount.create(k, { mnt_mountpoint: root, mnt_sb: dentry(k, root).d_sb, mnt_root: root }).id
+}
+
+/**
+ * The whiteout of which others of an overlay are links (fs/overlayfs/dir.c: ovl_whiteout). The kernel makes it with
+ * the first of them, in a directory of its own in the workdir, where nobody looks; here it is there from the mount
+ * on, so that its number does not depend on who is first.
+ *
+ * @returns its inode, which has the one link
+ */
+export function make_shared_whiteout(k: Kernel, workdir: number): number {
+  const i_sb = dentry(k, workdir).d_sb
+  return inode.create(k, { i_sb, i_mode: S_IFCHR, i_nlink: 1, i_count: 1 }).id
 }
 
 /**

@@ -5,6 +5,7 @@
 import { type Frame, hold_kind } from '../kernel/fn.js'
 import type { Kernel } from '../kernel/machine.js'
 import { all_tables, range_of, type TableInfo, type Value } from '../kernel/schema.js'
+import { ovl_fs } from '../overlay/ovl_entry.js'
 import { dentry, is_unhashed } from '../vfs/dentry.js'
 import { FMODE_WRITER, file } from '../vfs/file.js'
 import { inode, is_dir } from '../vfs/inode.js'
@@ -108,6 +109,8 @@ function link_counts(k: Kernel): string | null {
     names.add(d_inode)
     if (is_dir(inode(k, d_inode).i_mode)) subdirectories.add(dentry(k, d_parent).d_inode)
   }
+  // The whiteout that an overlay keeps for links has a name in its workdir that nobody sees.
+  for (const { whiteout } of ovl_fs.rows(k)) names.add(whiteout)
   for (const { id, i_mode, i_nlink, i_sb } of inode.rows(k)) {
     if (i_sb === 0 || super_block(k, i_sb).s_type === 'overlay' || i_nlink === 0) continue
     const expected = is_dir(i_mode) ? 2 + subdirectories.of(id) : names.of(id)

@@ -36,7 +36,7 @@ import {
   populate,
 } from '../vfs/populate.js'
 import { super_block } from '../vfs/super_block.js'
-import { CAP_FULL_SET, RLIMIT_NOFILE, task_struct, user_buffer } from '../vfs/task.js'
+import { CAP_FULL_SET, first_cred, RLIMIT_NOFILE, task_struct, user_buffer } from '../vfs/task.js'
 import { type CapabilityName, capability_names } from './capabilities.js'
 import { ScenarioError, suggestion } from './error.js'
 import type { FileSystemForm, LsmForm, MountForm, SetupForm, TaskForm } from './form.js'
@@ -194,7 +194,7 @@ class Mounts {
   }
 
   private mount(form: MountForm, path: string): void {
-    const root = this.tree_of(form, path)
+    const { root, inherited } = this.tree_of(form, path)
     const { options } = form
     if (this.root_mnt === 0) {
       if (form.at !== '/') throw new ScenarioError(`${path}.at`, `the first mount is at /, not ${form.at}`)
@@ -208,15 +208,18 @@ class Mounts {
         `${form.at} and what is mounted there must both be directories, or both not`,
       )
     }
-    attach_mount(this.k, { root, parent: on.mnt, mountpoint: on.dentry, options })
+    attach_mount(this.k, { root, parent: on.mnt, mountpoint: on.dentry, options, inherited })
   }
 
-  /** The dentry that shows at the mount point. */
-  private tree_of(form: MountForm, path: string): number {
+  /** The dentry that shows at the mount point, and of a bind the mount that it is a copy of. */
+  private tree_of(form: MountForm, path: string): { readonly root: number; readonly inherited?: number } {
     if ('filesystem' in form)
-      return this.layer(`${form.filesystem}:${form.root ?? '/'}`, `${path}.filesystem`)
-    if ('bind' in form) return this.walk(form.bind, `${path}.bind`).dentry
-    return this.overlay(form, `${path}.overlay`)
+      return { root: this.layer(`${form.filesystem}:${form.root ?? '/'}`, `${path}.filesystem`) }
+    if ('bind' in form) {
+      const { mnt, dentry } = this.walk(form.bind, `${path}.bind`)
+      return { root: dentry, inherited: mnt }
+    }
+    return { root: this.overlay(form, `${path}.overlay`) }
   }
 
   private is_directory(at: number): boolean {
@@ -328,6 +331,7 @@ export function make_task(
     egid: gid,
     groups: [...(form.groups ?? [])],
     cap_effective: capabilities_of(form, path),
+    cred: first_cred(task),
     securebits: securebits_of(form.securebits ?? 0, path),
     umask: form.umask ?? 0o022,
     rlimit_nofile: form.rlimit_nofile ?? RLIMIT_NOFILE,

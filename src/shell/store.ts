@@ -4,7 +4,7 @@
  * memory grow with the number of calls. A session of a person keeps all, for `undo`.
  */
 import { FastStore } from '../kernel/fast_store.js'
-import { place_in_range, RANGE_SIZE, range_of, type TableInfo } from '../kernel/schema.js'
+import { in_range, place_in_range, RANGE_SIZE, range_of, type TableInfo } from '../kernel/schema.js'
 
 /** Journal entries that are kept allocated between calls. */
 const KEPT_ENTRIES = 1 << 14
@@ -55,11 +55,13 @@ export class ShellStore extends FastStore {
     this.removed(table, id)
     const hints = this.hints[table.index]
     const place = place_in_range(id)
-    if (hints !== undefined && place < hints[range_of(id)]!) hints[range_of(id)] = place
+    if (hints !== undefined && place < hints[range_of(id)]!) hints[range_of(id)] = Math.max(1, place)
   }
 
   /** @throws LimitError where a task has made as many rows as its range has numbers */
   override lowest_free(table: TableInfo, range: number, from = 1): number {
+    // Only descriptors have a place 0; what is remembered begins at 1.
+    if (from === 0 && !super.has(table, in_range(range, 0))) return in_range(range, 0)
     const hints = (this.hints[table.index] ??= [])
     const hint = hints[range] ?? 1
     const id = super.lowest_free(table, range, Math.max(from, hint))

@@ -23,6 +23,7 @@ const book_keeping = new Set([
   'vm_area.',
   'task_struct.',
   'task_struct.children',
+  'task_struct.cred',
   'mount.',
 ])
 

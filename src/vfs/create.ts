@@ -16,16 +16,10 @@ import { int, ref, str, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
 import { define_syscall } from '../kernel/syscall.js'
 import { dentry } from './dentry.js'
-import {
-  lookup_one_qstr_excl,
-  may_create,
-  no_operation,
-  under_inode_lock,
-  vfs_prepare_mode,
-} from './directory.js'
+import { may_create, no_operation, under_inode_lock, vfs_prepare_mode } from './directory.js'
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, S_ISVTX } from './inode.js'
 import { inode_rwsem } from './lock.js'
-import { AT_FDCWD, getname, last_component, mnt_want_write, path_parentat } from './namei.js'
+import { AT_FDCWD, getname, last_component, lookup_slow, mnt_want_write, path_parentat } from './namei.js'
 import { dirfd_param } from './open.js'
 import { ops_of } from './super_block.js'
 import { CAP_MKNOD, capable } from './task.js'
@@ -84,7 +78,7 @@ export function check_new_name(
   want_dir: boolean,
 ): number {
   const last = last_component(path)
-  const found = lookup_one_qstr_excl(k, parent, last.name)
+  const found = lookup_slow(k, parent, last.name)
   if (found < 0) return found
   if (found !== 0) return k.refuse(-EEXIST, () => `${last.name} exists`)
   if (last.trailing_slash && !want_dir) return k.refuse(-ENOENT, 'a trailing slash asks for a directory')

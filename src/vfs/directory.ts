@@ -4,18 +4,15 @@
  * The order of locks: a directory before what is in it, directories before files, an ancestor before its
  * descendants (`rename.ts`). What is decided about a name is decided while its directory is locked.
  */
-import { EACCES, EBUSY, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM } from '../kernel/errno.js'
+import { EACCES, EBUSY, EISDIR, ENOTDIR, EPERM } from '../kernel/errno.js'
 import { BLOCKED, type Frame, type Hold, type Outcome, release } from '../kernel/fn.js'
 import type { Kernel } from '../kernel/machine.js'
-import { dentry, is_unhashed } from './dentry.js'
+import { dentry } from './dentry.js'
 import { inode, is_dir, S_APPEND, S_IMMUTABLE, S_ISGID, S_ISVTX } from './inode.js'
 import { inode_lock, inode_rwsem } from './lock.js'
 import { mount } from './mount.js'
-import { lookup_one } from './namei.js'
 import { in_group, inode_permission, MAY_EXEC, MAY_WRITE } from './permission.js'
 import { CAP_FOWNER, CAP_FSETID, capable, current } from './task.js'
-
-const NAME_MAX = 255
 
 /** The inode that a dentry stands for. */
 export const d_inode = (k: Kernel, d: number) => inode(k, dentry(k, d).d_inode)
@@ -36,19 +33,6 @@ export function under_inode_lock(k: Kernel, f: Frame<any>, ino: number, body: ()
 export function release_all(k: Kernel, f: Frame<any>, kind: Hold): void {
   while (f.holds.some((held: number, i: number) => i % 2 === 0 && held === kind.index)) release(k, f, kind)
 }
-
-/**
- * Looks a name up in a directory that is locked (fs/namei.c: lookup_one_qstr_excl).
- *
- * @returns the dentry, 0 where there is none, or -ENOENT (the directory is removed), -ENAMETOOLONG
- */
-export function lookup_one_qstr_excl(k: Kernel, parent: number, name: string): number {
-  if (is_dead(k, parent)) return k.refuse(-ENOENT, 'the directory has been removed')
-  return name.length > NAME_MAX ? -ENAMETOOLONG : lookup_one(k, parent, name)
-}
-
-/** A directory that rmdir or rename has taken away: nothing can be looked up or made in it (IS_DEADDIR). */
-const is_dead = (k: Kernel, dir: number): boolean => is_unhashed(dentry(k, dir).d_name)
 
 /** Whether the task may add a name to the directory. @returns 0 or the errno of inode_permission */
 export function may_create(k: Kernel, parent: number): number {

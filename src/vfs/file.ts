@@ -5,6 +5,8 @@ export const FMODE_READ = 1
 export const FMODE_WRITE = 2
 export const FMODE_EXEC = 0x20
 export const FMODE_PATH = 0x4000
+/** It has no position and is read and written as it comes: a FIFO. */
+export const FMODE_STREAM = 0x200000
 /** It holds write access to its inode and gives it back when it goes. */
 export const FMODE_WRITER = 0x10000
 
@@ -17,6 +19,8 @@ export const file = table(
       f_inode: ref('inode'),
       f_flags: int(),
       f_mode: int(),
+      /** Whose it is: the struct cred that opened it; 0 of what no task has opened. */
+      f_cred: int(),
     },
     count: { f_count: int() },
     pos: { f_pos: int() },

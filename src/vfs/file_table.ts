@@ -8,6 +8,7 @@ import { dput } from './dentry.js'
 import { FMODE_PATH, FMODE_WRITER, file } from './file.js'
 import { inode, inode_ops } from './inode.js'
 import { O_CLOEXEC } from './open_flags.js'
+import { pipe_release } from './pipe.js'
 import { current, fd_row, fd_slot, RLIMIT_NOFILE } from './task.js'
 
 /** The open file of a descriptor, or 0: also for one opened with O_PATH, on which nothing can be done. */
@@ -39,6 +40,7 @@ export function fd_install(k: Kernel, fd: number, opened: number, close_on_exec:
  */
 export function destroy_file(k: Kernel, id: number): void {
   const { f_mode, f_inode, f_dentry } = file(k, id)
+  pipe_release(k, id)
   if ((f_mode & FMODE_WRITER) !== 0) inode(k, f_inode).i_writecount -= 1
   file.remove(k, id)
   dput(k, f_dentry)

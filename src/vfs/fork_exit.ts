@@ -18,7 +18,7 @@ import { FMODE_WRITER, file } from './file.js'
 import { inode } from './inode.js'
 import { anon_page, mm_struct, vm_area } from './mm.js'
 import { fput_all, mappings } from './mmap.js'
-import { current, fd_row, fd_slot, task_struct, user_buffer } from './task.js'
+import { current, fd_row, fd_slot, first_cred, task_struct, user_buffer } from './task.js'
 
 /** Children that one task can have. */
 export const MAX_CHILDREN = 7
@@ -95,6 +95,7 @@ export const kernel_clone = fn('kernel_clone', { source: 'kernel/fork.c' }, [
       parent: k.task,
       children: 0,
       mm,
+      cred: first_cred(child),
     })
     user_buffer.create_at(k, child, {})
     dget(k, parent.pwd)

@@ -11,13 +11,14 @@
 import { EEXIST, EINVAL, ENOENT, EPERM, EXDEV } from '../kernel/errno.js'
 import { attempt, call, done, type Frame, fn, local, type Outcome, stage } from '../kernel/fn.js'
 import type { Kernel } from '../kernel/machine.js'
-import { int, range_of, ref, str, type ValuesOf } from '../kernel/schema.js'
+import { int, ref, str, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
 import { define_syscall } from '../kernel/syscall.js'
 import { inode_owner_or_capable } from './attr.js'
 import { check_new_name } from './create.js'
 import { dentry } from './dentry.js'
 import { d_inode, may_create, release_all, under_inode_lock } from './directory.js'
+import { file } from './file.js'
 import { fdget_raw } from './file_table.js'
 import { is_dir, is_lnk, is_reg, S_APPEND, S_IMMUTABLE, S_ISGID, S_ISUID } from './inode.js'
 import { inode_rwsem } from './lock.js'
@@ -33,7 +34,7 @@ import {
 import { dirfd_param } from './open.js'
 import { inode_permission, MAY_READ, MAY_WRITE } from './permission.js'
 import { ops_of } from './super_block.js'
-import { CAP_DAC_READ_SEARCH, capable, copy_to_user } from './task.js'
+import { CAP_DAC_READ_SEARCH, capable, copy_to_user, current } from './task.js'
 
 /** include/uapi/linux/fcntl.h */
 export const AT_SYMLINK_FOLLOW = 0x400
@@ -55,7 +56,7 @@ type Linking = Frame<ValuesOf<typeof linking>>
 /**
  * Gives a file another name.
  *
- * Errors, in order: EINVAL (flags); ENOENT (AT_EMPTY_PATH with somebody else's descriptor); those of the walk
+ * Errors, in order: EINVAL (flags); ENOENT (AT_EMPTY_PATH with a descriptor of other credentials); those of the walk
  * to the file; those of the walk to the new name; EEXIST, ENOENT (`new/`), EROFS; EXDEV (another mount, even
  * of the same file system); EPERM (protected_hardlinks); path_link; EROFS (superblock), EACCES of the
  * directory; EPERM (append-only, immutable, a directory); inode_link; ENOENT (it has lost its last name).
@@ -113,18 +114,17 @@ export const do_linkat = fn('do_linkat', { source: 'fs/namei.c', locals: linking
 ])
 
 /**
- * A descriptor is a name for linkat only to whoever opened it, or with CAP_DAC_READ_SEARCH (fs/namei.c:
- * path_init, since 6.10). The kernel compares the credentials of open and link; here the opener is the task
- * in whose range the open file's number lies, which also tells a child from its parent.
+ * A descriptor is a name for linkat only to whoever opened it, or with CAP_DAC_READ_SEARCH: the struct cred must
+ * be the very one of the open, which a fork, an exec or a change of securebits replaces (fs/namei.c: path_init,
+ * since 6.10).
  */
 function check_flags(k: Kernel, f: Linking): number {
   if ((f.flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) !== 0) return -EINVAL
   if ((f.flags & AT_EMPTY_PATH) === 0 || f.olddfd === AT_FDCWD || f.old.startsWith('/')) return 0
   if (getname(f.old, LOOKUP_EMPTY) !== 0) return 0
   const opened = fdget_raw(k, f.olddfd)
-  const opener = range_of(opened)
-  if (opened === 0 || opener === 0 || opener === k.task || capable(k, CAP_DAC_READ_SEARCH)) return 0
-  return k.refuse(-ENOENT, 'the descriptor was opened by another task')
+  if (opened === 0 || file(k, opened).f_cred === current(k).cred || capable(k, CAP_DAC_READ_SEARCH)) return 0
+  return k.refuse(-ENOENT, 'the descriptor was opened with other credentials')
 }
 
 function may_link(k: Kernel, f: Linking): number {

@@ -16,7 +16,7 @@ import { int, str } from '../kernel/schema.js'
 import { define_syscall, NULL_BYTES } from '../kernel/syscall.js'
 import { file } from './file.js'
 import { inode, PAGE_SIZE } from './inode.js'
-import { anon_page, PROT_READ, PROT_WRITE, type vm_area } from './mm.js'
+import { anon_page, PROT_EXEC, PROT_READ, PROT_WRITE, type vm_area } from './mm.js'
 import { vma_lookup } from './mmap.js'
 import { MAX_RW_COUNT, overwrite, pad_zeros, page_offset, stored_page, write_page } from './page_cache.js'
 import { copy_to_user, current } from './task.js'
@@ -48,8 +48,9 @@ function locate(k: Kernel, at: number, prot: number): Place | number {
 
 /** Loads bytes of one page. @returns 0 or a signal */
 function load(k: Kernel, at: number, length: number): number {
-  // What can be written can be read; what can only be executed cannot (protection keys, seen on 6.18).
-  const place = locate(k, at, PROT_READ | PROT_WRITE)
+  // What can be written can be read; what can only be executed cannot where the processor has protection keys.
+  const readable = PROT_READ | PROT_WRITE | (k.has('pkeys') ? 0 : PROT_EXEC)
+  const place = locate(k, at, readable)
   if (typeof place === 'number') return place
   const own = anon_page.find(k, place.vma.vm_mm, place.address)
   const data = own?.data ?? (place.ino === 0 ? '' : stored_page(k, place.ino, place.index))

@@ -30,6 +30,7 @@ import { int, list, ref, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
 import { type Constants, define_syscall } from '../kernel/syscall.js'
 import { not_open } from './attr.js'
+import { is_zero_device } from './char_dev.js'
 import { dentry } from './dentry.js'
 import { FMODE_READ, FMODE_WRITE, file } from './file.js'
 import { fdget, fput } from './file_table.js'
@@ -167,7 +168,7 @@ type Mmap = Frame<ValuesOf<typeof mmap_locals>>
 /**
  * mmap(2). Errors, in order: EINVAL (offset not of whole pages), EBADF, what security_mmap_file answers, EINVAL
  * (no length), ENOMEM, EEXIST (MAP_FIXED_NOREPLACE), EPERM (below mmap_min_addr), EOVERFLOW, EOPNOTSUPP, EACCES (access
- * mode of the descriptor), EPERM (noexec), ENODEV (not a regular file), EINVAL (type of mapping).
+ * mode of the descriptor), EPERM (noexec), ENODEV (neither a regular file nor /dev/zero), EINVAL (type of mapping).
  * @returns the address
  */
 const mmap = fn('mmap', { source: 'mm/mmap.c', locals: mmap_locals }, [
@@ -249,7 +250,9 @@ function may_map_file(k: Kernel, f: Mmap): number {
     if ((f.prot & PROT_EXEC) !== 0) return k.refuse(-EPERM, 'the mount is noexec')
     may &= ~PROT_EXEC
   }
-  if (!is_reg(inode(k, f_inode).i_mode)) return k.refuse(-ENODEV, 'only regular files can be mapped')
+  const { i_mode, i_rdev } = inode(k, f_inode)
+  if (!is_reg(i_mode) && !is_zero_device(i_mode, i_rdev))
+    return k.refuse(-ENODEV, 'only regular files and /dev/zero can be mapped')
   return may
 }
 
@@ -280,7 +283,7 @@ function mmap_region(k: Kernel, f: Mmap, mm: number, may: number): void {
   f.replaced = unmap_region(k, mm, f.addr, f.addr + f.length)
   const shared = (f.flags & MAP_TYPE) !== MAP_PRIVATE
   const anonymous = shared ? shmem_zero_setup : () => 0
-  const pinned = f.file === 0 ? anonymous(k, f.length) : mapped_file(k, f.file)
+  const pinned = has_pages(k, f.file) ? mapped_file(k, f.file) : anonymous(k, f.length)
   if (pinned !== 0) file(k, pinned).f_count += 1
   vm_area.create(k, {
     vm_mm: mm,
@@ -294,6 +297,9 @@ function mmap_region(k: Kernel, f: Mmap, mm: number, may: number): void {
     vm_pgoff: f.file === 0 ? 0 : f.offset / PAGE_SIZE,
   })
 }
+
+/** Memory of /dev/zero is anonymous: shared by whoever inherits it, not by whoever opens the device. */
+const has_pages = (k: Kernel, id: number): boolean => id !== 0 && is_reg(inode(k, file(k, id).f_inode).i_mode)
 
 const mapped_file = (k: Kernel, id: number): number =>
   inode_ops(k, file(k, id).f_inode).mmap_file?.(k, id) ?? id

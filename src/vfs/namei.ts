@@ -15,7 +15,7 @@ import type { Kernel } from '../kernel/machine.js'
 import { int, ref, str, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
 import { NULL_POINTER } from '../kernel/syscall.js'
-import { dentry } from './dentry.js'
+import { dentry, is_unhashed } from './dentry.js'
 import { file } from './file.js'
 import { fdget_raw } from './file_table.js'
 import { inode, is_dir, is_lnk } from './inode.js'
@@ -63,6 +63,20 @@ export function getname(path: string, flags: number): number {
 /** The dentry of `name` in a directory, or 0: one atomic step (fs/namei.c: lookup_fast, lookup_slow). */
 export function lookup_one(k: Kernel, parent: number, name: string): number {
   return file_system(super_block(k, dentry(k, parent).d_sb).s_type).lookup(k, parent, name)
+}
+
+/**
+ * Looks a name up, and says why there can be none: in a directory that was removed its file system is not asked
+ * any more, and no name is longer than NAME_MAX (fs/namei.c: __lookup_slow, lookup_one_qstr_excl; fs/libfs.c:
+ * simple_lookup).
+ *
+ * @returns the dentry, 0 where there is none, or -ENOENT, -ENAMETOOLONG
+ */
+export function lookup_slow(k: Kernel, parent: number, name: string): number {
+  const found = name.length > NAME_MAX ? 0 : lookup_one(k, parent, name)
+  if (found !== 0) return found
+  if (is_unhashed(dentry(k, parent).d_name)) return k.refuse(-ENOENT, 'the directory has been removed')
+  return name.length > NAME_MAX ? k.refuse(-ENAMETOOLONG, () => `a name of ${name.length} bytes`) : 0
 }
 
 /** Whether the mount may be written through (fs/namespace.c: mnt_want_write). @returns 0 or -EROFS */
@@ -191,8 +205,8 @@ function cross_mounts(k: Kernel, f: Nameidata): void {
 
 /** Looks a name up, goes there, and through it if it is a link to be followed. @returns 0 or a negative errno */
 function step_into(k: Kernel, f: Nameidata, name: string, last: boolean): number {
-  if (name.length > NAME_MAX) return -ENAMETOOLONG
-  const found = lookup_one(k, f.dentry, name)
+  const found = lookup_slow(k, f.dentry, name)
+  if (found < 0) return found
   if (found === 0) return k.refuse(-ENOENT, () => `no ${name} there`)
   const node = inode(k, dentry(k, found).d_inode)
   const follow = is_lnk(node.i_mode) && (!last || f.rest !== '' || (f.flags & LOOKUP_FOLLOW) !== 0)

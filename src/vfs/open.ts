@@ -22,7 +22,6 @@ import {
   EISDIR,
   ELOOP,
   EMFILE,
-  ENOENT,
   ENOTDIR,
   ENXIO,
   EOPNOTSUPP,
@@ -48,8 +47,9 @@ import type { Kernel } from '../kernel/machine.js'
 import { int, ref, str, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
 import { define_syscall } from '../kernel/syscall.js'
-import { dentry, dget, dput, is_unhashed } from './dentry.js'
-import { FMODE_PATH, FMODE_READ, FMODE_WRITE, FMODE_WRITER, file } from './file.js'
+import { device_open } from './char_dev.js'
+import { dentry, dget, dput } from './dentry.js'
+import { FMODE_PATH, FMODE_READ, FMODE_STREAM, FMODE_WRITE, FMODE_WRITER, file } from './file.js'
 import { alloc_fd, fd_install, fput } from './file_table.js'
 import {
   inode,
@@ -76,7 +76,7 @@ import {
   LOOKUP_FOLLOW,
   LOOKUP_PARENT,
   last_component,
-  lookup_one,
+  lookup_slow,
   mnt_want_write,
   path_lookupat,
   pick_link,
@@ -87,6 +87,7 @@ import {
   O_APPEND,
   O_CLOEXEC,
   O_CREAT,
+  O_DIRECT,
   O_DIRECTORY,
   O_EXCL,
   O_NOATIME,
@@ -108,13 +109,14 @@ import {
   MAY_READ,
   MAY_WRITE,
 } from './permission.js'
+import { fifo_end, fifo_open, is_fifo, wait_for_partner } from './pipe.js'
 import { ops_of, SB_I_NOEXEC, super_block } from './super_block.js'
 import { CAP_FOWNER, CAP_FSETID, capable, current } from './task.js'
 import { do_truncate } from './truncate.js'
 import { get_write_access, write_access } from './write_access.js'
 
 /** Permission asked for by an access mode; mode 3 asks for both and can do neither (fs/open.c: ACC_MODE). */
-const ACC_MODE = [MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE]
+export const ACC_MODE = [MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE]
 
 /**
  * Open flags as the kernel reads them (fs/open.c: build_open_flags).
@@ -165,6 +167,11 @@ const dentry_open = {
   /** It was opened by a stacked file system with the mounter's rights. */
   backing: int(),
   file: ref('file'),
+  /** 1 once an end of a FIFO is taken; and where the other end is awaited, how often that was opened before. */
+  fifo: int(),
+  awaited: int(-1),
+  /** O_DIRECT of something that has no direct I/O. */
+  undirected: int(),
 }
 type DentryOpen = Frame<ValuesOf<typeof dentry_open>>
 
@@ -184,7 +191,8 @@ function fmode_of(f: DentryOpen): number {
  * @returns the file's number; it has one reference
  *
  * Errors, in order: ETXTBSY (somebody denies writing), EROFS (the mount), what security_file_open answers,
- * what the file system's open answers.
+ * ENXIO and EINVAL of devices, sockets and FIFOs, what the file system's open answers, EINVAL (O_DIRECT of what
+ * has no direct I/O). The open of a FIFO sleeps until its other end is opened.
  */
 export const do_dentry_open = fn('do_dentry_open', { source: 'fs/open.c', locals: dentry_open }, [
   local('f_mode', (_, f) => {
@@ -198,16 +206,24 @@ export const do_dentry_open = fn('do_dentry_open', { source: 'fs/open.c', locals
   }),
   stage('security_file_open', security_file_open),
   call(
-    (k, f) => ((f.flags & O_PATH) !== 0 ? null : (ops_of(k, dentry(k, f.dentry).d_sb).open ?? null)),
-    (_, f) => ({ file: f.file, flags: f.flags }),
+    f_op_open,
+    (_, f) => (f.awaited < 0 ? { file: f.file, flags: f.flags } : { file: f.file, since: f.awaited }),
     undefined,
     'f_op->open',
   ),
-  local('opened', (_, f) => {
+  local('opened', (k, f) => {
+    if (f.undirected === 1) return k.refuse(-EINVAL, 'O_DIRECT is for files that have direct I/O')
+    if (f.fifo === 1) hand_over(f, fifo_end)
     if ((f.fmode & FMODE_WRITER) !== 0) hand_over(f, write_access)
     return done(f, hand_over(f, unopened_file))
   }),
 ])
+
+/** What remains to be done to open it: of a FIFO waiting, of anything else what its file system does. */
+function f_op_open(k: Kernel, f: DentryOpen) {
+  if ((f.flags & O_PATH) !== 0) return null
+  return f.awaited < 0 ? (ops_of(k, dentry(k, f.dentry).d_sb).open ?? null) : wait_for_partner
+}
 
 function security_file_open(k: Kernel, f: DentryOpen): Outcome {
   const { d_inode } = dentry(k, f.dentry)
@@ -217,28 +233,27 @@ function security_file_open(k: Kernel, f: DentryOpen): Outcome {
     f_inode: d_inode,
     // Creation flags are not kept (fs/open.c: do_dentry_open).
     f_flags: f.flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC),
-    f_mode: f.fmode,
+    f_mode: f.fmode | (is_fifo(inode(k, d_inode).i_mode) && (f.flags & O_PATH) === 0 ? FMODE_STREAM : 0),
+    f_cred: f.backing === 1 ? 0 : current(k).cred,
     f_count: 1,
   })
   dget(k, f.dentry)
   f.file = opened.id
   take(f, unopened_file, opened.id)
   if ((f.flags & O_PATH) !== 0) return
-  return security(k, 'file_open', { file: opened.id }) || device_open(k, d_inode)
+  const { i_mode } = inode(k, d_inode)
+  // Regular files of every type modelled here have it, a FIFO, a device and a directory have not.
+  f.undirected = (f.flags & O_DIRECT) !== 0 && !is_reg(i_mode) ? 1 : 0
+  return security(k, 'file_open', { file: opened.id }) || special_open(k, f, d_inode)
 }
 
-/** Memory devices (null, zero …) are the only ones that have a driver here (fs/char_dev.c: chrdev_open). */
-const MEM_MAJOR = 1
-
-/** @returns -ENXIO for a socket, and for a device that nobody drives, such as a whiteout that is met in its layer */
-function device_open(k: Kernel, ino: number): number {
+/** What is opened by its type, before any file system is asked. @returns 0 or a negative errno */
+function special_open(k: Kernel, f: DentryOpen, ino: number): number {
   const { i_mode, i_rdev } = inode(k, ino)
   const type = i_mode & S_IFMT
   if (type === S_IFSOCK) return k.refuse(-ENXIO, 'a socket is not opened by its name')
-  if (type === S_IFBLK || (type === S_IFCHR && i_rdev >> 8 !== MEM_MAJOR)) {
-    return k.refuse(-ENXIO, 'no driver has such a device')
-  }
-  return 0
+  if (type === S_IFBLK || type === S_IFCHR) return device_open(k, type === S_IFCHR, i_rdev)
+  return type === S_IFIFO ? fifo_open(k, f) : 0
 }
 
 /**
@@ -481,7 +496,8 @@ function open_last_lookups(k: Kernel, f: FilpOpen): Outcome {
   const last = last_component(f.name)
   if (last.type !== 'norm') return open_dots(k, f, last.type)
   if (last.trailing_slash) return -EISDIR
-  const found = lookup_one(k, f.dir, last.name)
+  const found = lookup_slow(k, f.dir, last.name)
+  if (found < 0) return found
   return found !== 0 ? open_existing(k, f, found) : lookup_open(k, f, last.name)
 }
 
@@ -518,7 +534,6 @@ function open_existing(k: Kernel, f: FilpOpen, found: number): Outcome {
  */
 function lookup_open(k: Kernel, f: FilpOpen, name: string): Outcome {
   const dir = dentry(k, f.dir).d_inode
-  if (is_unhashed(dentry(k, f.dir).d_name)) return k.refuse(-ENOENT, 'the directory has been removed')
   const asleep = inode_lock(k, f, dir)
   if (asleep) return asleep
   const read_only = mnt_want_write(k, f.dir_mnt)

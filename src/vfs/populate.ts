@@ -200,16 +200,26 @@ export interface MountOptions {
   readonly parent?: number
   readonly mountpoint?: number
   readonly options?: readonly MountOption[]
+  /** Of a bind: the mount that it is a copy of. */
+  readonly inherited?: number
 }
 
-/** Attaches a mount. @returns its number */
-export function attach_mount(k: Kernel, { root, parent, mountpoint, options }: MountOptions): number {
+/**
+ * Attaches a mount. A bind without options has the flags of the mount that it is a copy of (fs/namespace.c:
+ * clone_mnt); options are a second step, which replaces them all (MS_REMOUNT | MS_BIND: do_reconfigure_mnt).
+ *
+ * @returns its number
+ */
+export function attach_mount(k: Kernel, given: MountOptions): number {
+  const { root, parent, mountpoint, options = [], inherited } = given
+  const copied = inherited === undefined ? 0 : mount(k, inherited).mnt_flags
   const made = mount.create(k, {
     mnt_parent: parent ?? 0,
     mnt_mountpoint: mountpoint ?? 0,
     mnt_sb: dentry(k, root).d_sb,
     mnt_root: root,
-    mnt_flags: (options ?? []).reduce((flags, option) => flags | mount_flags[option], 0),
+    mnt_flags:
+      options.length === 0 ? copied : options.reduce((flags, option) => flags | mount_flags[option], 0),
   })
   return made.id
 }

@@ -17,10 +17,9 @@
  * Taking f_pos_lock and the hook are one stage, and so are the last page and giving f_pos_lock back: only
  * who waits for the lock could tell, and waiting has no result of its own.
  *
- * Not files of pages: a directory (EISDIR), /dev/null and /dev/zero, and a FIFO, whose data is not modelled:
- * it is empty for readers and has no reader for writers (EPIPE).
+ * Not files of pages: a directory (EISDIR), a device (`char_dev.ts`) and a FIFO (`pipe.ts`).
  */
-import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENXIO, EPIPE, ESPIPE } from '../kernel/errno.js'
+import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENXIO, ESPIPE } from '../kernel/errno.js'
 import {
   AGAIN,
   BLOCKED,
@@ -39,9 +38,10 @@ import { int, ref, str, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
 import { define_syscall, NULL_BYTES } from '../kernel/syscall.js'
 import { ATTR_FORCE, not_open, notify_change, s_maxbytes, setattr_should_drop_suidgid } from './attr.js'
-import { FMODE_READ, FMODE_WRITE, file } from './file.js'
+import { device_read, device_write } from './char_dev.js'
+import { FMODE_READ, FMODE_STREAM, FMODE_WRITE, file } from './file.js'
 import { fdget } from './file_table.js'
-import { inode, inode_ops, is_dir, is_reg, PAGE_SIZE, S_IFCHR, S_IFIFO, S_IFMT } from './inode.js'
+import { inode, inode_ops, is_dir, is_reg, PAGE_SIZE, S_IFCHR, S_IFMT } from './inode.js'
 import { inode_lock } from './lock.js'
 import { O_APPEND } from './open_flags.js'
 import {
@@ -54,6 +54,7 @@ import {
   write_page,
 } from './page_cache.js'
 import { MAY_READ, MAY_WRITE } from './permission.js'
+import { is_fifo, pipe_read, pipe_write } from './pipe.js'
 import { copy_to_user } from './task.js'
 
 // --- files of pages ----------------------------------------------------------------------------------------
@@ -177,19 +178,15 @@ const rw_locals = {
 }
 type ReadWrite = Frame<ValuesOf<typeof rw_locals>>
 
-const is_fifo = (mode: number): boolean => (mode & S_IFMT) === S_IFIFO
 const is_chr = (mode: number): boolean => (mode & S_IFMT) === S_IFCHR
-
-/** Device numbers as makedev(3) gives them. */
-const DEV_ZERO = 0x105
 
 /** What read and write check alike, before the file system (fs/read_write.c: vfs_read, rw_verify_area). */
 function rw_verify_area(k: Kernel, f: ReadWrite, mode: number, mask: number): Outcome {
   if (f.positioned === 1 && f.pos < 0) return -EINVAL
   const id = fdget(k, f.fd)
   if (id === 0) return k.refuse(-EBADF, () => not_open(k, f.fd))
-  const { f_inode, f_mode } = file(k, id)
-  if (f.positioned === 1 && is_fifo(inode(k, f_inode).i_mode)) return -ESPIPE
+  const { f_mode } = file(k, id)
+  if (f.positioned === 1 && (f_mode & FMODE_STREAM) !== 0) return -ESPIPE
   if (f.positioned === 0 && pos_is_locked(k, id)) return BLOCKED
   f.file = id
   if ((f_mode & mode) === 0) {
@@ -200,7 +197,8 @@ function rw_verify_area(k: Kernel, f: ReadWrite, mode: number, mask: number): Ou
   const denied = security(k, 'file_permission', { file: id, mask })
   if (denied !== 0) return denied
   f.count = Math.min(f.count, MAX_RW_COUNT)
-  if (f.positioned === 0) {
+  // What cannot be sought in has no position that a lock would keep (fs/file_table.c: FMODE_ATOMIC_POS).
+  if (f.positioned === 0 && (f_mode & FMODE_STREAM) === 0) {
     fdget_pos(k, f, id)
     f.pos = file(k, id).f_pos
   }
@@ -214,7 +212,7 @@ function rw_verify_area(k: Kernel, f: ReadWrite, mode: number, mask: number): Ou
 export const vfs_read = fn('vfs_read', { source: 'fs/read_write.c', locals: rw_locals }, [
   stage('vfs_read', (k, f) => rw_verify_area(k, f, FMODE_READ, MAY_READ) || read_special(k, f)),
   call(
-    (k, f) => inode_ops(k, file(k, f.file).f_inode).read_iter ?? generic_file_read_iter,
+    (k, f) => read_iter(k, f.file),
     (_, f) => ({ file: f.file, pos: f.pos, count: f.count }),
     (k, f, copied: number) => {
       if (f.positioned === 0 && copied > 0) file(k, f.file).f_pos = f.pos + copied
@@ -229,12 +227,15 @@ export const vfs_read = fn('vfs_read', { source: 'fs/read_write.c', locals: rw_l
 function read_special(k: Kernel, f: ReadWrite): Outcome {
   const { i_mode, i_rdev } = inode(k, file(k, f.file).f_inode)
   if (is_dir(i_mode)) return k.refuse(-EISDIR, 'a directory')
-  if (is_reg(i_mode) && f.count > 0) return
-  if (is_chr(i_mode) && i_rdev === DEV_ZERO) {
-    copy_to_user(k, '\0'.repeat(f.count), 0)
-    return done(f, f.count)
-  }
-  return done(f, 0)
+  if (is_chr(i_mode)) return done(f, device_read(k, i_rdev, f.count))
+  if (f.count === 0) return done(f, 0)
+}
+
+/** How the open file is read: a FIFO like any other, whatever file system its name is on. */
+function read_iter(k: Kernel, id: number) {
+  const { f_inode, f_mode } = file(k, id)
+  if ((f_mode & FMODE_STREAM) !== 0) return pipe_read
+  return inode_ops(k, f_inode).read_iter ?? generic_file_read_iter
 }
 
 /**
@@ -248,7 +249,7 @@ export const vfs_write = fn(
   [
     stage('vfs_write', (k, f) => rw_verify_area(k, f, FMODE_WRITE, MAY_WRITE) || write_special(k, f)),
     call(
-      (k, f) => inode_ops(k, file(k, f.file).f_inode).write_iter ?? generic_file_write_iter,
+      (k, f) => write_iter(k, f.file),
       (_, f) => ({ file: f.file, pos: f.positioned === 1 ? f.pos : -1, data: f.data }),
       (k, f, written: number) => {
         f_unlock_pos(k, f)
@@ -261,13 +262,21 @@ export const vfs_write = fn(
 
 /** Writing to what has no pages; and the bytes that there are of the buffer. */
 function write_special(k: Kernel, f: Frame<ValuesOf<typeof rw_locals> & { data: string }>): Outcome {
-  const { i_mode } = inode(k, file(k, f.file).f_inode)
-  if (is_chr(i_mode)) return done(f, f.count)
-  if (is_fifo(i_mode)) return k.refuse(-EPIPE, 'no reader of a FIFO is modelled')
-  if (!is_reg(i_mode)) return -EINVAL
+  const { i_mode, i_rdev } = inode(k, file(k, f.file).f_inode)
+  if (is_chr(i_mode)) {
+    const written = device_write(k, i_rdev, f.count)
+    return written < 0 ? written : done(f, written)
+  }
+  if (!is_reg(i_mode) && !is_fifo(i_mode)) return -EINVAL
   f.data = f.data === NULL_BYTES ? '' : f.data.slice(0, f.count)
   // As in C the buffer may be shorter than the length says: what can be copied is.
   return f.data === '' && f.count > 0 ? -EFAULT : undefined
+}
+
+function write_iter(k: Kernel, id: number) {
+  const { f_inode, f_mode } = file(k, id)
+  if ((f_mode & FMODE_STREAM) !== 0) return pipe_write
+  return inode_ops(k, f_inode).write_iter ?? generic_file_write_iter
 }
 
 // --- lseek -------------------------------------------------------------------------------------------------

@@ -33,17 +33,10 @@ import { int, ref, str, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
 import { define_syscall } from '../kernel/syscall.js'
 import { dentry, ihold, iput } from './dentry.js'
-import {
-  check_mountpoint,
-  d_inode,
-  lookup_one_qstr_excl,
-  may_create,
-  may_delete,
-  release_all,
-} from './directory.js'
+import { check_mountpoint, d_inode, may_create, may_delete, release_all } from './directory.js'
 import { is_dir } from './inode.js'
 import { inode_lock, inode_rwsem } from './lock.js'
-import { AT_FDCWD, last_component, mnt_want_write, path_parentat } from './namei.js'
+import { AT_FDCWD, last_component, lookup_slow, mnt_want_write, path_parentat } from './namei.js'
 import { dirfd_param } from './open.js'
 import { inode_permission, MAY_WRITE } from './permission.js'
 import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from './rename_flags.js'
@@ -211,10 +204,10 @@ function unlock_all(k: Kernel, f: Rename): void {
 function lookup_names(k: Kernel, f: Rename): number {
   const from = last_component(f.from)
   const to = last_component(f.to)
-  const found = lookup_one_qstr_excl(k, f.old_parent, from.name)
+  const found = lookup_slow(k, f.old_parent, from.name)
   if (found < 0) return found
   if (found === 0) return k.refuse(-ENOENT, () => `no ${from.name} there`)
-  const target = lookup_one_qstr_excl(k, f.new_parent, to.name)
+  const target = lookup_slow(k, f.new_parent, to.name)
   if (target < 0) return target
   f.old_dentry = found
   f.new_dentry = target

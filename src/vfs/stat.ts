@@ -31,7 +31,7 @@ export const stat_fields = [
 export type Stat = Readonly<Record<(typeof stat_fields)[number], number>>
 
 /**
- * The attributes of an inode. A stacked file system answers with its own device and the real inode's rest.
+ * The attributes of an inode. A stacked file system answers with a device of its own and the real inode's rest.
  * One step, although the kernel copies field by field without a lock: no rule modelled here tells them apart.
  */
 function vfs_getattr(k: Kernel, at: number): readonly number[] | number {
@@ -42,7 +42,7 @@ function vfs_getattr(k: Kernel, at: number): readonly number[] | number {
   const { i_mode, i_uid, i_gid, i_size } = inode(k, real)
   const ino = inode_ops(k, d_inode).stat_ino?.(k, d_inode) ?? d_inode
   return [
-    d_sb,
+    inode_ops(k, d_inode).stat_dev?.(k, d_inode) ?? d_sb,
     ino,
     i_mode,
     links(k, d_inode, real),

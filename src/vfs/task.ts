@@ -33,6 +33,8 @@ export const task_struct = table(
       cap_effective: int(),
       securebits: int(),
       no_new_privs: int(),
+      /** Which struct cred it is: two tasks never share one, and what changes it makes another. */
+      cred: int(),
     },
     fs: {
       umask: int(0o022),
@@ -65,6 +67,14 @@ export const current = (k: Kernel) => task_struct(k, k.task)
 
 export function capable(k: Kernel, capability: number): boolean {
   return Math.floor(current(k).cap_effective / 2 ** capability) % 2 === 1
+}
+
+/** The number of the credentials that a task begins with: its own, also after a fork (kernel/cred.c: copy_creds). */
+export const first_cred = (task: number): number => task * 2 ** 32
+
+/** The running task gets another struct cred, be its values the same (kernel/cred.c: commit_creds). */
+export function commit_creds(k: Kernel): void {
+  current(k).cred += 1
 }
 
 /** The number of a descriptor's row: descriptor tables are per task. */

@@ -17,10 +17,10 @@ import { int, ref, str, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
 import { define_syscall } from '../kernel/syscall.js'
 import { dentry, ihold, iput } from './dentry.js'
-import { check_mountpoint, d_inode, lookup_one_qstr_excl, may_delete, under_inode_lock } from './directory.js'
+import { check_mountpoint, d_inode, may_delete, under_inode_lock } from './directory.js'
 import { is_dir } from './inode.js'
 import { inode_rwsem } from './lock.js'
-import { AT_FDCWD, last_component, mnt_want_write, path_parentat } from './namei.js'
+import { AT_FDCWD, last_component, lookup_slow, mnt_want_write, path_parentat } from './namei.js'
 import { dirfd_param } from './open.js'
 import { ops_of } from './super_block.js'
 
@@ -60,7 +60,7 @@ function lock_parent(
   if (read_only !== 0) return read_only
   return under_inode_lock(k, f, dentry(k, f.parent).d_inode, () => {
     const { name, trailing_slash } = last_component(f.name)
-    const found = lookup_one_qstr_excl(k, f.parent, name)
+    const found = lookup_slow(k, f.parent, name)
     if (found < 0) return found
     if (found === 0) return k.refuse(-ENOENT, () => `no ${name} there`)
     f.victim = found

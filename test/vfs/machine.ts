@@ -30,7 +30,7 @@ import {
   type SuperBlockOptions,
   type TreeNode,
 } from '../../src/vfs/populate.js'
-import { CAP_FULL_SET, task_struct, user_buffer } from '../../src/vfs/task.js'
+import { CAP_FULL_SET, first_cred, task_struct, user_buffer } from '../../src/vfs/task.js'
 
 export interface Who {
   readonly uid?: number
@@ -93,6 +93,7 @@ export class Machine {
       egid: who.egid ?? gid,
       groups: who.groups ?? [],
       cap_effective: who.caps ?? (uid === 0 ? CAP_FULL_SET : 0),
+      cred: first_cred(task),
       umask,
       pwd_mnt: pwd.mnt,
       pwd: pwd.dentry,

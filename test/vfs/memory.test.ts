@@ -134,9 +134,12 @@ describe('shared anonymous memory', () => {
 })
 
 describe('protection', () => {
-  // Seen on 6.18 with protection keys: memory that may only be executed cannot be read.
-  it('raises SIGSEGV', () => {
-    const w = new World({ f: text('abc') })
+  // Seen on 6.18 with and without protection keys: with them memory that may only be executed cannot be read.
+  it.each([
+    ['without protection keys', [], 1],
+    ['with them', ['pkeys'], 'SIGSEGV'],
+  ] as const)('raises SIGSEGV, %s', (_, features, execute_only) => {
+    const w = new World({ f: text('abc') }, { features })
     w.call(1, 'open', 'f', 'O_RDONLY')
     const mmap = (prot: string) => w.call(1, 'mmap', 0, PAGE, prot, 'MAP_PRIVATE', 0, 0)
     const [none, read, write, exec] = ['PROT_NONE', R, 'PROT_WRITE', 'PROT_EXEC'].map(mmap)
@@ -144,7 +147,7 @@ describe('protection', () => {
       'SIGSEGV',
       1,
       1,
-      'SIGSEGV',
+      execute_only,
     ])
     expect([none, read, write, exec].map((at) => w.call(1, 'poke', at, 'x'))).toEqual([
       'SIGSEGV',

@@ -70,7 +70,7 @@ describe('read', () => {
     w.call(1, 'open', 'f', 'O_WRONLY') // 1
     w.call(1, 'open', 'f', 'O_PATH') // 2
     w.call(1, 'open', 'd', 'O_RDONLY') // 3
-    w.call(1, 'open', 'p', 'O_RDWR') // 4
+    w.call(1, 'open', 'p', 'O_RDWR|O_NONBLOCK') // 4
     expect(w.call(1, 'read', 99, 1)).toBe('EBADF')
     expect(w.call(1, 'read', 2, 1)).toBe('EBADF')
     expect(w.call(1, 'read', 1, -1)).toBe('EBADF')
@@ -83,7 +83,7 @@ describe('read', () => {
     expect(w.call(1, 'pread', 4, 1, 0)).toBe('ESPIPE')
     expect(w.call(1, 'pread', 2, 1, 0)).toBe('EBADF')
     expect(w.call(1, 'pread', 0, 1024, 2 ** 63 - 1024)).toBe('EINVAL')
-    expect(w.call(1, 'read', 4, 1)).toBe(0)
+    expect(w.call(1, 'read', 4, 1)).toBe('EAGAIN')
   })
 
   it('asks security_file_permission before it finds a directory', () => {
@@ -173,7 +173,7 @@ describe('write', () => {
     expect(w.call(1, 'write', 1, '\0')).toBe(1)
     expect(w.call(1, 'pwrite', 99, 'x', 1, -1)).toBe('EINVAL')
     expect(w.call(1, 'pwrite', 3, 'x', 1, 0)).toBe('ESPIPE')
-    expect(w.call(1, 'write', 3, 'x')).toBe('EPIPE')
+    expect(w.call(1, 'write', 3, 'x')).toBe(1)
     expect(w.call(1, 'write', 4, null, 5)).toBe(5)
     expect(w.call(1, 'pwrite', 4, 'abcde', 5, 3)).toBe(5)
     expect(w.call(1, 'read', 4, 5)).toBe(0)

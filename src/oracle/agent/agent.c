@@ -293,6 +293,7 @@ static const struct call {
 	{ "fstatat", SYS_newfstatat, "isti" },
 	{ "access", SYS_faccessat, "Csi" },
 	{ "faccessat", SYS_faccessat2, "isii" },
+	{ "faccessat2", SYS_faccessat2, "isii" },
 	{ "readlink", SYS_readlinkat, "Cso" },
 	{ "readlinkat", SYS_readlinkat, "iso" },
 	{ "chmod", SYS_fchmodat, "Csi" },

@@ -34,6 +34,8 @@ register_filesystem({
   name: 'ext4',
   // 2^32 - 1 blocks of 4096 bytes (fs/ext4/super.c: ext4_max_size).
   s_maxbytes: (2 ** 32 - 1) * 4096,
+  // fs/ext4/ext4.h: EXT4_LINK_MAX.
+  max_links: 65000,
   lookup: simple_lookup,
   is_empty: simple_empty,
   open: ext4_file_open,

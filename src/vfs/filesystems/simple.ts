@@ -5,12 +5,12 @@
  * The caller holds the locks: i_rwsem of the directories, and of the inodes whose link counts change. So
  * each operation is one atomic stage.
  */
-import { ENOTEMPTY } from '../../kernel/errno.js'
+import { EMLINK, ENOTEMPTY } from '../../kernel/errno.js'
 import { done, fn, stage } from '../../kernel/fn.js'
 import type { Kernel } from '../../kernel/machine.js'
 import { int, ref, str } from '../../kernel/schema.js'
 import { children, d_add, d_drop, dentry } from '../dentry.js'
-import { inode, is_dir, is_lnk, S_IFCHR, S_ISGID } from '../inode.js'
+import { inode, inode_ops, is_dir, is_lnk, S_IFCHR, S_ISGID } from '../inode.js'
 import { RENAME_EXCHANGE, RENAME_WHITEOUT } from '../rename_flags.js'
 import { current } from '../task.js'
 
@@ -72,7 +72,13 @@ export const simple_create = fn(
   ],
 )
 
-/** Another name for a file that is not a directory. @returns the new dentry */
+/** Whether an inode has as many links as it can have (fs/ext4/namei.c: ext4_link). @returns 0 or -EMLINK */
+export function too_many_links(k: Kernel, ino: number): number {
+  const { max_links = Number.POSITIVE_INFINITY } = inode_ops(k, ino)
+  return inode(k, ino).i_nlink < max_links ? 0 : k.refuse(-EMLINK, () => `it has ${max_links} links already`)
+}
+
+/** Another name for a file that is not a directory. Errors: EMLINK. @returns the new dentry */
 export const simple_link = fn(
   'simple_link',
   {
@@ -81,6 +87,8 @@ export const simple_link = fn(
   },
   [
     stage('inc_nlink', (k, f) => {
+      const full = too_many_links(k, f.inode)
+      if (full !== 0) return full
       inode(k, f.inode).i_nlink += 1
       return done(f, d_add(k, f.parent, f.name, f.inode))
     }),
