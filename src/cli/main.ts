@@ -36,6 +36,9 @@ Exit codes: 0 every expectation met, 1 a verdict that was not expected or is not
 3 a scenario, policy, token or trace that cannot be loaded, 4 incomplete (a bound was hit), 5 the model and this
 kernel differ, 6 this machine lacks what was asked for, 70 a bug in toctoscope.
 
+Colour: on a terminal, unless NO_COLOR is set; elsewhere too where FORCE_COLOR is (NO_COLOR counts more).
+Ctrl-C or SIGTERM ends explore with what there is, and a second one at once.
+
 Begin with:
   npx toctoscope explore overlay-copy-up`
 
@@ -188,7 +191,9 @@ function add_run(program: Command, terminal: Terminal, files: Files, finish: Fin
   program
     .command('run')
     .argument('<scenario>', 'a name (see list) or a file')
-    .description('one schedule: in order, or as told; prints the trace')
+    .description(
+      'one schedule: in order, or as told; prints the trace. Of several cases that which show shows',
+    )
     .option('--case <pattern>', CASE_HELP, several)
     .addOption(new Option('--seed <n>', 'a random schedule').argParser(parse_seed))
     .option(

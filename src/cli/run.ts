@@ -11,6 +11,7 @@ import { system_of, trace_execution } from '../trace/execution.js'
 import { choose_cases, pattern_of } from './cases.js'
 import { type DrawOptions, draw, file_of } from './draw.js'
 import { UsageError } from './errors.js'
+import { search, to_be_shown } from './explore.js'
 import { about, type Loaded } from './load.js'
 import type { Terminal } from './terminal.js'
 
@@ -27,12 +28,28 @@ export function run(loaded: Loaded, options: RunOptions, terminal: Terminal): nu
   if (options.seed !== undefined && options.schedule !== undefined) {
     throw new UsageError('--seed and --schedule exclude each other')
   }
-  const index = one_case(loaded, options.case ?? [], terminal)
+  const index =
+    options.case === undefined ? shown_case(loaded, terminal) : one_case(loaded, options.case, terminal)
   const system = about(loaded, () => system_of({ scenario: loaded, index, removed: [] }))
   const schedule = schedule_of(system, options)
   const trace = trace_execution({ scenario: loaded, index, removed: [], schedule })
   draw(trace, options, terminal, file_of(loaded))
   return 0
+}
+
+/** States of each case that are looked at to find the one to run: a run must not wait for a search without end. */
+const LOOKED_AT = 20_000
+
+/** The case that `show` shows where none is named: that of the counterexample to be shown, else the first. */
+function shown_case(loaded: Loaded, terminal: Terminal): number {
+  if (loaded.cases.length === 1) return 0
+  const explored = search(loaded, { maxStates: LOOKED_AT }, terminal)
+  const { index } = to_be_shown(explored) ?? explored[0]!
+  const other = loaded.cases.length - 1 - (index === loaded.cases.length - 1 ? 1 : 0)
+  terminal.err(
+    `toctoscope: this is one of ${loaded.cases.length} cases, ${pattern_of(loaded, index)}; choose another with --case, e.g. --case ${shell_word(pattern_of(loaded, other))}\n`,
+  )
+  return index
 }
 
 /** The case that is meant; the first, and a word about it, where several are. */

@@ -200,7 +200,8 @@ export class Names {
   /** A value of a field that does not refer to anything. */
   static value(field: string, value: Value): string {
     if (typeof value === 'object') return `[${value.map(String).join(', ')}]`
-    if (typeof value === 'string') return readable(value)
+    // Contents stay bytes: whoever shows them quotes them.
+    if (typeof value === 'string') return field === 'data' ? value : readable(value)
     if (/mode$/.test(field) && value > 7) return `0${value.toString(8)}`
     return String(value)
   }

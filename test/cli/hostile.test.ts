@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run_command_line } from '../../src/cli/main.ts'
 import { screened, wants_color } from '../../src/cli/terminal.ts'
 import { is_seen } from '../../src/trace/characters.ts'
+import { width_of } from '../../src/trace/layout.ts'
 import { fake_terminal, toctoscope } from './terminal.ts'
 
 let folder = ''
@@ -126,6 +127,33 @@ describe('a scenario full of characters that act', () => {
   it('is played on the kernel', async () => {
     await looked_at('confirm', file('confirmed.json', scenario(HOSTILE.replace('\ud800', ''))), '--all')
   })
+})
+
+it('UTF-8 names are shown as they are', async () => {
+  const tree = { 'scr;ipt "ü" 中': { file: 'größe', mode: 0o777 } }
+  const path = '/scr;ipt "ü" 中'
+  const program = [
+    { call: 'open', args: [path, 'O_WRONLY'], as: 'w' },
+    { call: 'write', args: [{ $: 'w' }, 'ä'] },
+    { call: 'open', args: [path, 'O_RDONLY|O_DIRECTORY'] },
+  ]
+  const filesystems = { root: { type: 'tmpfs', tree } }
+  const setup = { filesystems, mounts: [{ at: '/', filesystem: 'root' }] }
+  const cases = [{ setup, tasks: [{ name: 'a', program }] }]
+  const shown = file('utf8.json', { toctoscope: 1, name: 'utf8', summary: 'ü', cases })
+  for (const option of [[], ['--stages'], ['--format', 'json'], ['--format', 'mermaid']]) {
+    const { code, out } = await looked_at('run', shown, ...option)
+    expect(code).toBe(0)
+    expect(out).toMatch(/ipt .*ü.* 中/)
+    // In JSON contents and keys of rows stay bytes.
+    if (!option.includes('json')) expect(out).not.toMatch(/\\[0-7]{3}|[ÃÂ]/)
+  }
+  const { out } = await looked_at('run', shown)
+  expect(out).toContain('write(3, "ä", 2)')
+  expect(out).toContain('- "größe"')
+  // A character of two bytes is overwritten in part.
+  expect(out).toContain('+ "äöße"')
+  for (const line of out.split('\n')) expect(width_of(line)).toBeLessThanOrEqual(100)
 })
 
 describe('words of a command line that act', () => {
@@ -250,7 +278,7 @@ describe('the terminal', () => {
   it('is written to in one place only', () => {
     const sources = new URL('../../src/cli/', import.meta.url)
     const writes =
-      /process\.std(out|err)|\bconsole\.(log|error|warn|info|debug)|\bwrite(v)?Sync\(|\/dev\/(stdout|stderr|tty)/
+      /process\.std(out|err)(?!\.(columns|isTTY)\b)|\bconsole\.(log|error|warn|info|debug)|\bwrite(v)?Sync\(|\/dev\/(stdout|stderr|tty)/
     const writers = readdirSync(sources).filter((name) =>
       writes.test(readFileSync(new URL(name, sources), 'utf8')),
     )
