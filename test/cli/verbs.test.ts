@@ -369,7 +369,7 @@ describe('replay', () => {
     const { token } = JSON.parse(document).cases[0]
     const { terminal, written } = fake_terminal({ interactive: true }, ['', '', 'q'])
     expect(await run_command_line(['replay', token, '--step'], terminal)).toBe(0)
-    expect(written.err).toMatch(/step 1 of 114: .*step 3 of 114: Enter goes on, q ends $/)
+    expect(written.err).toMatch(/step 1 of \d+: .*step 3 of \d+: Enter goes on, q ends $/)
     expect(written.out).toContain('build_open_flags')
     expect(written.out).not.toContain('ovl_inode_update')
     const whole = fake_terminal({}, Array(200).fill(''))
