@@ -15,6 +15,7 @@ import {
 import type { Answer } from '../oracle/play.js'
 import { type PlayStep, said_stop, stopped_by } from '../oracle/stops.js'
 import type { ScenarioError } from '../scenario/error.js'
+import { case_profile } from '../scenario/form.js'
 import { without_calls } from '../scenario/reduce.js'
 import { case_system } from '../scenario/system.js'
 import { command } from '../trace/command.js'
@@ -69,7 +70,12 @@ export async function confirm(
         ? await put_cases(agent, loaded, machine, options, terminal)
         : [await put_token(agent, loaded, machine, token)]
     terminal.out(report.text(put))
-    return put.some(({ result }) => result !== null && differs(result)) ? exit.disagreement : exit.ok
+    const interrupted = terminal.interrupted?.() === true
+    if (interrupted) terminal.err('toctoscope: interrupted: this is what there is\n')
+    if (put.some(({ result }) => result !== null && differs(result))) return exit.disagreement
+    if (interrupted) return exit.incomplete
+    const lacking = put.every(({ fitted }) => fitted.unplayable !== null && fitted.needs_root)
+    return lacking ? exit.lacking : exit.ok
   } finally {
     agent.close()
   }
@@ -111,6 +117,8 @@ async function put_cases(
     const playing = { ...bounds_of(options, terminal), ...(played.has(runs) ? { most_runs: 0 } : {}) }
     played.add(runs)
     const result = fitted.unplayable === null ? await confirm_case(agent, fitted, playing) : null
+    // What was being played is not whole, and says nothing.
+    if (terminal.interrupted?.() === true) break
     put.push({ ...group, result })
   }
   if (terminal.interactive) terminal.err('\r\x1b[K')
@@ -264,16 +272,29 @@ class Report {
     }
   }
 
+  /** A case of a profile that this kernel has not: what is confirmed is what this kernel's own profile says. */
+  private is_elsewhere(index: number): boolean {
+    return case_profile(this.loaded.cases[index]!.form).split('+')[0] !== this.machine.profile
+  }
+
   private end(put: readonly Put[]): void {
     const claims = put.flatMap(({ result }) => result?.claims ?? [])
     const of = (standing: Claim['standing']) => claims.filter((each) => each.standing === standing).length
     const runs = put.reduce((sum, { result }) => sum + (result?.runs ?? 0), 0)
     const differing = put.reduce((sum, { result }) => sum + (result?.differing.length ?? 0), 0)
     const unplayed = put.filter(({ result }) => result === null).length
+    const elsewhere = put
+      .filter(({ indices }) => indices.every((index) => this.is_elsewhere(index)))
+      .flatMap(({ result }) => result?.claims ?? [])
+      .filter(({ standing }) => standing === 'confirmed').length
+    const apart =
+      elsewhere === 0
+        ? ''
+        : ` (of these ${elsewhere} of other profiles, as this kernel's ${this.machine.profile} has them)`
     this.say()
     this.wrapped(
       [
-        `${of('confirmed')} confirmed, ${of('differs')} differ, ${of('unconfirmed') + unplayed} unconfirmed`,
+        `${of('confirmed')} confirmed${apart}, ${of('differs')} differ, ${of('unconfirmed') + unplayed} unconfirmed`,
         ...(runs > 0 ? [`${count(runs, 'other run')} played, ${differing} differ`] : []),
       ].join('; '),
     )

@@ -5,7 +5,8 @@
  */
 try {
   // A search does not look up from its work: beside it this thread stays free for Ctrl-C and SIGTERM.
-  if (/^(explore|show)$/.test(process.argv[2] ?? '')) await (await import('./beside.js')).run_beside()
+  if (/^(explore|show|confirm|repro)$/.test(process.argv[2] ?? ''))
+    await (await import('./beside.js')).run_beside()
   else await (await import('./main.js')).main()
 } catch (error) {
   const { code, message } = error as NodeJS.ErrnoException

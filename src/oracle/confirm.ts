@@ -25,6 +25,7 @@ import { explore_case } from '../verdicts.js'
 import type { Agent } from './agent.js'
 import { compare, type Difference } from './compare.js'
 import { type Answer, OracleError } from './play.js'
+import { needs_root as what_needs_root } from './privilege.js'
 import { check_case } from './stage.js'
 import {
   encode_run,
@@ -103,6 +104,8 @@ export interface Fitted {
   readonly unconfirmed: readonly string[]
   /** Why it cannot be played at all; null where it can. */
   readonly unplayable: string | null
+  /** It could be played as root. */
+  readonly needs_root: boolean
 }
 
 /**
@@ -138,7 +141,9 @@ export function fit_case(of: Case, machine: Machine): Fitted {
     expect: undefined,
   }
   const policed = lsm === undefined ? null : { ...of, form: with_policies(form, fitted, machine) }
-  return { of: { ...of, form: fitted }, policed, unconfirmed, unplayable: why_not(form, setup) }
+  const root = machine.privilege === 'root' ? null : what_needs_root(form)
+  const unplayable = why_not(form, setup) ?? (root === null ? null : `needs root: ${root}`)
+  return { of: { ...of, form: fitted }, policed, unconfirmed, unplayable, needs_root: root !== null }
 }
 
 /** The running kernel's profile, but with the IPE of the case's own. */
@@ -301,14 +306,16 @@ export async function confirm_case(
   if (policed !== null) {
     const claims = [await confirm_policed(agent, whole, policed, options)]
     const most = options.most_runs ?? MOST_RUNS
-    const grain = { stops: agent.privilege === 'root', limit: MOST_FOUND }
+    const { interrupted } = options
+    const grain = { stops: agent.privilege === 'root', limit: MOST_FOUND, interrupted }
     const runs = most === 0 ? [] : playable_runs(whole, grain)
-    const rest = await play_rest(agent, whole, runs, most)
+    const rest = await play_rest(agent, whole, runs, most, interrupted)
     return { claims, ...rest, bounded: runs.length >= MOST_FOUND }
   }
   const report = explore_case(of, options)
   const stops = agent.privilege === 'root'
-  const runs = playable_runs(whole, { stops, limit: MOST_FOUND })
+  const { interrupted } = options
+  const runs = playable_runs(whole, { stops, limit: MOST_FOUND, interrupted })
   const claims: Claim[] = []
   const told = report.property === null ? report.verdict : `${report.verdict}: ${report.property}`
   if (report.verdict === 'incomplete')
@@ -326,7 +333,7 @@ export async function confirm_case(
     const schedule = tidy(report.system, report.counterexample.schedule)
     claims.push(await confirm_schedule(agent, report.system, schedule, told))
   } else claims.push(...(await confirm_safe(agent, whole, runs)))
-  const rest = await play_rest(agent, whole, runs, options.most_runs ?? MOST_RUNS)
+  const rest = await play_rest(agent, whole, runs, options.most_runs ?? MOST_RUNS, interrupted)
   return { claims, ...rest, bounded: runs.length >= MOST_FOUND }
 }
 
@@ -468,7 +475,13 @@ export function most_telling(runs: readonly Playable[]): Playable | undefined {
 }
 
 /** Plays one run of each outcome, and more, up to so many. */
-async function play_rest(agent: Agent, system: CaseSystem, runs: readonly Playable[], most: number) {
+async function play_rest(
+  agent: Agent,
+  system: CaseSystem,
+  runs: readonly Playable[],
+  most: number,
+  interrupted: Bounds['interrupted'],
+) {
   const seen = new Set<string>()
   const first = runs.filter(({ outcome }) => !seen.has(outcome) && seen.add(outcome))
   const others = runs.filter((run) => !first.includes(run))
@@ -478,6 +491,7 @@ async function play_rest(agent: Agent, system: CaseSystem, runs: readonly Playab
   let stopped_runs = 0
   let played = 0
   for (const { schedule, stops } of chosen) {
+    if (interrupted?.() === true) break
     const kinds = stops > 0 ? (['copy_up_read', 'copy_up_open'] as const) : [undefined]
     for (const prefer of kinds) {
       const run = kernel_run(system, schedule, prefer)

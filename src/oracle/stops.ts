@@ -112,6 +112,8 @@ export interface Grain {
   readonly stops: boolean
   /** Runs after which the search ends. */
   readonly limit: number
+  /** It ends where this is true, too. */
+  readonly interrupted?: (() => boolean) | undefined
 }
 
 /** A complete run whose switches all lie where a kernel can be stopped. */
@@ -153,6 +155,7 @@ class Runs {
       const changed = switches + (task === running ? 0 : 1)
       const was_stopped = this.stopped.has(task)
       for (let nth = 0; nth < 4 && this.found.length < grain.limit; nth++) {
+        if (grain.interrupted?.() === true) return
         // nth 0: until the call returns; n: until its n-th stop.
         if (nth > 0 && (!grain.stops || was_stopped || tasks.length === 1)) break
         const mark = k.store.mark()

@@ -31,7 +31,7 @@ describe.skipIf(no_kernel !== undefined)('confirm', () => {
     expect(out).toMatch(/access=read .*\n {2}confirmed: race: check-use/)
     expect(out).toMatch(/access=mmap-after .*\n {2}confirmed: safe/)
     expect(out).toMatch(/Unconfirmed[\s\S]*the policy of ipe/)
-    expect(out).toMatch(/5 confirmed, 0 differ, 0 unconfirmed/)
+    expect(out).toMatch(/5 confirmed( \(of these 5 of other profiles, [^)]*\))?, 0 differ,\s0 unconfirmed/)
     for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(100)
     expect(mounts()).toBe(before)
   })
