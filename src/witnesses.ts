@@ -233,16 +233,21 @@ function* random_runs(system: CaseSystem): Generator<Schedule> {
   for (let run = 0; run < RANDOM_RUNS; run++) yield random_run(boot(), random, MOST_STEPS, () => false)
 }
 
+/** A real exec: it uses what its own checks approved of. */
+const is_exec = ({ ends, syscall }: CallInstruction): boolean => ends && syscall.name.startsWith('execve')
+
 /** What is missing among what was seen; null where nothing is. */
 type Question = (watcher: Watcher, reached: boolean) => string | null
 
 function question_of({ code, properties }: CaseSystem): Question {
   const relies = code.programs.some(({ calls }) => calls.some((call) => call.relied))
+  const runs = code.programs.some(({ calls }) => calls.some(is_exec))
   const uses = code.instructions.some(({ op }) => op === 'use') && properties.watched.has('policy')
   const others = properties.never.length + properties.reaches.length + properties.code.length > 0
   const attackers = code.programs.some(({ role }) => role === 'attacker')
   return ({ labels, attacked }, reached) => {
-    if (!relies && !uses && !others) return 'nothing was approved and used'
+    if (!relies && !uses && !others && !runs) return 'nothing was approved and used'
+    if (!relies && !uses && !others && !labels.has('relied')) return 'in no run did the program run'
     if (relies && !labels.has('approved')) return 'in no run did the check say yes'
     if (relies && !labels.has('relied')) return 'in no run was anything used on the strength of an approval'
     if (!relies && uses && !labels.has('used')) return 'in no run were any bytes used'

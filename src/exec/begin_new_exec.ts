@@ -128,6 +128,7 @@ function elf_load(k: Kernel, f: NewExec): Outcome {
   const mapped = inode_ops(k, f_inode).mmap_file?.(k, f.file) ?? f.file
   const { i_size } = inode(k, file(k, mapped).f_inode)
   file(k, mapped).f_count += 1
+  k.config.monitor?.loaded?.(k, f.file, file(k, mapped).f_inode)
   vm_area.create(k, {
     vm_mm: current(k).mm,
     vm_start: SEGMENT_START,

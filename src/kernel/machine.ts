@@ -50,6 +50,12 @@ export interface Monitor {
   approval?(k: Kernel, data_inode: number, file: number, is_check: boolean): void
   /** The running task is given bytes of this inode. */
   copied?(k: Kernel, inode: number): void
+  /** A module that is asked about a file has looked at the bytes of this inode. */
+  looked?(k: Kernel, inode: number, file: number, module: string): void
+  /** An open file has become the program of the running task; `data_inode` holds the bytes that are mapped. */
+  loaded?(k: Kernel, file: number, data_inode: number): void
+  /** The running task lets go of its memory. */
+  unmapped?(k: Kernel): void
 }
 
 export class Kernel {

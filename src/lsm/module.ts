@@ -54,7 +54,9 @@ function ask(
 ): number {
   let answer: unknown
   try {
-    answer = run(guarded(hook_context(k, hook, args as never), `${module}: ${hook}: ctx`))
+    const about = (args as { file?: number }).file ?? 0
+    const looked = (ino: number) => about !== 0 && k.config.monitor?.looked?.(k, ino, about, module)
+    answer = run(guarded(hook_context(k, hook, args as never, looked), `${module}: ${hook}: ctx`))
   } catch (error) {
     if (error instanceof LsmModuleError) throw error
     throw new LsmModuleError(

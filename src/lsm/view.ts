@@ -68,12 +68,17 @@ export class TaskView {
   }
 }
 
+/** Told of each inode whose bytes a module looks at. */
+type Looked = (ino: number) => void
+
 /** A file apart from its names. Of an overlay: the overlay's own inode, without bytes of its own. */
 export class InodeView {
   readonly #k: Kernel
+  readonly #looked: Looked
   readonly number: number
-  constructor(k: Kernel, number: number) {
+  constructor(k: Kernel, number: number, looked: Looked) {
     this.#k = k
+    this.#looked = looked
     this.number = number
     Object.freeze(this)
   }
@@ -114,6 +119,7 @@ export class InodeView {
   }
   /** The content, one character below 256 per byte. */
   bytes(): string {
+    this.#looked(this.number)
     return content_of(this.#k, this.number)
   }
 }
@@ -121,9 +127,11 @@ export class InodeView {
 /** An open file. Mode and owner are those of its inode; size, bytes and verity those of the inode with the data. */
 export class FileView {
   readonly #k: Kernel
+  readonly #looked: Looked
   readonly number: number
-  constructor(k: Kernel, number: number) {
+  constructor(k: Kernel, number: number, looked: Looked) {
     this.#k = k
+    this.#looked = looked
     this.number = number
     Object.freeze(this)
   }
@@ -139,11 +147,11 @@ export class FileView {
     return this.#row.f_flags
   }
   get inode(): InodeView {
-    return new InodeView(this.#k, this.#row.f_inode)
+    return new InodeView(this.#k, this.#row.f_inode, this.#looked)
   }
   /** The inode that holds the bytes now: of an overlay file the upper or the lower one. */
   get data(): InodeView {
-    return new InodeView(this.#k, d_real_inode(this.#k, this.#row.f_dentry))
+    return new InodeView(this.#k, d_real_inode(this.#k, this.#row.f_dentry), this.#looked)
   }
   get mode(): number {
     return this.inode.mode
@@ -182,9 +190,11 @@ export class FileView {
 /** A name in a directory. Without a mount it has no path, only a way from its file system's root. */
 export class DentryView {
   readonly #k: Kernel
+  readonly #looked: Looked
   readonly number: number
-  constructor(k: Kernel, number: number) {
+  constructor(k: Kernel, number: number, looked: Looked) {
     this.#k = k
+    this.#looked = looked
     this.number = number
     Object.freeze(this)
   }
@@ -192,7 +202,7 @@ export class DentryView {
     return dentry(this.#k, this.number).d_name.split('/')[0]!
   }
   get inode(): InodeView {
-    return new InodeView(this.#k, dentry(this.#k, this.number).d_inode)
+    return new InodeView(this.#k, dentry(this.#k, this.number).d_inode, this.#looked)
   }
   /** From the root of its file system. */
   get path_in_filesystem(): string {
@@ -215,9 +225,11 @@ export class DentryView {
 /** A mapping. */
 export class VmaView {
   readonly #k: Kernel
+  readonly #looked: Looked
   readonly number: number
-  constructor(k: Kernel, number: number) {
+  constructor(k: Kernel, number: number, looked: Looked) {
     this.#k = k
+    this.#looked = looked
     this.number = number
     Object.freeze(this)
   }
@@ -239,7 +251,7 @@ export class VmaView {
   }
   /** Of an overlay file the real one; null for anonymous memory. */
   get file(): FileView | null {
-    return this.#row.vm_file === 0 ? null : new FileView(this.#k, this.#row.vm_file)
+    return this.#row.vm_file === 0 ? null : new FileView(this.#k, this.#row.vm_file, this.#looked)
   }
 }
 
@@ -265,12 +277,17 @@ export type HookContext<N extends HookName = HookName> = { readonly hook: N; rea
 }
 
 /** Makes the view of a hook's arguments. */
-export function hook_context<N extends HookName>(k: Kernel, hook: N, args: HookArguments[N]): HookContext<N> {
+export function hook_context<N extends HookName>(
+  k: Kernel,
+  hook: N,
+  args: HookArguments[N],
+  looked: Looked = () => {},
+): HookContext<N> {
   const context: Record<string, unknown> = { hook, task: new TaskView(k) }
   for (const [name, value] of Object.entries(args)) {
     const view = views[name as keyof Views]
     if (view === undefined) context[name] = value
-    else context[name] = value === 0 ? null : new view(k, value as number)
+    else context[name] = value === 0 ? null : new view(k, value as number, looked)
   }
   return Object.freeze(context) as HookContext<N>
 }

@@ -48,6 +48,11 @@ export interface CallInstruction {
   readonly ends: boolean
   /** Where a forked child begins, or -1. */
   readonly child: number
+  /**
+   * Of a real exec: results of reads of the same thing that it runs, whose bytes the program takes on no check's
+   * word but its own.
+   */
+  readonly judged_by: number[]
   /** Some `use` relies on this call's approval. */
   relied: boolean
   readonly path: string

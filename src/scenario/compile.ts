@@ -34,6 +34,8 @@ class Compiler {
   private slot_calls = new Map<number, CallInstruction[]>()
   private call_slots = new Map<CallForm, number>()
   private uses = 0
+  /** Slots of bytes that the program takes without relying on a check. */
+  private own_judgements = new Set<number>()
   private block: Block = { begins: 0, forked_at: -1, parent: null }
   private readonly children: {
     ops: readonly OpForm[]
@@ -49,6 +51,7 @@ class Compiler {
     this.slot_calls = new Map()
     this.call_slots = new Map()
     this.uses = 0
+    this.own_judgements = new Set()
     const entry = this.here()
     this.block = { begins: entry, forked_at: -1, parent: null }
     this.ops(form.program, `${path}.program`)
@@ -60,6 +63,7 @@ class Compiler {
       this.emit({ op: 'end' })
     }
     const calls = [...this.slot_calls.values()].flat()
+    note_own_judgements(calls, this.own_judgements)
     this.programs.push({ name: form.name, role: form.role ?? 'other', entry, end, slots: this.slots, calls })
   }
 
@@ -68,7 +72,7 @@ class Compiler {
     this.emit({ op: 'end' })
     const syscall = syscall_named('exit_group')!
     const call = { op: 'call', syscall, slot: -1, args: [0], decoded: [0], symbolic: [] } as const
-    const rest = { fixed: syscall.locals(0), exit_on_error: true, ends: true, child: -1 }
+    const rest = { fixed: syscall.locals(0), exit_on_error: true, ends: true, child: -1, judged_by: [] }
     this.emit({ ...call, ...rest, relied: false, consumer: null, path })
     return this.here() - 1
   }
@@ -145,6 +149,7 @@ class Compiler {
       exit_on_error: form.on_error !== 'continue',
       ends: ends_program(syscall, locals),
       child: -1,
+      judged_by: [],
       relied: false,
       path,
     }
@@ -228,7 +233,10 @@ class Compiler {
       path,
     }
     this.emit(use)
-    if (relies < 0) return
+    if (relies < 0) {
+      for (const { slot } of pieces) this.own_judgements.add(slot)
+      return
+    }
     for (const call of this.slot_calls.get(relies)!) {
       if (call.syscall.name !== 'execveat' || call.ends) throw no_check(form.relies!, call, `${path}.relies`)
       call.relied = true
@@ -257,6 +265,37 @@ class Compiler {
     for (let i = 0; i < form.repeat; i++) this.ops(form.body, `${path}.body`)
   }
 }
+
+/**
+ * A program that reads a file, judges the bytes itself and then runs the file relies on that look. It is the same
+ * thing where both name one descriptor (a result), or the exec the path that was opened.
+ */
+function note_own_judgements(calls: readonly CallInstruction[], judged: ReadonlySet<number>): void {
+  for (const exec of calls) {
+    if (!exec.ends || !exec.syscall.name.startsWith('execve')) continue
+    for (const read of calls) {
+      if (!judged.has(read.slot) || exec.judged_by.includes(read.slot)) continue
+      if (same_file(exec, read, calls)) exec.judged_by.push(read.slot)
+    }
+  }
+}
+
+function same_file(exec: CallInstruction, read: CallInstruction, calls: readonly CallInstruction[]): boolean {
+  const descriptor = slot_named(argument(read, 'fd'))
+  if (descriptor < 0) return false
+  const path = argument(exec, 'pathname')
+  if (path === '') return slot_named(argument(exec, 'dirfd')) === descriptor
+  return calls.some(
+    (open) => open.slot === descriptor && typeof path === 'string' && argument(open, 'pathname') === path,
+  )
+}
+
+const argument = ({ syscall, args }: CallInstruction, name: string): ArgumentForm | undefined =>
+  args[syscall.params.findIndex((param) => param.name === name)]
+
+/** The slot of the result that an argument is; -1 where it is none. */
+const slot_named = (arg: ArgumentForm | undefined): number =>
+  is_ref(arg) ? (arg as unknown as { slot: number }).slot : -1
 
 function no_check(name: string, { syscall, ends }: CallInstruction, path: string): ScenarioError {
   const what = ends ? 'real exec' : `call of ${syscall.name}`

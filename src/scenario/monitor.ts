@@ -73,7 +73,7 @@ export const occurred = table(
 )
 
 /** Whether every module that judges objects approves of what this inode holds. */
-function policy_approves(k: Kernel, ino: number): boolean {
+export function policy_approves(k: Kernel, ino: number): boolean {
   return k.config.modules.every((module) => module.approves?.(k, ino) ?? true)
 }
 
@@ -118,7 +118,7 @@ export function withdraw_approval(k: Kernel, slot: number): void {
   if (row !== undefined) approval.remove(k, row.id)
 }
 
-function violate(k: Kernel, property: string, kind: string, use: number): void {
+export function violate(k: Kernel, property: string, kind: string, use: number): void {
   if (violation.find(k, k.task, property) !== undefined) return
   violation.create(k, { task: k.task, property, kind, use })
   k.tell('violation', () => `${property}: ${kind}`, { property, kind })

@@ -5,6 +5,7 @@ import type { Case } from './builder.js'
 import { type CaseConfig, type Code, result } from './code.js'
 import { compile } from './compile.js'
 import { ScenarioError, suggestion } from './error.js'
+import { on_exec_approval, on_loaded, on_look, on_unmapped } from './exec_monitor.js'
 import { type CaseForm, case_profile } from './form.js'
 import { on_approval, on_copy } from './monitor.js'
 import { compile_properties, type Properties, violated } from './properties.js'
@@ -48,7 +49,11 @@ export function case_system(of: Case, path = ''): CaseSystem {
     ),
     modules: make_modules(setup.lsm ?? {}, of.code.modules, at('setup.lsm')),
     monitor: {
-      approval: (k, data_inode, _file, is_check) => on_approval(k, data_inode, is_check),
+      approval: (k, data_inode, opened, is_check) =>
+        is_check ? on_approval(k, data_inode, is_check) : on_exec_approval(k, data_inode, opened),
+      looked: on_look,
+      loaded: on_loaded,
+      unmapped: on_unmapped,
       ...(properties.watched.has('policy') ? { copied: on_copy } : {}),
     },
     code,

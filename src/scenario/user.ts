@@ -11,6 +11,7 @@ import { type Argument, decode_argument, type Parameter } from '../kernel/syscal
 import { do_exit, ends_unseen } from '../vfs/fork_exit.js'
 import { user_buffer } from '../vfs/task.js'
 import { type CallInstruction, type CaseConfig, code_of, is_ref, result } from './code.js'
+import { withdraw_looks } from './exec_monitor.js'
 import { inherit, judge_fault, judge_use, note_occurred, withdraw_approval } from './monitor.js'
 
 const user_locals = {
@@ -115,6 +116,7 @@ function after_call(k: Kernel, f: UserFrame, ret: Value): Outcome {
   const number = record(k, call, ret)
   note_occurred(k, k.task, f.pc, number)
   if (call.relied && number < 0) withdraw_approval(k, call.slot)
+  if (call.ends && number < 0) withdraw_looks(k, call)
   if (signal_of(number) !== 0) {
     judge_fault(k, f.pc, number)
     return done(f)

@@ -51,6 +51,9 @@ export interface Recording {
 
 /** Tables of the observers: what they hold is told as approvals, uses and results. */
 const observers = new Set([
+  'exec_look',
+  'running',
+
   'result',
   'used',
   'approval',

@@ -151,6 +151,7 @@ export const do_exit = fn('do_exit', { source: 'kernel/exit.c', locals: { code: 
   stage('exit_mm', (k, f) => {
     const task = current(k)
     if (task.mm === 0) return
+    k.config.monitor?.unmapped?.(k)
     f.files = exit_mmap(k, task.mm)
     task.mm = 0
   }),
