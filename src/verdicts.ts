@@ -7,7 +7,14 @@ import type { Decided } from './decided.js'
 import { with_deterministic } from './determinism.js'
 import type { Counterexample } from './explore/counterexample.js'
 import { count_preemptions, ReplayError, replay } from './explore/replay.js'
-import type { Bound, Move, Report, Schedule, System } from './explore/system.js'
+import {
+  type Bound,
+  type Move,
+  type Report,
+  type Schedule,
+  type System,
+  time_left,
+} from './explore/system.js'
 import { decide, type VerdictName, type VerdictOptions } from './explore/verdict.js'
 import { FastStore } from './kernel/fast_store.js'
 import type { Kernel } from './kernel/machine.js'
@@ -72,12 +79,16 @@ export function explore_case(of: Case, options: ExploreOptions = {}, path = ''):
 function report_of(of: Case, options: ExploreOptions, path: string): CaseReport {
   const system = case_system(of, path)
   const searched: System = { ...system, witnessed: (seen) => witnessed(system, seen) }
+  const began = options.now?.() ?? 0
   const search = () => decide(searched, options)
   const found = options.decided?.of(of, system, search) ?? search()
   const { report } = found
   const nothing_found = found.verdict === 'safe' || found.verdict === 'unwitnessed'
   const unreached = nothing_found ? system.unreached(new Set(report.witnesses)) : []
-  const shown = minimise(of, system, found.counterexample, found.property, options)
+  const shown = minimise(of, system, found.counterexample, found.property, {
+    ...options,
+    ...time_left(options, began),
+  })
   const verdict = unreached.length > 0 ? 'hole' : found.verdict
   const property = unreached[0] ?? found.property
   const expected = of.form.expect ?? null
@@ -129,8 +140,10 @@ export interface Shown {
 }
 
 /**
- * Takes calls out one after another, as long as the same schedule without their stages still violates the same
- * property with the same bytes, as many preemptions and the same cause.
+ * Takes calls out, as long as the same schedule without their stages still violates the same property with the
+ * same bytes, as many preemptions and the same cause. First all are tried at once, and where that does not do,
+ * each half: so what it costs grows with the calls that matter, not with those that do not. Where the time is
+ * over, or somebody interrupts, the rest of the calls stay.
  */
 export function minimise(
   of: Case,
@@ -141,20 +154,30 @@ export function minimise(
 ): Shown {
   const whole: Shown = { system, counterexample: found, removed: [] }
   if (found === null || property === null || options.remove_calls === false) return whole
+  const { max_time = Number.POSITIVE_INFINITY, now = () => 0 } = options
+  const end_of_time = now() + max_time
   const { end, calls } = calls_of_moves(system, found.schedule)
   const bytes = bytes_used(end)
   const cause = cause_of(system, found.schedule)
   let shown = whole
-  for (const { task, op } of candidates(of)) {
-    if (options.interrupted?.() === true) break
-    const removed = [...shown.removed, removal_of(system, end, task, op)]
+  const without = (more: readonly Removal[]): Shown | undefined => {
+    const removed = [...shown.removed, ...more]
     const gone = new Set(removed.map((each) => `${each.task}:${each.op}`))
     const schedule = found.schedule.filter((_, i) => !gone.has(calls[i]!))
     const reduced = reduced_system(of, removed, system)
-    if (reduced === undefined || !still_shows(reduced, schedule, property, bytes)) continue
-    if (count_preemptions(reduced, new FastStore(), schedule) !== found.preemptions) continue
-    if (cause_of(reduced, schedule)?.text !== cause?.text) continue
-    shown = { system: reduced, counterexample: { schedule, preemptions: found.preemptions }, removed }
+    if (reduced === undefined || !still_shows(reduced, schedule, property, bytes)) return undefined
+    if (count_preemptions(reduced, new FastStore(), schedule) !== found.preemptions) return undefined
+    if (cause_of(reduced, schedule)?.text !== cause?.text) return undefined
+    return { system: reduced, counterexample: { schedule, preemptions: found.preemptions }, removed }
+  }
+  const all = candidates(of).map(({ task, op }) => removal_of(system, end, task, op))
+  const untried = all.length === 0 ? [] : [all]
+  while (untried.length > 0 && now() < end_of_time && options.interrupted?.() !== true) {
+    const some = untried.pop()!
+    const less = without(some)
+    const half = some.length >> 1
+    if (less !== undefined) shown = less
+    else if (half > 0) untried.push(some.slice(half), some.slice(0, half))
   }
   return shown
 }

@@ -18,7 +18,7 @@ export function add_bounds(command: Command): Command {
     .option('--max-steps <n>', 'stages on one path; no bound unless given', parse_count)
     .option(
       '--max-time <time>',
-      'for each case: 30s, 5m; a bare number is seconds; no bound unless given',
+      'of all cases together: 30s, 5m; a bare number is seconds; no bound unless given',
       parse_time,
     )
     .option(

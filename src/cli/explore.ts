@@ -1,7 +1,7 @@
 /** `toctoscope explore`: every interleaving of every case, a verdict for each, and the shortest counterexample. */
 
 import { Decided } from '../decided.js'
-import { BrokenInvariant } from '../explore/system.js'
+import { type Bounds, BrokenInvariant } from '../explore/system.js'
 import { FastStore } from '../kernel/fast_store.js'
 import { command } from '../trace/command.js'
 import { type Execution, token_of, trace_execution } from '../trace/execution.js'
@@ -64,10 +64,11 @@ export async function explore(
   const wrong = [...failed]
   const explored: Explored[] = []
   const searched = with_matching_cases(scenarios, options.case ?? [], terminal)
-  for (const loaded of searched) {
+  for (const [at, loaded] of searched.entries()) {
     if (explored.length > 0 && is_interrupted(terminal)) break
+    const left = { ...options, ...what_is_left(options, terminal, began) }
     try {
-      explored.push(...search(loaded, options, terminal))
+      explored.push(...search(loaded, left, terminal, searched.length - at - 1))
     } catch (error) {
       if (searched.length + failed.length === 1 && options.json !== true) throw error
       wrong.push({ called: loaded.called, ...tell_error(error, loaded.file === null ? [] : [loaded.file]) })
@@ -117,8 +118,25 @@ function with_matching_cases(
   return matching
 }
 
-/** Searches the chosen cases of one scenario. @throws ScenarioError, UsageError */
-export function search(loaded: Loaded, options: ExploreCommandOptions, terminal: Terminal): Explored[] {
+/** The bound on time that is left of the command's. */
+function what_is_left({ maxTime }: BoundOptions, terminal: Terminal, began: number): BoundOptions {
+  return maxTime === undefined ? {} : { maxTime: Math.max(0, maxTime - (terminal.now() - began)) }
+}
+
+/**
+ * Searches the chosen cases of one scenario, all within the time that `options` gives. A case may take half of
+ * what is left, and the last all of it: so one does not starve those after it.
+ *
+ * @param after scenarios that are still to come, and want time too
+ * @throws ScenarioError, UsageError
+ */
+export function search(
+  loaded: Loaded,
+  options: ExploreCommandOptions,
+  terminal: Terminal,
+  after = 0,
+): Explored[] {
+  const began_all = terminal.now()
   // Taking calls out costs as much as the search. Only the one that is shown needs it; in JSON each has a token.
   const remove_calls = options.json === true
   const chosen = choose_cases(loaded, options.case ?? [])
@@ -134,7 +152,10 @@ export function search(loaded: Loaded, options: ExploreCommandOptions, terminal:
       const progress = terminal.interactive
         ? (seen: Parameters<ProgressLine['show']>[2]) => line.show(at, name, seen)
         : undefined
-      const limits = { ...bounds, progress, remove_calls, decided }
+      const { maxTime } = what_is_left(options, terminal, began_all)
+      const last = at === chosen.length - 1 && after === 0
+      const time = maxTime === undefined ? {} : { max_time: last ? maxTime : maxTime / 2 }
+      const limits = { ...bounds, ...time, progress, remove_calls, decided }
       const report = about(loaded, () => explore_case(loaded.cases[index]!, limits, `cases[${index}]`))
       line.case_done()
       explored.push({ loaded, index, report, ms: terminal.now() - began })
@@ -158,13 +179,11 @@ function search_bounds(options: ExploreCommandOptions, terminal: Terminal) {
  * The counterexample of a case, as it is shown: without calls that do not matter, and switches between calls.
  * It was searched without taking calls out where only the verdict was wanted.
  */
-export function shown_execution({ loaded, index, report }: Explored, { interrupted }: Terminal): Execution {
+export function shown_execution({ loaded, index, report }: Explored, bounds: Bounds): Execution {
   const minimised = report.removed.length > 0
   const shown = minimised
     ? report
-    : minimise(loaded.cases[index]!, report.system, report.counterexample, report.property, {
-        ...(interrupted === undefined ? {} : { interrupted }),
-      })
+    : minimise(loaded.cases[index]!, report.system, report.counterexample, report.property, bounds)
   const schedule = tidy(shown.system, shown.counterexample!.schedule)
   return { scenario: loaded, index, removed: shown.removed, schedule }
 }
@@ -247,7 +266,8 @@ function report(
   const lines = sections.filter((section) => section.length > 0).map((section) => section.join('\n'))
   const shown = to_be_shown(explored)
   if (shown === undefined) return `${[...lines, ...next_without(explored)].join('\n\n')}\n\n`
-  const trace = trace_execution(shown_execution(shown, terminal))
+  const bounds = bounds_of(what_is_left(options, terminal, terminal.now() - ms), terminal)
+  const trace = trace_execution(shown_execution(shown, bounds))
   const drawn = { width, color: terminal.color, stages: options.stages, file: file_of(loaded) }
   const rule = colors.dim('═'.repeat(width))
   const others = other_counterexamples(explored, shown, width)

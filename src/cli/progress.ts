@@ -38,7 +38,8 @@ export class ProgressLine {
     const left: string[] = []
     const { max_states, max_time } = this.bounds
     if (max_states !== undefined) left.push(`${thousands(max_states - states)} states`)
-    if (max_time !== undefined) left.push(`${Math.ceil(max_time / 1000)} s a case`)
+    if (max_time !== undefined)
+      left.push(`${Math.max(0, Math.ceil((max_time - (now - this.began)) / 1000))} s`)
     const most = left.length === 0 ? 'no bound' : `at most ${left.join(', ')} left`
     return `${at + 1}/${this.cases} ${name}: ${thousands(states)} states, ${thousands(rate)}/s, depth ${depth}, ${most}`
   }

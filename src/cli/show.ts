@@ -3,7 +3,7 @@
 import { trace_execution } from '../trace/execution.js'
 import { printable } from '../trace/printable.js'
 import { looks_like_token } from '../trace/token.js'
-import { type BoundOptions, say_bound } from './bounds.js'
+import { type BoundOptions, bounds_of, say_bound } from './bounds.js'
 import { pattern_of } from './cases.js'
 import { type DrawOptions, draw, file_of } from './draw.js'
 import { exit, UsageError } from './errors.js'
@@ -37,7 +37,12 @@ async function show_scenario(called: string, options: ShowOptions, terminal: Ter
   const explored = search(loaded, options, terminal)
   const found = to_be_shown(explored)
   if (found !== undefined) {
-    draw(trace_execution(shown_execution(found, terminal)), options, terminal, file_of(loaded))
+    draw(
+      trace_execution(shown_execution(found, bounds_of(options, terminal))),
+      options,
+      terminal,
+      file_of(loaded),
+    )
     return exit.ok
   }
   const all = explored.length === 1 ? why_none(explored[0]!.report, options) : 'no case has one'

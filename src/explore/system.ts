@@ -49,7 +49,7 @@ export interface Bounds {
   readonly max_states?: number
   /** Stages on one path. */
   readonly max_steps?: number
-  /** Milliseconds by `now`, of each search: a case has one of all interleavings, and perhaps one of the shortest way. */
+  /** Milliseconds by `now`: of all that is done, also where one search follows another. */
   readonly max_time?: number
   /** Bytes that a search keeps: of states, and of the way to the present one. */
   readonly max_memory?: number
@@ -59,6 +59,12 @@ export interface Bounds {
   readonly now?: () => number
   /** Asked now and then: whether to end with what there is. */
   readonly interrupted?: () => boolean
+}
+
+/** The bound on time for what is done now, where a part of it has passed since `began`. */
+export function time_left({ max_time, now }: Bounds, began: number): Pick<Bounds, 'max_time'> {
+  if (max_time === undefined || now === undefined) return {}
+  return { max_time: Math.max(0, max_time - (now() - began)) }
 }
 
 export interface Progress {

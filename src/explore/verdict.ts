@@ -4,7 +4,15 @@ import { FastStore } from '../kernel/fast_store.js'
 import { type Counterexample, deadlocks, type Goal, shortest, violates } from './counterexample.js'
 import { type DepthFirstOptions, depth_first } from './depth_first.js'
 import { count_preemptions, replay } from './replay.js'
-import type { Bound, Bounds, Report, Schedule, System, Witnessed } from './system.js'
+import {
+  type Bound,
+  type Bounds,
+  type Report,
+  type Schedule,
+  type System,
+  time_left,
+  type Witnessed,
+} from './system.js'
 
 /**
  * In the order in which they are given: the first that holds. `unwitnessed`: all was explored and nothing found,
@@ -51,7 +59,9 @@ const FEW = 2
  * @throws BrokenInvariant with the schedule that broke the invariant
  */
 export function decide(system: System, options: VerdictOptions = {}): Verdict {
-  const report = depth_first(system, options)
+  const began = options.now?.() ?? 0
+  const report = depth_first(system, with_share_of_time(options))
+  options = { ...options, ...time_left(options, began) }
   const [violation] = report.violations
   if (violation !== undefined) return found(system, options, report, violates(system), violation.schedule)
   if (report.deadlock !== null) return found(system, options, report, deadlocks, report.deadlock)
@@ -67,6 +77,12 @@ export function decide(system: System, options: VerdictOptions = {}): Verdict {
   })
   if (counterexample === null) return { ...nothing, verdict: 'incomplete', bounds: report.bounds, report }
   return conclude(system, report, counterexample, bounds)
+}
+
+/** The complete search leaves a quarter of the time to the search for the shortest way. */
+function with_share_of_time(options: VerdictOptions): VerdictOptions {
+  const { max_time } = options
+  return max_time === undefined ? options : { ...options, max_time: (max_time * 3) / 4 }
 }
 
 const nothing = { property: null, counterexample: null, minimal: false, witnesses: [], unwitnessed: null }

@@ -57,10 +57,25 @@ export function candidates(of: Case): { task: number; op: number }[] {
   })
 }
 
+const instructions = new WeakMap<CaseSystem, Map<string, CallInstruction>>()
+
+/** The calls of a system by their place, as the end of their path has it: `tasks[0].program[3]`. */
+function instructions_of(system: CaseSystem): Map<string, CallInstruction> {
+  let known = instructions.get(system)
+  if (known === undefined) {
+    known = new Map()
+    for (const call of system.code.programs.flatMap(({ calls }) => calls)) {
+      const [place] = /tasks\[\d+\]\.program\[\d+\]$/.exec(call.path) ?? []
+      if (place !== undefined && !known.has(place)) known.set(place, call)
+    }
+    instructions.set(system, known)
+  }
+  return known
+}
+
 /** The instruction that an operation at the top of a program became. */
 export function instruction_at(system: CaseSystem, task: number, op: number): CallInstruction | undefined {
-  const path = `tasks[${task - 1}].program[${op}]`
-  return system.code.programs[task - 1]!.calls.find((call) => call.path.endsWith(path))
+  return instructions_of(system).get(`tasks[${task - 1}].program[${op}]`)
 }
 
 /** What a call gave, as a run left it; 0 if the run did not come to it. */

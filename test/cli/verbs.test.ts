@@ -259,9 +259,7 @@ no-permission
     expect(written.err).toBe('')
     time = 2000
     line.show(0, 'x', { states: 1000, transitions: 2000, depth: 3 })
-    expect(written.err).toContain(
-      '1/2 x: 1,000 states, 1,000/s, depth 3, at most 4,000 states, 60 s a case left',
-    )
+    expect(written.err).toContain('1/2 x: 1,000 states, 1,000/s, depth 3, at most 4,000 states, 58 s left')
     line.case_done()
     line.end()
     expect(written.err.endsWith('\r\x1b[K')).toBe(true)
