@@ -67,6 +67,7 @@ function compare_fields(model: Answer, kernel: Answer, same: Identities): string
   for (const name of Object.keys(b)) {
     if (a[name] !== b[name] && !may_differ(name, b)) return name
   }
+  if (!same.agree(`device ${a.st_dev}`, `device ${b.st_dev}`)) return 'st_dev'
   if (may_differ('st_nlink', b)) return undefined
   const agree = same.agree(`${a.st_dev}:${a.st_ino}`, `${b.st_dev}:${b.st_ino}`)
   return agree ? undefined : 'st_ino'

@@ -54,8 +54,19 @@ interface Holdings {
 /** Where mappings are placed: addresses that no program has by itself. */
 const map_places = [0x20000000, 0x20010000]
 const PAGE = 4096
-/** Nothing (a whiteout, as a character device) and null: the devices that are made. */
-const device_numbers = [0, 0x103]
+const rename_flags = [
+  'RENAME_NOREPLACE',
+  'RENAME_EXCHANGE',
+  'RENAME_EXCHANGE',
+  'RENAME_WHITEOUT',
+  'RENAME_WHITEOUT|RENAME_NOREPLACE',
+  'RENAME_NOREPLACE|RENAME_EXCHANGE',
+  8,
+]
+/** Nothing (a whiteout, as a character device), null, zero and full: the devices that are made. */
+const device_numbers = [0, 0x103, 0x103, 0x105, 0x107]
+/** Added to an access mode they ask for what is refused, or for neither reading nor writing. */
+const odd_open_flags = ['|O_ACCMODE', '|O_ACCMODE|O_TRUNC', '|O_DIRECT', '|O_CREAT|O_DIRECTORY']
 
 /** Names of the file systems in which an overlay has layers. */
 function layer_filesystems({ setup }: World): ReadonlySet<string> {
@@ -148,7 +159,7 @@ class Calls {
   /** Names and paths as long as may be, and a byte longer. */
   private long_path(place: string): string {
     const { r } = this
-    if (r.chance(0.6)) return `${place}/${'n'.repeat(r.pick([255, 255]))}`
+    if (r.chance(0.6)) return `${place}/${'n'.repeat(r.pick([255, 256]))}`
     const length = r.pick([4095, 4096])
     const name = length % 2 === place.length % 2 ? '/f' : '/ff'
     return `${place}${'/.'.repeat((length - place.length - name.length) / 2)}${name}`
@@ -229,7 +240,15 @@ class Calls {
       '|O_CREAT|O_TRUNC',
     ])
     const rare = r.chance(0.12)
-      ? r.pick(['|O_NOFOLLOW', '|O_DIRECTORY', '|O_PATH', '|O_CLOEXEC', '|O_NOATIME', '|O_NOCTTY|O_SYNC'])
+      ? r.pick([
+          '|O_NOFOLLOW',
+          '|O_DIRECTORY',
+          '|O_PATH',
+          '|O_CLOEXEC',
+          '|O_NOATIME',
+          '|O_NOCTTY|O_SYNC',
+          ...odd_open_flags,
+        ])
       : ''
     const flags = `${mode}${more}${rare}|O_NONBLOCK`
     const permissions = more.includes('CREAT') ? [r.pick([0o644, 0o755, 0o666, 0o444, 0o2755, 0o4711])] : []
@@ -280,7 +299,7 @@ class Calls {
 
   /** Strings of an exec: mostly few, now and then one that is a byte too long. */
   private arguments(): (string | null)[] {
-    return this.r.pick([['a', 'b'], ['a'.repeat(131071)], ['a'.repeat(131072)], ['']])
+    return this.r.pick([['a', 'b'], ['a'.repeat(131071)], ['a'.repeat(131072)], ['a'.repeat(131072)], ['']])
   }
 
   private change_size(): void {
@@ -427,23 +446,26 @@ class Calls {
 
   private rename(): void {
     const { r } = this
-    const [from, to] = [this.path(), this.path()]
-    if (r.chance(0.75)) this.add('rename', from, to)
-    else
-      this.add(
-        'renameat2',
-        -100,
-        from,
-        -100,
-        to,
-        r.pick([
-          'RENAME_NOREPLACE',
-          'RENAME_EXCHANGE',
-          'RENAME_EXCHANGE',
-          'RENAME_NOREPLACE|RENAME_EXCHANGE',
-          8,
-        ]),
-      )
+    const slash = () => (r.chance(0.08) ? '/' : '')
+    const [from, to] = [`${this.path()}${slash()}`, `${this.path()}${slash()}`]
+    if (r.chance(0.7)) this.add('rename', from, to)
+    else this.add('renameat2', -100, from, -100, to, r.pick(rename_flags))
+  }
+
+  /** One directory takes the place of another, which may have entries. */
+  private rename_over_directory(): void {
+    const { r } = this
+    const place = r.pick(this.world.free)
+    const [from, to] = r.pick([
+      ['n', 'd'],
+      ['d', 'e'],
+      ['e', 'd'],
+      ['d/n', 'd'],
+      ['n', 'n/.'],
+    ] as const)
+    if (r.chance(0.7)) this.add('mkdir', `${place}/${from}`, 0o755)
+    const flags = r.pick([0, 0, 0, 'RENAME_NOREPLACE', 'RENAME_EXCHANGE'])
+    this.add('renameat2', -100, `${place}/${from}`, -100, `${place}/${to}`, flags)
   }
 
   /** Mount points stay. */
@@ -493,6 +515,7 @@ class Calls {
     const { r } = this
     r.weighted([
       [4, () => this.add('unlink', this.path_argument())],
+      [1, () => this.add('unlink', `${this.path()}/`)],
       [2, () => this.add('link', this.path(), this.path())],
       [2, () => this.add('symlink', r.pick(targets), this.path())],
       [2, () => this.add('mkdir', this.path(), r.pick([0o755, 0o700, 0o777]))],
@@ -508,7 +531,7 @@ class Calls {
       [3, () => this.add('fstat', this.fd())],
       [2, () => this.add('lstat', this.path())],
       [1, () => this.add('readlink', this.path())],
-      [1, () => this.add('access', this.path(), r.chance(0.05) ? 8 : r.int(8))],
+      [2, () => this.add('access', this.content_path(), r.chance(0.05) ? 8 : r.int(8))],
     ])
   }
 
@@ -643,6 +666,45 @@ class Calls {
     else this.add('mknod', this.path_argument(), this.node_mode(), r.pick(device_numbers))
   }
 
+  /** Makes what is no regular file, and uses it as if it were one. */
+  private node_and_use(): void {
+    const { r } = this
+    const path = r.chance(0.5) ? '/t/d/n' : this.path()
+    const type = r.pick(['S_IFSOCK', 'S_IFCHR', 'S_IFCHR', 'S_IFCHR', 'S_IFREG'])
+    this.add('mknod', path, `${type}|0777`, r.pick(device_numbers))
+    this.task = r.pick(this.tasks)
+    const fd = this.open_as(
+      r.pick(['O_RDONLY', 'O_RDWR', 'O_RDWR|O_CREAT', 'O_WRONLY|O_TRUNC', 'O_PATH']),
+      path,
+    )
+    if (fd === undefined) return
+    r.weighted([
+      [2, () => this.add('read', fd, 7)],
+      [2, () => this.add('write', fd, 'x')],
+      [1, () => this.add('lseek', fd, 3, r.int(5))],
+      [1, () => this.add('ftruncate', fd, 0)],
+      [1, () => this.add('pread', fd, 3, 1)],
+      [1, () => this.map_at(map_places[0]!, PAGE, r.pick([1, 3]), r.pick([1, 2]), fd, 0)],
+      [1, () => this.add('execveat', fd, '', [], [], 'AT_EXECVE_CHECK|AT_EMPTY_PATH')],
+    ])
+  }
+
+  /** Both ends of a fifo, without waiting. */
+  private fifo(): void {
+    const { r } = this
+    if (r.chance(0.7)) this.add('mknod', '/t/p', 'S_IFIFO|0777', 0)
+    const fd = this.open_as(r.pick(['O_RDONLY', 'O_RDONLY', 'O_WRONLY', 'O_RDWR', 'O_PATH']), '/t/p')
+    if (fd === undefined) return
+    r.weighted([
+      [1, () => this.add('pread', fd, 3, 0)],
+      [1, () => this.add('pwrite', fd, 'x', 0)],
+      [1, () => this.add('lseek', fd, 0, 0)],
+      [1, () => this.add('ftruncate', fd, 0)],
+      [1, () => this.add('open', '/t/p', 'O_WRONLY|O_NONBLOCK')],
+      [1, () => this.add('fstat', fd)],
+    ])
+  }
+
   /**
    * Somebody has a file open, perhaps mapped; somebody changes it by its path; what does the first see? All of
    * this comes about by chance too, but too seldom.
@@ -743,6 +805,9 @@ class Calls {
     [7, 'names', () => this.names()],
     [4, 'names', () => this.relative()],
     [1, 'names', () => this.make_node()],
+    [1, 'names', () => this.node_and_use()],
+    [1, 'names', () => this.fifo()],
+    [1, 'names', () => this.rename_over_directory()],
     [1, 'names', () => this.mount_points()],
     [1, 'names', () => this.removed_directory()],
     [1, 'names', () => this.removed_file()],

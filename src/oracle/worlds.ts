@@ -74,7 +74,7 @@ function random_tree(r: Random, depth: number, part: Part): TreeForm {
   if (depth > 0 && r.chance(0.1)) tree.e = random_directory(r, 0, part)
   if (part === 'upper' && r.chance(0.2)) tree[r.pick(names)] = { whiteout: true }
   if (part === 'plain' && r.chance(0.1)) tree.p = { device: 'fifo', mode: 0o755 }
-  if (part === 'plain' && r.chance(0.15)) tree.c = random_device(r)
+  if (part === 'plain' && r.chance(depth === 0 ? 0.3 : 0.15)) tree.c = random_device(r)
   return tree
 }
 
@@ -88,9 +88,14 @@ function random_directory(r: Random, depth: number, part: Part): NodeForm {
   return part === 'upper' && r.chance(0.2) ? { ...dir, opaque: true } : dir
 }
 
-/** The devices that a kernel may be asked to open: null. */
+/** The devices that a kernel may be asked to open: null, zero, full. */
 function random_device(r: Random): NodeForm {
-  return { device: 'char', rdev: 0x103, mode: r.pick([0o777, 0o666, 0o644]), uid: r.pick(owners) }
+  return {
+    device: 'char',
+    rdev: r.pick([0x103, 0x103, 0x105, 0x107]),
+    mode: r.pick([0o777, 0o666, 0o644]),
+    uid: r.pick(owners),
+  }
 }
 
 /** Links of a directory within a tree would need their path from the root. */

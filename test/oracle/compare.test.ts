@@ -49,6 +49,16 @@ describe('compare', () => {
     ).toEqual([])
   })
 
+  it('compares which files are on one device', () => {
+    const twice = [stat_call, stat_call]
+    const [a, b] = [stat({ st_dev: 1, st_ino: 10 }), stat({ st_dev: 2, st_ino: 11 })]
+    const [x, y] = [stat({ st_dev: 40, st_ino: 70 }), stat({ st_dev: 50, st_ino: 80 })]
+    const same = [stat({ st_dev: 40, st_ino: 70 }), stat({ st_dev: 40, st_ino: 80 })] as const
+    expect(differences(twice, [a, b], [x, y])).toEqual([])
+    expect(differences(twice, [a, b], [...same])).toEqual([[1, 'st_dev']])
+    expect(differences(twice, [...same], [a, b])).toEqual([[1, 'st_dev']])
+  })
+
   it('compares inode numbers for equality among themselves', () => {
     const twice = [stat_call, stat_call]
     const [a, b] = [stat({ st_ino: 10 }), stat({ st_ino: 11 })]
