@@ -14,7 +14,7 @@ import type { Kernel } from '../kernel/machine.js'
 import { int, list, place_in_range, type Row, type TableInfo } from '../kernel/schema.js'
 import { define_syscall } from '../kernel/syscall.js'
 import { dget, dput, ihold, iput } from './dentry.js'
-import { FMODE_WRITER, file } from './file.js'
+import { FMODE_STREAM, FMODE_WRITER, file } from './file.js'
 import { inode } from './inode.js'
 import { anon_page, mm_struct, vm_area } from './mm.js'
 import { fput_all, mappings } from './mmap.js'
@@ -128,20 +128,21 @@ export function exit_mmap(k: Kernel, mm: number): number[] {
 /**
  * Whether nobody can tell that the running task ends: what it still has is only its own. Others meet what a task
  * holds in the counts of an inode: write access (of a descriptor, or of a mapping that pins an open file), and
- * the denial of it by the program that runs. Whoever has a file open for reading only is in nobody's way; names
+ * the denial of it by the program that runs; and the ends of a FIFO, whose other end is told when one goes.
+ * Whoever has a plain file open for reading only is in nobody's way; names
  * are not kept by those who stand on them, file systems cannot be unmounted, and memory is the task's alone.
  */
 export function ends_unseen(k: Kernel): boolean {
   const { mm } = current(k)
   if (mm !== 0 && mm_struct(k, mm).exe_file !== 0) return false
   return (
-    fd_slot.rows_in(k, k.task).every((slot) => !holds_write_access(k, slot.file)) &&
-    mappings(k, mm).every(({ vm_file }) => vm_file === 0 || !holds_write_access(k, vm_file))
+    fd_slot.rows_in(k, k.task).every((slot) => !is_noticed(k, slot.file)) &&
+    mappings(k, mm).every(({ vm_file }) => vm_file === 0 || !is_noticed(k, vm_file))
   )
 }
 
-const holds_write_access = (k: Kernel, opened: number): boolean =>
-  (file(k, opened).f_mode & FMODE_WRITER) !== 0
+const is_noticed = (k: Kernel, opened: number): boolean =>
+  (file(k, opened).f_mode & (FMODE_WRITER | FMODE_STREAM)) !== 0
 
 /**
  * Ends the running task. Locals: `code`, as it is kept: 1 + exit status, or the negative number of a signal.

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { dentry } from '../../src/vfs/dentry.js'
 import { file } from '../../src/vfs/file.js'
+import { ends_unseen } from '../../src/vfs/fork_exit.js'
 import { anon_page, mm_struct, vm_area } from '../../src/vfs/mm.js'
 import { task_mm } from '../../src/vfs/mmap.js'
 import { fd_slot, task_struct } from '../../src/vfs/task.js'
@@ -142,5 +143,18 @@ describe('exit', () => {
     w.call(1, 'exit')
     expect(file.rows(w.k)).toEqual([])
     expect(dentry.rows(w.k).map((row) => row.d_count)).toEqual([0, 0])
+  })
+})
+
+describe('an end that nobody can tell', () => {
+  it('is not that of a task that has an end of a FIFO', () => {
+    const w = new World({ p: { type: 'fifo' }, f: text('abc') })
+    w.call(1, 'open', 'f', 'O_RDONLY')
+    w.k.task = 1
+    expect(ends_unseen(w.k)).toBe(true)
+    w.call(1, 'open', 'p', 'O_RDONLY|O_NONBLOCK')
+    w.k.task = 1
+    expect(ends_unseen(w.k)).toBe(false)
+    w.k.task = 0
   })
 })

@@ -16,7 +16,7 @@ import { file } from '../../vfs/file.js'
 import { inode } from '../../vfs/inode.js'
 import { PROT_EXEC, vm_area } from '../../vfs/mm.js'
 import { mount } from '../../vfs/mount.js'
-import { super_block } from '../../vfs/super_block.js'
+import { block_device, super_block } from '../../vfs/super_block.js'
 import { current } from '../../vfs/task.js'
 import { audit_access_record, type IpeHook } from './audit.js'
 import { evaluate, type IpeContext } from './eval.js'
@@ -64,8 +64,22 @@ function build_eval_ctx(k: Kernel, id: number): IpeContext {
 function audited_file(k: Kernel, id: number) {
   if (id === 0) return null
   const { f_mnt, f_dentry, f_inode } = file(k, id)
-  return { path: d_path(k, f_mnt, f_dentry), dev: super_block(k, inode(k, f_inode).i_sb).s_id, ino: f_inode }
+  return { path: d_path(k, f_mnt, f_dentry), dev: kernel_s_id(k, inode(k, f_inode).i_sb), ino: f_inode }
 }
+
+/** File systems on a block device are called by it; here it has the name that the set-up gives. */
+const on_a_device: ReadonlySet<string> = new Set(['ext4', 'erofs'])
+
+/** What the kernel has as a superblock's s_id: its device's name, or without one its type's (fs/super.c: sget_fc). */
+function kernel_s_id(k: Kernel, sb: number): string {
+  const { s_id, s_type, s_bdev, s_initramfs } = super_block(k, sb)
+  if (s_bdev !== 0) return block_device(k, s_bdev).bd_name
+  if (s_initramfs === 1) return 'rootfs'
+  return on_a_device.has(s_type) ? s_id : s_type
+}
+
+/** Bytes of a task's name; the kernel's has a NUL behind them (include/linux/sched.h: TASK_COMM_LEN). */
+const COMM_BYTES = 15
 
 /**
  * IPE as a security module.
@@ -80,7 +94,13 @@ export function ipe({ policy: given, enforce = true, success_audit = false }: Ip
     const decision = evaluate(policy, 'EXECUTE', build_eval_ctx(k, id), enforce, success_audit)
     if (decision.audited) {
       k.tell('audit', () => {
-        const known = { op: 'EXECUTE', hook, enforcing: enforce, pid: k.task, comm: current(k).comm } as const
+        const known = {
+          op: 'EXECUTE',
+          hook,
+          enforcing: enforce,
+          pid: k.task,
+          comm: current(k).comm.slice(0, COMM_BYTES),
+        } as const
         return audit_access_record({ ...known, file: audited_file(k, id), rule: decision.rule })
       })
     }

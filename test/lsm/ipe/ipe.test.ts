@@ -8,6 +8,7 @@ import { parse_policy } from '../../../src/lsm/ipe/policy_parser.js'
 import { dentry } from '../../../src/vfs/dentry.js'
 import { file } from '../../../src/vfs/file.js'
 import { PROT_EXEC, PROT_READ, PROT_WRITE, vm_area } from '../../../src/vfs/mm.js'
+import { task_struct } from '../../../src/vfs/task.js'
 import { World } from '../../exec/world.js'
 
 const ELF = '\x7fELF'
@@ -57,9 +58,19 @@ describe('the check', () => {
     const { w, inodes } = world(SIGNED_ONLY)
     expect(w.heard('refused', () => w.check('/f'))).toEqual([REFUSED])
     expect(w.heard('audit', () => w.check('f'))).toEqual([
-      'type=1420 ipe_op=EXECUTE ipe_hook=BPRM_CREDS_FOR_EXEC enforcing=1 pid=1 comm="task1" path="/f" dev="root" ' +
+      'type=1420 ipe_op=EXECUTE ipe_hook=BPRM_CREDS_FOR_EXEC enforcing=1 pid=1 comm="task1" path="/f" dev="tmpfs" ' +
         `ino=${inodes.f} rule="DEFAULT op=EXECUTE action=DENY"`,
     ])
+  })
+
+  test('the record has s_id of the file system, and 15 bytes of the name of the task', () => {
+    const { w } = world('policy_name=none policy_version=0.0.0\nDEFAULT action=DENY')
+    task_struct(w.k, 1).comm = 'a name of seventeen'
+    const record = (name: string) => w.heard('audit', () => w.check(name))[0]
+    const comm = Buffer.from('a name of seven').toString('hex').toUpperCase()
+    expect(record('boot/f')).toContain(` comm=${comm} path="/boot/f" dev="rootfs" `)
+    expect(record('signed/f')).toMatch(/ path="\/signed\/f" dev="(?!image|erofs)[^"]+" /)
+    expect(record('f')).toContain(' dev="tmpfs" ')
   })
 
   test('judges what lies below the file at that moment', () => {

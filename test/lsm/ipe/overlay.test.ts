@@ -112,7 +112,7 @@ describe('a real exec of an overlay file', () => {
     const copied = w.open('m/elf', 'O_RDONLY')
     const other = w.call(1, 'mmap', null, 4, 'PROT_READ', 'MAP_PRIVATE', copied, 0)
     expect(w.heard('audit', () => w.call(1, 'mprotect', other, 4096, 'PROT_READ|PROT_EXEC'))[0]).toMatch(
-      / ipe_hook=MPROTECT .* path="\/.*elf" dev="upper" /,
+      / ipe_hook=MPROTECT .* path="\/.*elf" dev="tmpfs" /,
     )
   })
 })
