@@ -116,10 +116,11 @@ export function on_unmapped(k: Kernel): void {
 function judge_program(k: Kernel): void {
   const { slot, file_inode, data_inode } = running.find(k, k.task)!
   const bytes = content_of(k, data_inode)
-  note_use(k, slot, data_inode, bytes)
+  const looks = exec_look.where(k, k.task).filter((look) => look.inode === file_inode)
+  note_use(k, slot, data_inode, bytes, looks.length > 0)
   if (!watches(k)) return
-  for (const look of exec_look.where(k, k.task)) {
-    const kind = look.inode === file_inode ? difference(look.bytes, 0, bytes, false) : undefined
+  for (const look of looks) {
+    const kind = difference(look.bytes, 0, bytes, false)
     if (kind !== undefined) fail(k, slot, data_inode, look.bytes, kind)
   }
   if ((k.config as CaseConfig).watched.has('policy') && !policy_approves(k, data_inode))
@@ -146,12 +147,20 @@ function fail(k: Kernel, slot: number, data_inode: number, judged: string, kind:
   violate(k, 'check-use', kind, EXEC_USE + slot)
 }
 
-function note_use(k: Kernel, slot: number, ino: number, bytes: string): void {
+/** @param approved somebody looked at this file: at a script's interpreter perhaps nobody did */
+function note_use(k: Kernel, slot: number, ino: number, bytes: string, approved: boolean): void {
   const index = EXEC_USE + slot
   const row = used.find(k, k.task, index)
   if (row?.bytes === bytes) return
   if (row !== undefined) used.remove(k, row.id)
-  used.create(k, { task: k.task, index, bytes, at: 0, from: [ino, bytes.length], relies: slot })
+  used.create(k, {
+    task: k.task,
+    index,
+    bytes,
+    at: 0,
+    from: [ino, bytes.length],
+    relies: approved ? slot : -1,
+  })
   k.tell('use', () => `runs ${bytes.length} bytes`, { bytes, at: 0, from: [ino, bytes.length], judged: '' })
 }
 

@@ -78,6 +78,7 @@ const directed: Record<string, CaseForm> = {
 
 /** Functions and stages that no audit comes to, and why not. */
 const unreached: readonly (readonly [RegExp, string])[] = [
+  [/^pause\./, 'a program that pauses makes no stage any more: only the shell enters it'],
   [/\.i_op$/, 'every file system type that can be written has the operation'],
   [
     /^ovl_release\.fput|^ovl_read_iter\.fput/,
@@ -106,7 +107,7 @@ test('local stages are local, and nobody touches what another task owns; every f
   const missed = all.filter((stage) => !stages.has(stage))
   expect(missed.filter((stage) => !unreached.some(([pattern]) => pattern.test(stage)))).toEqual([])
   const functions = new Set([...stages].map((stage) => stage.split('.')[0]))
-  expect(all_functions().filter(({ name }) => !functions.has(name))).toEqual([])
+  expect(all_functions().filter(({ name }) => name !== 'pause' && !functions.has(name))).toEqual([])
 }, 300_000)
 
 const view = (k: Kernel) =>

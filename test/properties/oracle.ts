@@ -62,6 +62,10 @@ const piece_name = (piece: string | { readonly of: string }) => (typeof piece ==
 export class RunOracle {
   readonly broken = new Set<string>()
   private readonly walkers = new Map<number, Walker>()
+  /** The inode of the file that a task last asked the kernel to run. */
+  private readonly asked = new Map<number, number>()
+  /** Of tasks that run another program: what it was when the kernel said yes. */
+  private readonly programs = new Map<number, readonly string[]>()
   /** `task.result` and what it was, for all calls of the run. */
   private readonly history = new Set<string>()
   private readonly rules: readonly Rule[] | null
@@ -98,11 +102,16 @@ export class RunOracle {
         const frame = k.store.top(task)
         const step = frame.fn.steps[frame.stage]
         const decides = step?.kind === 'stage' && step.name === 'security_bprm_creds_for_exec'
-        if (walker !== undefined && decides && frame.fn.name === 'bprm_execve')
-          walker.call.judged = data_of(k.store.snapshot(), Number((frame as unknown as PlainRow).file))
+        if (walker !== undefined && decides && frame.fn.name === 'bprm_execve') {
+          const opened = Number((frame as unknown as PlainRow).file)
+          walker.call.judged = data_of(k.store.snapshot(), opened)
+          this.asked.set(task, Number(row_of(k.store.snapshot(), 'file', opened).f_inode))
+        }
+        if (step?.name === 'exit_mm') this.runs(k, task)
       },
       after: (k, { task }, _index, events) => {
         this.note_unfit(k, task)
+        if (k.store.depth(task) > 0) this.look_for_program(k, task)
         for (const { kind } of events) if (kind === 'return') this.returned(k, task)
       },
     }
@@ -159,7 +168,54 @@ export class RunOracle {
     if (is_signal(result.ret)) this.killed(walker, name)
     if (result.ret > 0 && call.call === 'fork') this.forked(walker, result.ret, call)
     if (is_signal(result.ret) || (result.ret < 0 && call.on_error !== 'continue')) this.walkers.delete(task)
+    else if (this.programs.has(task)) this.walkers.delete(task)
     else this.go_on(walker)
+  }
+
+  // --- real execs ------------------------------------------------------------------------------------
+
+  /** A program was mapped: what it holds now, and what it held when the kernel said yes, must be the same. */
+  private look_for_program(k: Kernel, task: number): void {
+    const walker = this.walkers.get(task)
+    if (walker?.call.judged === undefined || this.programs.has(task)) return
+    const ino = program_of(k.store.snapshot(), task)
+    if (ino === undefined) return
+    this.programs.set(task, [walker.call.judged])
+    this.runs(k, task)
+    const bytes = bytes_of(k.store.snapshot(), ino)
+    for (const { data, at } of this.own_looks(walker)) {
+      const place = Math.max(at, 0)
+      if (bytes.slice(place, place + data.length) !== data) this.break_rule('check-use')
+    }
+  }
+
+  private runs(k: Kernel, task: number): void {
+    const judged = this.programs.get(task)
+    const snapshot = k.store.snapshot()
+    const ino = judged === undefined ? undefined : program_of(snapshot, task)
+    if (judged === undefined || ino === undefined) return
+    const is_asked = row_of(snapshot, 'mm_struct', mm_of(snapshot, task)).exe_file === this.asked.get(task)
+    if (is_asked && judged.some((each) => each !== bytes_of(snapshot, ino))) this.break_rule('check-use')
+    if (this.rules !== null && !approves(this.rules, snapshot, ino)) this.break_rule('policy')
+  }
+
+  /** What the program has read of the same thing that it runs, and takes for good on nobody's word. */
+  private own_looks({ program, results, call: { now } }: Walker): readonly Result[] {
+    const ops = [...every(this.form.tasks[program]!.program)]
+    const calls = ops.filter(is_call)
+    const named = (arg: unknown) => (arg as { $?: string } | null | undefined)?.$
+    const [dirfd, path] = now!.call === 'execve' ? [undefined, now!.args![0]] : now!.args!
+    const taken = ops.flatMap((op) =>
+      'use' in op && op.relies === undefined ? pieces_of(op).map(piece_name) : [],
+    )
+    return calls.flatMap((read) => {
+      const fd = taken.includes(read.as!) ? named(read.args?.[0]) : undefined
+      const opened = calls.filter(({ as }) => as === fd)
+      const same_path = opened.some((open) => open.args![open.call === 'openat' ? 1 : 0] === path)
+      const is_same = fd !== undefined && (path === '' ? named(dirfd) === fd : same_path)
+      const result = is_same ? results.get(read.as!) : undefined
+      return result === undefined || result.ret < 0 ? [] : [result]
+    })
   }
 
   private result(k: Kernel, task: number, { program }: Walker, name: string): Result {
@@ -292,6 +348,21 @@ function data_of(snapshot: Snapshot, file: number): string {
     if (stacked === undefined) break
     ino = Number(stacked.upper) === 0 ? Number(stacked.lower) : Number(stacked.upper)
   }
+  return bytes_of(snapshot, ino)
+}
+
+const mm_of = (snapshot: Snapshot, task: number): number => Number(row_of(snapshot, 'task_struct', task).mm)
+
+/** The inode whose bytes a task runs; undefined where it runs the program that it began with. */
+function program_of(snapshot: Snapshot, task: number): number | undefined {
+  const mm = mm_of(snapshot, task)
+  if (mm === 0 || Number(row_of(snapshot, 'mm_struct', mm).exe_file) === 0) return undefined
+  const areas = Object.values(snapshot.tables.vm_area ?? {})
+  const program = areas.find((area) => area.vm_mm === mm && Number(area.vm_file) !== 0)
+  return program === undefined ? undefined : Number(row_of(snapshot, 'file', Number(program.vm_file)).f_inode)
+}
+
+function bytes_of(snapshot: Snapshot, ino: number): string {
   const size = Number(row_of(snapshot, 'inode', ino).i_size)
   const bytes = new Array<string>(size).fill('\0')
   for (const row of Object.values(snapshot.tables.page ?? {})) {
