@@ -18,7 +18,9 @@ import { type Answer, MAX_TASK, RequestError } from './answer.js'
 import { show_fds, show_inode, show_mounts, show_stack, show_tasks } from './inspect.js'
 import { task_spec } from './protocol.js'
 import { render_call, render_result } from './render.js'
+import { ReplayedLog } from './replayed_log.js'
 import type { Completed, Session, TaskSpec } from './session.js'
+import { is_log_line, type LoggedCall, StraceLog } from './strace_log.js'
 import { looks_like_call, parse_call, prototype, type TypedCall } from './syntax.js'
 
 /** A message of the model as it can be seen. */
@@ -169,6 +171,8 @@ export class Console {
   private undone: string[] = []
   private events: Event[] = []
   private stage_lines: string[] = []
+  private strace = new StraceLog()
+  private replayed = new ReplayedLog()
 
   constructor(readonly session: Session) {}
 
@@ -183,7 +187,8 @@ export class Console {
     if (/^(quit|q)$/.test(line)) return null
     this.played = []
     try {
-      const changes = looks_like_call(line) || (command_of(line)?.command.changes ?? false)
+      const changes =
+        is_log_line(line) || looks_like_call(line) || (command_of(line)?.command.changes ?? false)
       if (!changes) return this.run(line)
       this.undone = []
       return this.change(line)
@@ -194,19 +199,24 @@ export class Console {
 
   private change(line: string): readonly string[] {
     const back = this.session.mark()
-    const { current } = this
+    const { current, strace, replayed } = this
+    this.strace = new StraceLog(strace)
+    this.replayed = new ReplayedLog(replayed)
     const shown = this.run(line)
     this.done.push({
       line,
       restore: () => {
         back()
         this.current = current
+        this.strace = strace
+        this.replayed = replayed
       },
     })
     return shown
   }
 
   private run(line: string): readonly string[] {
+    if (is_log_line(line)) return this.logged(line)
     if (looks_like_call(line)) return this.call(parse_call(line))
     const found = command_of(line)
     if (found !== null) return found.command.run(this, found.rest)
@@ -225,6 +235,69 @@ export class Console {
       this.played.push({ task: who, syscall, args, answer })
       return answer
     })
+  }
+
+  /** A line of a log of strace: its call is played, or it is said why not. */
+  private logged(line: string): readonly string[] {
+    const read = this.strace.read(line)
+    if ('ended' in read) return this.log_ended(read.ended)
+    if ('skipped' in read) {
+      this.replayed.note_skipped(read)
+      return read.skipped === '' ? [] : [`skipped: ${printable(read.skipped)}`]
+    }
+    const { call } = read
+    const met = this.meet(call.pid)
+    try {
+      return [...met, ...this.play_logged(call)]
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error
+      this.replayed.note_skipped({ skipped: '', pid: call.pid, gives: given(call.returned) })
+      return [...met, `skipped: ${call.syscall.name}: ${printable(error.message)}`]
+    }
+  }
+
+  private play_logged(call: LoggedCall): readonly string[] {
+    const task = this.replayed.task_of(call.pid)!
+    // A child that ran before its parent's call had returned was made then.
+    const child = call.syscall.name === 'fork' ? given(call.returned) : undefined
+    if (child !== undefined && this.replayed.task_of(child) !== undefined) return []
+    const args = this.replayed.translated(call, parse_call(call.text))
+    const shown = this.call({ task, syscall: call.syscall, args })
+    const { answer } = this.played.at(-1) as Extract<Played, { answer: Answer }>
+    this.replayed.note_result(call, args, answer.ret)
+    if (child !== undefined && answer.ret !== undefined) this.replayed.meets(child, answer.ret, call.pid)
+    const other = differs(call, answer)
+    return other === '' ? shown : [...shown, other]
+  }
+
+  /** The first process is the current task; a child is met with its fork; others were there before the log. */
+  private meet(pid: number | null): readonly string[] {
+    if (this.replayed.task_of(pid) !== undefined) return []
+    if (this.replayed.is_empty) {
+      this.replayed.meets(pid, this.current)
+      return []
+    }
+    const [parent] = this.strace.forking()
+    if (parent !== undefined && this.replayed.task_of(parent) !== undefined) {
+      const shown = this.call({
+        task: this.replayed.task_of(parent)!,
+        syscall: syscall_named('fork')!,
+        args: [],
+      })
+      const { answer } = this.played.at(-1) as Extract<Played, { answer: Answer }>
+      if (answer.ret !== undefined) this.replayed.meets(pid, answer.ret, parent)
+      return shown
+    }
+    const task = Math.max(this.replayed.last_task, ...this.session.tasks()) + 1
+    const shown = this.spawn(String(task))
+    this.replayed.meets(pid, task)
+    return [...shown, `it stands for process ${pid}, which was there before the log began`]
+  }
+
+  private log_ended(pid: number | null): readonly string[] {
+    const task = this.replayed.task_of(pid)
+    const alive = task !== undefined && this.session.tasks().includes(task)
+    return alive ? this.end(String(task)) : []
   }
 
   begin(rest: string): readonly string[] {
@@ -443,6 +516,19 @@ export class Console {
           `${typed.slice(0, slash + 1)}${readable(d_name)}${is_dir(inode(k, d_inode).i_mode) ? '/' : ''}`,
       )
   }
+}
+
+const given = (returned: number | string | null): number | undefined =>
+  typeof returned === 'number' && returned >= 0 ? returned : undefined
+
+/** Where the log says otherwise than the model: an error against a success, or another error or count. */
+function differs({ syscall, returned }: LoggedCall, { ret, errno, signal }: Answer): string {
+  if (returned === null) return ''
+  const chosen = syscall.returns === 'fd' || syscall.returns === 'address' || syscall.returns === 'task'
+  const here = errno ?? signal ?? ret
+  if (here === undefined || here === returned) return ''
+  if (chosen && typeof here === 'number' && typeof returned === 'number') return ''
+  return `  the log says ${typeof returned === 'number' ? returned : `-1 ${returned}`}`
 }
 
 /** A write of a row; lists and free numbers change along with rows. */
