@@ -80,7 +80,9 @@ const file_system = closed({
 })
 
 /** What stands before the colon of a layer. */
-const file_system_name = title.regex(/^[^:]+$/, 'expected a name without a colon')
+const file_system_name = title
+  .regex(/^[^:/\0]+$/, 'expected a name without : and /')
+  .regex(/^(?!\.{1,2}$)/, 'expected a name')
 const mount_base = {
   at: path,
   options: z.array(z.enum(['ro', 'noexec', 'nosuid', 'nodev', 'nosymfollow'])).optional(),
@@ -227,8 +229,8 @@ export function validate_setup(setup: unknown): SetupForm {
   return (check(setup_document, { setup }) as { setup: SetupForm }).setup
 }
 
-/** A schema skips entries that are named `__proto__`. So they are shown to it under a name that no file can have. */
-const PROTO = '__proto__\0'
+/** A schema skips entries that are named `__proto__`. So they are shown to it under another name. */
+const PROTO = '__proto__which_schemas_skip__'
 
 function check(schema: z.ZodType, document: unknown): unknown {
   const data = plain(document)
@@ -236,13 +238,8 @@ function check(schema: z.ZodType, document: unknown): unknown {
   const checked = schema.safeParse(shown)
   if (checked.success) return data
   const { path, problem } = error_of(checked.error.issues, shown)
-  throw new ScenarioError(
-    path.replaceAll(SHOWN_PROTO, '__proto__'),
-    problem.replaceAll(SHOWN_PROTO, '__proto__'),
-  )
+  throw new ScenarioError(path.replaceAll(PROTO, '__proto__'), problem.replaceAll(PROTO, '__proto__'))
 }
-
-const SHOWN_PROTO = JSON.stringify(PROTO).slice(1, -1)
 
 /** The same data, which is copied only where something is named `__proto__`. */
 function without_proto(value: unknown): unknown {
@@ -381,6 +378,8 @@ function text_of(issue: Issue, document: unknown): string {
       }`
     case 'unrecognized_keys':
       return issue.message
+    case 'invalid_key':
+      return `${issue.issues[0]!.message}, not ${show(issue.path.at(-1))}`
     default:
       return `${issue.message[0]!.toLowerCase()}${issue.message.slice(1)}, not ${show(value)}`
   }

@@ -21,7 +21,12 @@ export const digest_of = (bytes: string): string => `sha256:${sha256(bytes)}`
 
 type Directory = TreeNode & { readonly entries: Record<string, TreeNode> }
 
-const directory = (values: Partial<TreeNode> = {}): Directory => ({ type: 'dir', ...values, entries: {} })
+const directory = (values: Partial<TreeNode> = {}): Directory => ({
+  type: 'dir',
+  ...values,
+  // Without a prototype: `__proto__` and `constructor` are names of files like any others.
+  entries: Object.create(null) as Record<string, TreeNode>,
+})
 
 function owner_of(form: OwnerForm, path: string): Pick<TreeNode, 'mode' | 'uid' | 'gid'> {
   const { uid, gid } = form

@@ -39,7 +39,7 @@ import { anon_page, mm_struct, PROT_EXEC, PROT_READ, PROT_WRITE, vm_area } from 
 import { path_noexec } from './open.js'
 import { O_RDWR } from './open_flags.js'
 import { page_align } from './page_cache.js'
-import { super_block } from './super_block.js'
+import { SB_KERNMOUNT, super_block } from './super_block.js'
 import { capable, current } from './task.js'
 
 /** The first address that user space does not have (x86_64, four levels of page tables). */
@@ -266,8 +266,8 @@ function may_map_anonymous(f: Mmap): number {
  * pin: so a forked child shares it (mm/shmem.c: shmem_zero_setup). @returns the open file
  */
 function shmem_zero_setup(k: Kernel, length: number): number {
-  const shm_mnt = super_block.rows(k).find((sb) => sb.s_id === SHM)
-  const sb = shm_mnt ?? super_block.create(k, { s_id: SHM, s_type: 'tmpfs' })
+  const shm_mnt = super_block.rows(k).find((sb) => (sb.s_flags & SB_KERNMOUNT) !== 0)
+  const sb = shm_mnt ?? super_block.create(k, { s_id: 'shm', s_type: 'tmpfs', s_flags: SB_KERNMOUNT })
   const ino = inode.create(k, { i_sb: sb.id, i_mode: S_IFREG | 0o777, i_size: length, i_count: 1 })
   const name = dentry.create(k, { d_name: 'zero/', d_inode: ino.id, d_sb: sb.id, d_count: 1 })
   name.d_parent = name.id
@@ -275,8 +275,6 @@ function shmem_zero_setup(k: Kernel, length: number): number {
   const f_mnt = current(k).root_mnt
   return file.create(k, { f_mnt, f_dentry: name.id, f_inode: ino.id, f_flags: O_RDWR, f_mode }).id
 }
-
-const SHM = 'shm'
 
 /** The mapping is there, in place of what it covers (mm/vma.c: mmap_region). */
 function mmap_region(k: Kernel, f: Mmap, mm: number, may: number): void {

@@ -5,6 +5,8 @@ import { int, ref, str, table } from '../kernel/schema.js'
 
 /** include/linux/fs.h: SB_RDONLY. */
 export const SB_RDONLY = 1
+/** include/linux/fs.h: SB_KERNMOUNT. Mounted by the kernel for itself (kern_mount), never by a set-up. */
+export const SB_KERNMOUNT = 1 << 22
 /** include/linux/fs.h: SB_I_NOEXEC. */
 export const SB_I_NOEXEC = 2
 
@@ -12,7 +14,7 @@ export const super_block = table(
   'super_block',
   {
     sb: {
-      /** The name that the set-up gives it. */
+      /** The name that the set-up gives it: for people, nothing is decided by it. */
       s_id: str(),
       /** Name of its file system type: tmpfs, ext4, erofs, overlay. */
       s_type: str(),

@@ -42,9 +42,10 @@ export class IpePolicyError extends Error {
 
 const NO_FILE: IpeContext = { has_file: false, initramfs: false, dmverity: null, fsverity: null }
 
-/** What vouches for the bytes of an inode: its block device, or itself. */
-function integrity_of(k: Kernel, ino: number): Pick<IpeContext, 'dmverity' | 'fsverity'> {
-  return { dmverity: dm_verity(k, ino), fsverity: fs_verity(k, ino) }
+/** What vouches for the bytes of an inode: the superblock that it is seen through, its block device, or itself. */
+function context_of(k: Kernel, ino: number, sb: number): IpeContext {
+  const initramfs = super_block(k, sb).s_initramfs === 1
+  return { has_file: true, initramfs, dmverity: dm_verity(k, ino), fsverity: fs_verity(k, ino) }
 }
 
 /**
@@ -56,8 +57,7 @@ function build_eval_ctx(k: Kernel, id: number): IpeContext {
   if (id === 0) return NO_FILE
   const { f_mnt, f_dentry } = file(k, id)
   const real = d_real_inode(k, f_dentry, k.has('ipe_backing_metadata') ? 'metadata' : 'data')
-  const initramfs = super_block(k, mount(k, f_mnt).mnt_sb).s_initramfs === 1
-  return { has_file: true, initramfs, ...integrity_of(k, real) }
+  return context_of(k, real, mount(k, f_mnt).mnt_sb)
 }
 
 /** What the record says of the file: the one that the hook was given, of an overlay the overlay's own. */
@@ -124,9 +124,9 @@ export function ipe({ policy: given, enforce = true, success_audit = false }: Ip
         return added ? execute(k, 'MPROTECT', vm_file) : 0
       },
     },
+    // Whoever asks: through no mount but that of its own file system.
     approves: (k, ino) =>
-      evaluate(policy, 'EXECUTE', { has_file: true, initramfs: false, ...integrity_of(k, ino) }, true, false)
-        .action === 'ALLOW',
+      evaluate(policy, 'EXECUTE', context_of(k, ino, inode(k, ino).i_sb), true, false).action === 'ALLOW',
   }
 }
 
