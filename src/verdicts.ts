@@ -73,7 +73,7 @@ export interface CaseReport {
  * @throws ScenarioError where the case cannot be set up, or code of its own is not deterministic
  */
 export function explore_case(of: Case, options: ExploreOptions = {}, path = ''): CaseReport {
-  return with_deterministic(of, path, () => report_of(of, options, path))
+  return with_deterministic(of, path, (watched) => report_of(watched, options, path))
 }
 
 function report_of(of: Case, options: ExploreOptions, path: string): CaseReport {

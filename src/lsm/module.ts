@@ -2,6 +2,7 @@
 import { type ErrnoName, errno_value } from '../kernel/errno.js'
 import type { Kernel } from '../kernel/machine.js'
 import type { Hook, HookName, Hooks, SecurityModule } from '../kernel/security.js'
+import { Answers, type Question } from './answers.js'
 import { hook_names, is_hook_name, LsmModuleError } from './hooks.js'
 import { type HookContext, hook_context } from './view.js'
 
@@ -36,13 +37,28 @@ export function define_module(definition: ModuleDefinition): SecurityModule {
     throw new LsmModuleError(`${name}: hooks: expected an object with a function per hook`)
   }
   const hooks: Record<string, Hook<HookName>> = {}
+  const told = { answers: new Answers() }
   for (const [hook, run] of Object.entries(definition.hooks)) {
     if (!is_hook_name(hook))
       throw new LsmModuleError(`${name}: there is no hook ${hook}; hooks are ${hook_names.join(', ')}`)
     if (typeof run !== 'function') throw new LsmModuleError(`${name}: ${hook}: expected a function`)
-    hooks[hook] = (k, args) => ask(k, name, hook, run as (ctx: HookContext) => unknown, args)
+    hooks[hook] = (k, args) => {
+      const question = told.answers.ask(name, hook)
+      return ask(k, name, hook, run as (ctx: HookContext) => unknown, args, question)
+    }
   }
-  return { name, hooks: hooks as Hooks }
+  const module = { name, hooks: hooks as Hooks }
+  tellings.set(module, told)
+  return module
+}
+
+/** What each module has been told and has answered. */
+const tellings = new WeakMap<SecurityModule, { answers: Answers }>()
+
+/** From now on a module that was made anew must answer as the first has answered. */
+export function share_answers(first: SecurityModule, anew: SecurityModule): void {
+  const [of_first, of_anew] = [tellings.get(first), tellings.get(anew)]
+  if (of_first !== undefined && of_anew !== undefined) of_anew.answers = of_first.answers
 }
 
 function ask(
@@ -51,12 +67,14 @@ function ask(
   hook: HookName,
   run: (ctx: HookContext) => unknown,
   args: object,
+  question: Question,
 ): number {
   let answer: unknown
   try {
     const about = (args as { file?: number }).file ?? 0
     const looked = (ino: number) => about !== 0 && k.config.monitor?.looked?.(k, ino, about, module)
-    answer = run(guarded(hook_context(k, hook, args as never, looked), `${module}: ${hook}: ctx`))
+    const context = hook_context(k, hook, args as never, looked)
+    answer = run(guarded(context, 'ctx', `${module}: ${hook}`, question))
   } catch (error) {
     if (error instanceof LsmModuleError) throw error
     throw new LsmModuleError(
@@ -72,6 +90,7 @@ function ask(
       `${module}: ${hook} returned ${describe(answer)}; expected 0, or an errno such as 'EACCES' or -13`,
     )
   }
+  question.answer(errno)
   return errno === 0 ? 0 : k.refuse(errno, () => `${module}: ${hook}`)
 }
 
@@ -80,25 +99,36 @@ const looked_for = ['toJSON', 'then']
 
 /**
  * A context, and the views in it, that tell of a property that they do not have: undefined would be an answer
- * like any other to a hook that is mistaken in a name, and make it refuse or allow everything.
+ * like any other to a hook that is mistaken in a name, and make it refuse or allow everything. All that a hook
+ * reads of it is noted, since nothing else may decide its answer.
  */
-function guarded<T extends object>(view: T, where: string): T {
+function guarded<T extends object>(view: T, place: string, hook: string, question: Question | null): T {
+  const read = (name: string | symbol): unknown => {
+    if (!(name in view) && typeof name === 'string' && !looked_for.includes(name))
+      throw new LsmModuleError(
+        `${hook}: ${place} has no property ${JSON.stringify(name)}; it has ${properties_of(view)}`,
+      )
+    const at = `${place}.${String(name)}`
+    const value: unknown = Reflect.get(view, name, view)
+    if (typeof value === 'function')
+      return (...given: unknown[]) => {
+        const given_back = value.apply(view, given) as unknown
+        question?.read(`${at}()`, given_back)
+        return given_back
+      }
+    const is_data =
+      typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+    question?.read(at, is_data ? JSON.stringify(value) : value)
+    const inside = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return inside ? guarded(value, at, hook, is_data ? null : question) : value
+  }
   return new Proxy({} as T, {
-    get(_, name) {
-      if (!(name in view) && typeof name === 'string' && !looked_for.includes(name))
-        throw new LsmModuleError(
-          `${where} has no property ${JSON.stringify(name)}; it has ${properties_of(view)}`,
-        )
-      const value: unknown = Reflect.get(view, name, view)
-      if (typeof value === 'function') return value.bind(view)
-      const inside = typeof value === 'object' && value !== null && !Array.isArray(value)
-      return inside ? guarded(value, `${where}.${String(name)}`) : value
-    },
+    get: (_, name) => read(name),
     has: (_, name) => name in view,
     ownKeys: () => Reflect.ownKeys(view),
     getOwnPropertyDescriptor: (_, name) => {
       const own = Reflect.getOwnPropertyDescriptor(view, name)
-      return own && { ...own, configurable: true }
+      return own && { ...own, configurable: true, value: read(name) }
     },
     getPrototypeOf: () => Reflect.getPrototypeOf(view),
     set: () => false,

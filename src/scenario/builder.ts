@@ -103,6 +103,8 @@ export interface Code {
 export interface Case {
   readonly form: CaseForm
   readonly code: Code
+  /** Builds the same once more, where it has code of its own. */
+  readonly again?: () => Case
 }
 
 // --- results and operations, before they are data --------------------------------------------------------
@@ -713,7 +715,9 @@ function build_case<P extends Params>(
     typeof expected === 'string' ? { verdict: expected } : expected,
   )
   // At once, before another case is built from the same objects.
-  return { form: plain(form, path) as CaseForm, code }
+  const built = { form: plain(form, path) as CaseForm, code }
+  if (code.modules.size === 0 && code.properties.size === 0) return built
+  return { ...built, again: () => build_case(source, params, path) }
 }
 
 /**

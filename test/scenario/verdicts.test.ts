@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import overlay from '../../scenarios/overlay-copy-up.js'
-import type { CaseBuilder } from '../../src/scenario/builder.js'
+import { type CaseBuilder, make_scenario } from '../../src/scenario/builder.js'
 import { define_module } from '../../src/scenario/code_module.js'
 import { case_name, type OutcomeForm } from '../../src/scenario/form.js'
 import { explore_case } from '../../src/verdicts.js'
@@ -190,5 +190,113 @@ describe('code that is not deterministic', () => {
 
   test('nothing is said of a module that is', () => {
     expect(explore_case(with_hook(() => 'EACCES')).property).toBeNull()
+  })
+})
+
+describe('code that remembers', () => {
+  const reading = (hook: (c: any) => 0 | 'EACCES') =>
+    case_of((s) => {
+      const { reader, writer } = two(s)
+      s.module(define_module({ name: 'm', hooks: { file_open: hook } }))
+      const fd = reader.open('/f', 'O_RDONLY').may_fail()
+      reader.read(fd, 10).may_fail()
+      reader.open('/f', 'O_RDONLY').may_fail()
+      writer.write(writer.open('/f', 'O_WRONLY').may_fail(), 'y').may_fail()
+    })
+
+  test.each<[string, () => (c: any) => 0 | 'EACCES']>([
+    [
+      'what it has seen of an inode',
+      () => {
+        const seen = new Map<number, string>()
+        return (c) => {
+          const n = c.file.inode.number
+          if (!seen.has(n)) seen.set(n, c.file.data.bytes())
+          return seen.get(n) === 'x' ? 0 : 'EACCES'
+        }
+      },
+    ],
+    [
+      'how often it was asked',
+      () => {
+        let asked = 0
+        return () => (++asked > 500 ? 'EACCES' : 0)
+      },
+    ],
+    [
+      'what it answered last',
+      () => {
+        let last: 0 | 'EACCES' = 0
+        return (c) => {
+          if (c.file.data.bytes() === 'y') last = 'EACCES'
+          return last
+        }
+      },
+    ],
+    [
+      'the context of another call',
+      () => {
+        let first: any
+        return (c) => {
+          first ??= c
+          return first.file.data.bytes() === 'x' ? 'EACCES' : 0
+        }
+      },
+    ],
+  ])('a module: %s', (_, make) => {
+    expect(message_of(() => explore_case(reading(make()), {}, 'cases[1]'))).toMatch(
+      /^cases\[1\]: module m is not deterministic: /,
+    )
+  })
+
+  test('a module that remembers from one case to the next is found by building the case again', () => {
+    let gate: unknown
+    const both = make_scenario({
+      name: 'gate',
+      summary: 'a variable outside of build',
+      params: { open: [true, false] },
+      build(s, { open }) {
+        gate = open
+        two(s).reader.open('/f', 'O_RDONLY').may_fail()
+        s.module(define_module({ name: 'm', hooks: { file_open: () => (gate ? 0 : 'EACCES') } }))
+      },
+    })
+    expect(message_of(() => explore_case(both.cases[0]!))).toMatch(/module m is not deterministic/)
+  })
+
+  test('a case that is another when it is built again', () => {
+    let n = 0
+    const of = case_of((s) => {
+      two(s).reader.open(`/f${n++}`, 'O_RDONLY').may_fail()
+      s.property({ name: 'p', violated: () => false })
+    })
+    expect(message_of(() => explore_case(of))).toMatch(/is not the same when it is built again/)
+  })
+
+  test('a property that stays true once it was', () => {
+    let seen = false
+    const of = case_of((s) => {
+      const { reader, writer } = two(s)
+      reader.stat('/f')
+      reader.stat('/f')
+      writer.write(writer.open('/f', 'O_WRONLY'), 'x')
+      s.property({
+        name: 'was written',
+        violated(k) {
+          if (inode.rows(k).some((row) => row.i_writecount > 0)) seen = true
+          return seen
+        },
+      })
+    })
+    expect(message_of(() => explore_case(of))).toMatch(/^property was written is not deterministic/)
+  })
+
+  test('a module that looks at much and keeps nothing is let be', () => {
+    const of = reading((c) =>
+      JSON.stringify({ ...c.task }).length > 0 && c.file.data.bytes().length > 3 && c.task.groups.length === 0
+        ? 0
+        : 0,
+    )
+    expect(explore_case(of).verdict).toBeDefined()
   })
 })
