@@ -23,6 +23,7 @@ import {
 } from './code.js'
 import { ScenarioError, suggestion } from './error.js'
 import type { ArgumentForm, CallForm, ConditionForm, OpForm, PieceForm, TaskForm, UseForm } from './form.js'
+import { octal_was_meant } from './mode.js'
 
 class Compiler {
   readonly instructions: Instruction[] = []
@@ -136,6 +137,7 @@ class Compiler {
     const args = form.args ?? []
     for (const [i, arg] of args.entries()) this.check_ref(arg, `${path}.args[${i}]`)
     const decoded = check_arguments(syscall, args, path)
+    check_modes(syscall, args, path)
     const locals = syscall.locals(...decoded)
     const slot = this.slot_of(form)
     const call: CallInstruction = {
@@ -296,6 +298,14 @@ const argument = ({ syscall, args }: CallInstruction, name: string): ArgumentFor
 /** The slot of the result that an argument is; -1 where it is none. */
 const slot_named = (arg: ArgumentForm | undefined): number =>
   is_ref(arg) ? (arg as unknown as { slot: number }).slot : -1
+
+function check_modes(syscall: Syscall, args: readonly ArgumentForm[], path: string): void {
+  for (const [i, param] of syscall.params.entries()) {
+    const arg = args[i]
+    const wrong = param.name === 'mode' && typeof arg === 'number' ? octal_was_meant(arg) : undefined
+    if (wrong !== undefined) throw new ScenarioError(`${path}.args[${i}]`, wrong)
+  }
+}
 
 function no_check(name: string, { syscall, ends }: CallInstruction, path: string): ScenarioError {
   const what = ends ? 'real exec' : `call of ${syscall.name}`

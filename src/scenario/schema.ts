@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { RLIMIT_NOFILE } from '../vfs/task.js'
 import { nearest, ScenarioError, suggestion } from './error.js'
 import type { Json, NodeForm, OpForm, ScenarioForm, SetupForm } from './form.js'
+import { octal_was_meant } from './mode.js'
 import { inside, plain } from './plain.js'
 
 /** An object with these fields and no others. */
@@ -37,12 +38,19 @@ const title = z.string().min(1, 'expected a name').max(200, 'expected a name of 
 const count = z.number().int().nonnegative()
 /** Of a user or group: 32 bits, of which the last number means nobody (`(uid_t) -1`). */
 const owner_id = count.max(2 ** 32 - 2)
-const path = z.string().regex(/^\//, 'expected an absolute path')
+/** PATH_MAX, without the NUL. */
+const path = z
+  .string()
+  .max(4095, 'expected a path of at most 4095 bytes')
+  .regex(/^\//, 'expected an absolute path')
 const json: z.ZodType<Json> = z.json()
 
 const bytes = z.union([z.string(), closed({ base64: z.string() })])
 const mode = z.union([
-  count,
+  count.superRefine((given, context) => {
+    const message = octal_was_meant(given)
+    if (message !== undefined) context.addIssue({ code: 'custom', message })
+  }),
   z.string().regex(/^0?[0-7]{1,4}$/, 'expected octal digits') as unknown as z.ZodType<`0${number}`>,
 ])
 const owner = { mode: mode.optional(), uid: owner_id.optional(), gid: owner_id.optional() }
