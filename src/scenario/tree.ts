@@ -65,9 +65,6 @@ function names_of(name: string, path: string): string[] {
   return names
 }
 
-/** Directories in directories: more than any tree has, and less than what a stack can take. */
-const DEEPEST = 500
-
 class Converter {
   readonly root = directory()
   /** Paths of the directories that hide what lies below them in an overlay. */
@@ -77,8 +74,6 @@ class Converter {
     for (const [name, node] of Object.entries(form)) {
       const at = `${path}[${JSON.stringify(name)}]`
       const names = names_of(name, at)
-      if (inside.split('/').length + names.length > DEEPEST)
-        throw new ScenarioError(at, `nested too deeply: more than ${DEEPEST} directories`)
       const last = names.pop()!
       if (inside.split('/').length + names.length > DEEPEST)
         throw new ScenarioError(path, `no path leads to a file below more than ${DEEPEST} directories`)
