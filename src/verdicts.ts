@@ -21,6 +21,7 @@ import type { Kernel } from './kernel/machine.js'
 import type { Case } from './scenario/builder.js'
 import { ScenarioError } from './scenario/error.js'
 import { case_name, case_profile, type ExpectationForm } from './scenario/form.js'
+import { lints_of } from './scenario/lint.js'
 import { current_call, used } from './scenario/monitor.js'
 import { candidates, type Removal, removal_of, without_calls } from './scenario/reduce.js'
 import { type CaseSystem, case_system } from './scenario/system.js'
@@ -56,6 +57,8 @@ export interface CaseReport {
   /** Labels of what runs showed, where nothing was found; and for `unwitnessed` what they did not show. */
   readonly witnesses: readonly string[]
   readonly unwitnessed: string | null
+  /** What is odd about the case, so that it may not ask what was meant. */
+  readonly lints: readonly string[]
   /** Names of the outcomes that had to be reached and that no run reached: such a hole has no counterexample. */
   readonly unreached: readonly string[]
   readonly outcomes: readonly string[]
@@ -108,6 +111,7 @@ function report_of(of: Case, options: ExploreOptions, path: string): CaseReport 
     minimal: found.minimal,
     cause: unreached.length > 0 ? not_reached : cause_shown(shown),
     witnesses: found.witnesses,
+    lints: [...lints_of(system), ...found.remarks],
     unwitnessed: unreached.length > 0 ? null : found.unwitnessed,
     unreached,
     outcomes: report.outcomes,

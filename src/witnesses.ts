@@ -23,6 +23,7 @@ import { FastStore } from './kernel/fast_store.js'
 import type { Event, Kernel } from './kernel/machine.js'
 import type { Touch } from './kernel/store.js'
 import type { CallInstruction } from './scenario/code.js'
+import { lints_of_runs, type Seen } from './scenario/lint.js'
 import { approval, current_call, used } from './scenario/monitor.js'
 import type { CaseSystem } from './scenario/system.js'
 import { attempts_change, is_refusal } from './scenario/witness.js'
@@ -97,6 +98,8 @@ const meet = (some: ReadonlySet<string>, others: ReadonlySet<string>): boolean =
 /** Watches runs of a case, and remembers what they show. */
 class Watcher {
   readonly labels = new Set<string>()
+  /** Calls that were made, as `program:slot`. */
+  readonly called = new Set<string>()
   /** Of all runs. */
   stages = 0
   /** What all but attackers touch, in any run. */
@@ -104,6 +107,8 @@ class Watcher {
   /** What attackers changed or were refused, and what that was, in any run. */
   private readonly attacks: { label: string; places: Set<string>; objects: Set<string> }[] = []
   private readonly attackers: boolean[]
+  /** What each attacker touches, in any run. */
+  private readonly of_attackers = new Map<number, Touched>()
 
   constructor(private readonly system: CaseSystem) {
     this.attackers = system.code.programs.map(({ role }) => role === 'attacker')
@@ -130,20 +135,23 @@ class Watcher {
         by_task.set(task, touched)
         for (const touch of footprint) touched.add(k, touch)
         if (this.attackers[program] === true && call !== undefined)
-          this.follow(k, task, call, footprint, events, attempts)
+          this.follow(k, { task, program, call }, footprint, events, attempts)
+        for (const { kind, detail } of events)
+          if (kind === 'return') this.called.add(`${program}:${detail?.slot}`)
         if (events.some(({ kind }) => kind === 'approval')) this.labels.add('approved')
         if (events.some(({ kind }) => kind === 'use')) this.note_use(k)
       },
     })
-    for (const [task, touched] of by_task)
-      if (this.attackers[programs.get(task)!] !== true) this.met.join(touched)
+    for (const [task, touched] of by_task) {
+      const program = programs.get(task)!
+      ;(this.attackers[program] === true ? this.of_attacker(program) : this.met).join(touched)
+    }
     this.conclude(end, by_task)
   }
 
   private follow(
     k: Kernel,
-    task: number,
-    call: CallInstruction,
+    { task, program, call }: { task: number; program: number; call: CallInstruction },
     footprint: readonly Touch[],
     events: readonly Event[],
     attempts: Map<number, Attempt>,
@@ -155,15 +163,16 @@ class Watcher {
     const returned = events.find(({ kind }) => kind === 'return')
     if (returned === undefined) return
     attempts.delete(task)
-    this.judge(k, attempt, Number(returned.detail?.ret))
+    this.judge(k, program, attempt, Number(returned.detail?.ret))
   }
 
   /** A call of an attacker has returned. */
-  private judge(k: Kernel, attempt: Attempt, ret: number): void {
+  private judge(k: Kernel, program: number, attempt: Attempt, ret: number): void {
     const { call, written, objects, places, denied } = attempt
     const refused = is_refusal(ret, denied)
     if (refused !== null) {
       const named = named_by(k, call, places)
+      for (const object of named) this.of_attacker(program).objects.add(object)
       this.note_attack(
         `refused ${refused} in ${call.syscall.name}`,
         new Set(),
@@ -179,6 +188,12 @@ class Watcher {
       for (const each of places) same.places.add(each)
       for (const each of objects) same.objects.add(each)
     }
+  }
+
+  private of_attacker(program: number): Touched {
+    const known = this.of_attackers.get(program) ?? new Touched()
+    this.of_attackers.set(program, known)
+    return known
   }
 
   private note_use(k: Kernel): void {
@@ -198,6 +213,12 @@ class Watcher {
     }
     for (const { label, places, objects } of this.attacks)
       if (meet(places, this.met.places) || meet(objects, this.met.objects)) this.labels.add(label)
+  }
+
+  /** For lints: which calls were made, and which attackers met something. */
+  get seen(): Seen {
+    const meeting = [...this.of_attackers].filter(([, { objects }]) => meet(objects, this.met.objects))
+    return { called: this.called, meeting: new Set(meeting.map(([program]) => program)) }
   }
 
   get attacked(): boolean {
@@ -274,5 +295,9 @@ export function witnessed(system: CaseSystem, seen: ReadonlySet<string>): Witnes
     watcher.watch(schedule)
     if (is_missing() === null || watcher.stages > MOST_STAGES) break
   }
-  return { labels: [...watcher.labels, ...reached].sort(), missing: is_missing() }
+  return {
+    labels: [...watcher.labels, ...reached].sort(),
+    missing: is_missing(),
+    remarks: lints_of_runs(system, watcher.seen),
+  }
 }

@@ -28,6 +28,8 @@ export interface ExploreCommandOptions extends BoundOptions {
   timing?: boolean
   exact?: boolean
   paranoid?: boolean
+  /** Whether a lint is a failure. */
+  strict?: boolean
   stages?: boolean
 }
 
@@ -94,7 +96,7 @@ export async function explore(
   if (cut_short) terminal.err(`toctoscope: interrupted: this is what there is\n`)
   for (const doubt of doubts) terminal.err(`toctoscope: ${doubt}\n`)
   return worst([
-    exit_code(explored),
+    exit_code(explored, options),
     ...wrong.map(({ code }) => code),
     ...(cut_short ? [exit.incomplete] : []),
     ...(doubts.length > 0 ? [exit.bug] : []),
@@ -189,8 +191,9 @@ export function shown_execution({ loaded, index, report }: Explored, bounds: Bou
 }
 
 /** 1 if a verdict was not expected, as `unwitnessed` never is; else 4 if a search was not complete; else 0. */
-function exit_code(explored: readonly Explored[]): number {
-  const wrong = ({ report }: Explored) => report.verdict !== 'incomplete' && !report.as_expected
+function exit_code(explored: readonly Explored[], { strict }: ExploreCommandOptions): number {
+  const wrong = ({ report }: Explored) =>
+    (report.verdict !== 'incomplete' && !report.as_expected) || (strict === true && report.lints.length > 0)
   if (explored.some(wrong)) return exit.unexpected
   return explored.some(({ report }) => report.verdict === 'incomplete') ? exit.incomplete : exit.ok
 }
@@ -223,6 +226,7 @@ function document(
     unwitnessed: report.unwitnessed,
     witnesses: report.witnesses,
     bounds: report.bounds,
+    lints: report.lints,
   }))
   const errors = wrong.map(({ called, text }) => ({ scenario: called, error: text }))
   return { tool: 'toctoscope', version: VERSION, cases, ...(errors.length === 0 ? {} : { errors }) }
@@ -255,6 +259,7 @@ function report(
     [
       colors.strong(printable(loaded.name)),
       ...wrap(loaded.summary.split(/\s+/).map(printable).join(' '), width),
+      ...what_was_checked(reports, width),
     ],
     table.length > 0 ? table : verdict_list(reports, width, colors),
     totals(explored, options.timing === false ? null : ms, width),
@@ -262,6 +267,7 @@ function report(
     unreached(reports, width),
     witnesses(reports, width),
     incomplete(reports, options, width),
+    lints(reports, options, width),
   ]
   const lines = sections.filter((section) => section.length > 0).map((section) => section.join('\n'))
   const shown = to_be_shown(explored)
@@ -272,6 +278,12 @@ function report(
   const rule = colors.dim('═'.repeat(width))
   const others = other_counterexamples(explored, shown, width)
   return `${[...lines, ...others, rule].join('\n\n')}\n${to_text(trace, drawn)}`
+}
+
+/** Properties are added to `check-use`, and a reader must not take one for the only one. */
+function what_was_checked(reports: readonly CaseReport[], width: number): string[] {
+  const names = [...new Set(reports.flatMap((each) => each.system.properties.names))]
+  return wrap(`Checked: ${names.map(printable).join(', ')}.`, width, 2)
 }
 
 const verdict_order = ['hole', 'race', 'deadlock', 'incomplete', 'unwitnessed', 'safe'] as const
@@ -317,6 +329,7 @@ function printable_report(report: CaseReport): CaseReport {
     params: Object.fromEntries(params),
     property: report.property === null ? null : printable(report.property),
     witnesses: report.witnesses.map(printable),
+    lints: report.lints.map(printable),
     unreached: report.unreached.map(printable),
   }
 }
@@ -331,6 +344,19 @@ function unreached(reports: readonly CaseReport[], width: number): string[] {
       wrap(`! never reached: no run of ${each.case || 'the case'} has the outcome "${outcome}"`, width, 2),
     ),
   )
+}
+
+/** What is odd about the cases: that of several is said once. */
+function lints(reports: readonly CaseReport[], { strict }: ExploreCommandOptions, width: number): string[] {
+  const all = [...new Set(reports.flatMap((each) => each.lints))]
+  return all.flatMap((lint) => {
+    const of = reports.filter((each) => each.lints.includes(lint))
+    const where =
+      of.length === reports.length
+        ? ''
+        : ` (${of.length === 1 ? of[0]!.case : `${of.length} of ${reports.length} cases`})`
+    return wrap(`${strict === true ? '!' : '~'} lint: ${lint}${where}`, width, 2)
+  })
 }
 
 /** By what the safe cases are witnessed, and why others are not: these could be safe for want of an attack. */

@@ -31,6 +31,8 @@ export interface Witnessed {
   readonly labels: readonly string[]
   /** What no run showed, so that nothing may have been found for want of an attack; null if nothing is missing. */
   readonly missing: string | null
+  /** What is odd about these runs, for whoever wrote the system. */
+  readonly remarks: readonly string[]
 }
 
 /** One stage of one task, and which answer `choose` gave in it. */

@@ -32,6 +32,8 @@ export interface Verdict {
   readonly witnesses: readonly string[]
   /** For `unwitnessed`: what no run showed. */
   readonly unwitnessed: string | null
+  /** What is odd about the runs that were watched, where nothing was found. */
+  readonly remarks: readonly string[]
   /** Bounds that were hit. */
   readonly bounds: readonly Bound[]
   readonly report: Report
@@ -66,9 +68,9 @@ export function decide(system: System, options: VerdictOptions = {}): Verdict {
   if (violation !== undefined) return found(system, options, report, violates(system), violation.schedule)
   if (report.deadlock !== null) return found(system, options, report, deadlocks, report.deadlock)
   if (report.complete) {
-    const { labels, missing } = system.witnessed?.(new Set(report.witnesses)) ?? no_question
+    const { labels, missing, remarks } = system.witnessed?.(new Set(report.witnesses)) ?? no_question
     const verdict = missing === null ? 'safe' : 'unwitnessed'
-    return { ...nothing, verdict, witnesses: labels, unwitnessed: missing, bounds: [], report }
+    return { ...nothing, verdict, witnesses: labels, unwitnessed: missing, remarks, bounds: [], report }
   }
   const { counterexample, bounds } = shortest(system, violates(system), {
     ...options,
@@ -85,9 +87,16 @@ function with_share_of_time(options: VerdictOptions): VerdictOptions {
   return max_time === undefined ? options : { ...options, max_time: (max_time * 3) / 4 }
 }
 
-const nothing = { property: null, counterexample: null, minimal: false, witnesses: [], unwitnessed: null }
+const nothing = {
+  property: null,
+  counterexample: null,
+  minimal: false,
+  witnesses: [],
+  unwitnessed: null,
+  remarks: [],
+}
 
-const no_question: Witnessed = { labels: [], missing: null }
+const no_question: Witnessed = { labels: [], missing: null, remarks: [] }
 
 /** The search found a way; the shortest is looked for, and if that meets a bound the way found must do. */
 function found(

@@ -82,6 +82,7 @@ test('a safe says what no run has shown', () => {
       witnessed: (seen) => ({
         labels: [...seen],
         missing: seen.has(label) ? null : `no run shows ${label}`,
+        remarks: [],
       }),
     })
   expect(decide(system('changed'))).toMatchObject({ verdict: 'safe', unwitnessed: null })

@@ -23,6 +23,7 @@ describe.each(scenarios.map((scenario) => [scenario.name, scenario] as const))('
     })
     expect(report.as_expected).toBe(true)
     expect(report.bounds).toEqual([])
+    expect(report.lints).toEqual([])
     if (report.verdict === 'safe') expect(report.unwitnessed).toBeNull()
     else expect(report.preemptions).toBe(report.verdict === 'hole' ? 0 : 1)
     if (report.verdict === 'race') expect(report.cause!.step).toBeGreaterThan(0)
