@@ -257,6 +257,9 @@ function* random_runs(system: CaseSystem): Generator<Schedule> {
 /** A real exec: it uses what its own checks approved of. */
 const is_exec = ({ ends, syscall }: CallInstruction): boolean => ends && syscall.name.startsWith('execve')
 
+/** No run could show more. */
+const NOTHING = 'nothing was approved and used'
+
 /** What is missing among what was seen; null where nothing is. */
 type Question = (watcher: Watcher, reached: boolean) => string | null
 
@@ -267,7 +270,7 @@ function question_of({ code, properties }: CaseSystem): Question {
   const others = properties.never.length + properties.reaches.length + properties.code.length > 0
   const attackers = code.programs.some(({ role }) => role === 'attacker')
   return ({ labels, attacked }, reached) => {
-    if (!relies && !uses && !others && !runs) return 'nothing was approved and used'
+    if (!relies && !uses && !others && !runs) return NOTHING
     if (!relies && !uses && !others && !labels.has('relied')) return 'in no run did the program run'
     if (relies && !labels.has('approved')) return 'in no run did the check say yes'
     if (relies && !labels.has('relied')) return 'in no run was anything used on the strength of an approval'
@@ -291,7 +294,8 @@ export function witnessed(system: CaseSystem, seen: ReadonlySet<string>): Witnes
   const missing = question_of(system)
   for (const schedule of runs_in_order(system)) watcher.watch(schedule)
   const is_missing = () => missing(watcher, reached.length > 0)
-  for (const schedule of is_missing() === null ? [] : random_runs(system)) {
+  const settled = [null, NOTHING].includes(is_missing())
+  for (const schedule of settled ? [] : random_runs(system)) {
     watcher.watch(schedule)
     if (is_missing() === null || watcher.stages > MOST_STAGES) break
   }

@@ -57,7 +57,7 @@ no-upper, ro-mount, no-permission  any        safe  safe   safe        safe     
     expect(document.cases).toHaveLength(5)
     for (const each of document.cases) {
       expect(Object.keys(each)).toEqual(
-        'scenario case params profile verdict expected property states transitions interleavings racy steps preemptions cause token ms as_expected unwitnessed witnesses bounds'.split(
+        'scenario case params profile verdict expected property states transitions interleavings racy steps preemptions cause token ms as_expected unwitnessed witnesses bounds lints'.split(
           ' ',
         ),
       )
@@ -68,6 +68,7 @@ no-upper, ro-mount, no-permission  any        safe  safe   safe        safe     
         as_expected: true,
         unwitnessed: null,
         bounds: [],
+        lints: [],
         ms: expect.any(Number),
       })
     }
@@ -249,6 +250,33 @@ no-permission
       unwitnessed: 'in no run did an attacker change what others meet, or was refused that by a mitigation',
     })
     expect(written.err).toMatch(/^toctoscope: mine: not witnessed: in no run did an attacker/)
+  })
+
+  it('says first what was checked, and tells lints, which are failures if that is asked for', async () => {
+    const mine = scenario({
+      name: 'mine',
+      summary: 'mine',
+      params: { who: ['a', 'b'] },
+      build(s, { who }) {
+        s.mount('/', s.filesystem('root', { type: 'tmpfs', tree: { x: { file: 'good', mode: 0o755 } } }))
+        const t = s.victim('v')
+        const fd = t.open('/x', 'O_RDONLY')
+        t.use(t.read(fd, 9), { relies: t.execveat(fd, '', null, null, 'AT_EMPTY_PATH|AT_EXECVE_CHECK') })
+        if (who === 'b') t.execveat(fd, '', null, null, 'AT_EMPTY_PATH|AT_EXECVE_CHECK').as('again')
+        s.attacker('a', { uid: 1 }).truncate('/x', 1)
+        s.never({ 'v.check': 'EIO' }, 'no fault')
+      },
+    })
+    const lint =
+      '~ lint: v makes the check again, and no use relies on it: use(bytes, { relies: again }) (who=b)'
+    const { terminal, written } = fake_terminal()
+    expect(await explore_itself(mine, ['--width', '120'], terminal)).toBe(0)
+    expect(written.out).toMatch(/^mine\nmine\nChecked: check-use, no fault\.\n/)
+    expect(written.out).toContain(`\n${lint}\n`)
+    const strict = fake_terminal()
+    expect(await explore_itself(mine, ['--width', '120', '--strict'], strict.terminal)).toBe(1)
+    expect(strict.written.out).toContain(`\n${lint.replace('~', '!')}\n`)
+    expect(await explore_itself(mine, ['--strict', '--case', 'who=a'], fake_terminal().terminal)).toBe(0)
   })
 
   it('shows progress to somebody who watches, after a second, and takes it away', () => {
