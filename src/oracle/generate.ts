@@ -753,6 +753,16 @@ class Calls {
     return answer.ret
   }
 
+  /** Whoever writes to a layer's file stands in the way of nobody who runs it through the overlay. */
+  private check_what_a_layer_writes(): void {
+    const { r } = this
+    const { layer_files } = this.world
+    if (layer_files.length === 0) return
+    const { path, in_overlay } = r.pick(layer_files)
+    this.open_as(r.pick(['O_RDWR', 'O_WRONLY']), path)
+    this.add('execveat', 'AT_FDCWD', r.pick([in_overlay, in_overlay, path]), [], [], 'AT_EXECVE_CHECK')
+  }
+
   /** The file in a layer that a path of the overlay may stand for. */
   private layer_path_of(path: string): string {
     const { layer_files } = this.world
@@ -785,6 +795,7 @@ class Calls {
     [5, 'data', () => this.reader_and_writer()],
     [10, 'exec', () => this.check()],
     [2, 'exec', () => this.run()],
+    [2, 'exec', () => this.check_what_a_layer_writes()],
     [6, 'data', () => this.add('read', this.fd(), this.r.pick([1, 10, 5000]))],
     [5, 'data', () => this.add('pread', this.fd(), this.r.pick([3, 9000]), this.r.pick([0, 0, 2, 4096]))],
     [6, 'data', () => this.add('write', this.fd(), this.r.pick(['NEW', '', 'longer\n']))],

@@ -280,7 +280,8 @@ function shmem_zero_setup(k: Kernel, length: number): number {
 function mmap_region(k: Kernel, f: Mmap, mm: number, may: number): void {
   f.replaced = unmap_region(k, mm, f.addr, f.addr + f.length)
   const shared = (f.flags & MAP_TYPE) !== MAP_PRIVATE
-  const anonymous = shared ? shmem_zero_setup : () => 0
+  // Of a descriptor of zero that is not open for writing: private memory (drivers/char/mem.c: mmap_zero).
+  const anonymous = shared && (may & PROT_WRITE) !== 0 ? shmem_zero_setup : () => 0
   const pinned = has_pages(k, f.file) ? mapped_file(k, f.file) : anonymous(k, f.length)
   if (pinned !== 0) file(k, pinned).f_count += 1
   vm_area.create(k, {
@@ -292,7 +293,7 @@ function mmap_region(k: Kernel, f: Mmap, mm: number, may: number): void {
     // Without the right to write a shared mapping is one that only reads: VM_SHARED is not set.
     vm_shared: shared && (may & PROT_WRITE) !== 0 ? 1 : 0,
     vm_file: pinned,
-    vm_pgoff: f.file === 0 ? 0 : f.offset / PAGE_SIZE,
+    vm_pgoff: pinned === 0 ? 0 : f.offset / PAGE_SIZE,
   })
 }
 

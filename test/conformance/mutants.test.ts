@@ -7,7 +7,7 @@ import { mutants, with_mutant } from './mutants.js'
 describe.skipIf(no_kernel !== undefined)('a broken model is caught', () => {
   it.each(mutants)('$name', async (mutant) => {
     const { disagreements, plays } = await with_mutant(mutant, () =>
-      conform({ count: 2000, seed: 1, unshrunk: true, release: mutant.release }),
+      conform({ count: 6000, seed: 1, unshrunk: true, release: mutant.release }),
     )
     expect(disagreements.length, `none in ${plays} plays`).toBe(1)
   })
