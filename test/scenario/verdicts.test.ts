@@ -220,7 +220,7 @@ describe('code that remembers', () => {
       'how often it was asked',
       () => {
         let asked = 0
-        return () => (++asked > 500 ? 'EACCES' : 0)
+        return () => (++asked > 100 ? 'EACCES' : 0)
       },
     ],
     [
