@@ -219,6 +219,17 @@ describe('its instants', () => {
     }
   })
 
+  it('what was added meanwhile to the last page is not in the copy, not even behind its end', () => {
+    const m = lower()
+    m.spawn(2)
+    m.begin(1, 'open', '/m/f', O_WRONLY)
+    until(m, 1, 'ovl_copy_up_file')
+    m.as(2, 'pwrite', m.open('/l/f', O_WRONLY, 0, 2), 'more', 4, 5)
+    expect(m.finish(1)).toBe(0)
+    m.call('truncate', '/m/f', 9)
+    expect(m.content('/u/f')).toBe('lower\0\0\0\0')
+  })
+
   it('publishes whole content only: every reader at every moment sees the lower file or the written upper one (I4)', () => {
     const m = lower()
     m.spawn(2)

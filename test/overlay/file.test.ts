@@ -1,5 +1,10 @@
 /** What an open descriptor and a mapping see of a copy-up (facts: §3.2, seen on 6.18). */
 import { describe, expect, it } from 'vitest'
+import { EACCES } from '../../src/kernel/errno.js'
+import type { SecurityModule } from '../../src/kernel/security.js'
+import { ovl_inode } from '../../src/overlay/ovl_entry.js'
+import { file as open_file } from '../../src/vfs/file.js'
+import { MAY_READ, MAY_WRITE } from '../../src/vfs/permission.js'
 import {
   file,
   MAP_PRIVATE,
@@ -202,5 +207,65 @@ describe('the upper file is replaced behind the overlay', () => {
     m.call('unlink', '/u/f')
     expect([m.pread(fd), m.cat('/m/f')]).toEqual(['UPPER', 'UPPER'])
     expect(m.call('unlink', '/m/f')).toBe('ESTALE')
+  })
+
+  it('a descriptor that has opened the upper file does not follow to another: EIO', () => {
+    const m = new Overlay({ l: { f: file('lower') }, u: { other: file('other') } })
+    const fd = m.open('/m/f')
+    m.call('chmod', '/m/f', 0o600)
+    expect(m.pread(fd)).toBe('lower')
+    ovl_inode(m.k, m.inode('/m/f').id).upper = m.inode('/u/other').id
+    expect(m.pread(fd)).toBe('EIO')
+  })
+})
+
+describe('file_permission is asked of the overlay file and then of the real one (backing-file.c)', () => {
+  /** Layer and mask of each question; the real file in the upper layer is refused what `refuses` says. */
+  const asked = (refuses = 0) => {
+    const questions: string[] = []
+    const module: SecurityModule = {
+      name: 'test',
+      hooks: {
+        file_permission: (k, { file: id, mask }) => {
+          const upper = open_file(k, id).f_inode === m.inode('/u/f').id
+          questions.push(`${upper ? 'upper' : 'overlay'} ${mask}`)
+          return upper && (mask & refuses) !== 0 ? -EACCES : 0
+        },
+      },
+    }
+    const m = new Overlay({ l: { f: file('lower') }, modules: [module] })
+    m.call('chmod', '/m/f', 0o644)
+    return { m, questions }
+  }
+
+  it.each([
+    ['read', MAY_READ, ['read', 5]],
+    ['write', MAY_WRITE, ['write', 'UPPER']],
+  ] as const)('%s', (_, mask, [name, what]) => {
+    const { m, questions } = asked()
+    const fd = m.open('/m/f', O_RDWR)
+    expect(m.call(name, fd, what)).toBe(5)
+    expect(questions).toEqual([`overlay ${mask}`, `upper ${mask}`])
+  })
+
+  it('a refusal of the real file is that of the call: nothing is written, and the lock is given back', () => {
+    const { m } = asked(MAY_WRITE)
+    const fd = m.open('/m/f', O_RDWR)
+    expect(m.call('write', fd, 'UPPER')).toBe('EACCES')
+    expect([m.cat('/m/f'), m.inode('/m/f').i_rwsem]).toEqual(['lower', 0])
+  })
+
+  it('also where a descriptor follows to an upper file that it did not begin with, each time', () => {
+    let denied = 0
+    const hooks: SecurityModule['hooks'] = {
+      file_permission: (k, { file: id }) => (open_file(k, id).f_inode === denied ? -EACCES : 0),
+    }
+    const m = new Overlay({ l: { f: file('lower') }, modules: [{ name: 'test', hooks }] })
+    const fd = m.open('/m/f')
+    m.call('chmod', '/m/f', 0o600)
+    denied = m.inode('/u/f').id
+    expect([m.pread(fd), m.pread(fd)]).toEqual(['EACCES', 'EACCES'])
+    denied = 0
+    expect(m.pread(fd)).toBe('lower')
   })
 })
