@@ -4,6 +4,8 @@ import { make_scenario, type Params, type Scenario, type ScenarioSource } from '
 export { type Release, release_names } from './kernel/profile.js'
 export type { HookArguments, HookName, SecurityModule } from './kernel/security.js'
 export type { ModuleDefinition } from './lsm/module.js'
+// The tables of the state, for properties that are code: `inode.rows(k)`, `inode(k, number)`.
+export { ovl_inode } from './overlay/ovl_entry.js'
 export {
   type Case,
   CaseBuilder,
@@ -26,6 +28,13 @@ export { ScenarioError } from './scenario/error.js'
 export type * from './scenario/form.js'
 export { case_name, case_profile } from './scenario/form.js'
 export { type CaseReport, type ExploreOptions, explore_case } from './verdicts.js'
+export { dentry } from './vfs/dentry.js'
+export { file } from './vfs/file.js'
+export { inode, page } from './vfs/inode.js'
+export { vm_area } from './vfs/mm.js'
+export { mount } from './vfs/mount.js'
+export { super_block } from './vfs/super_block.js'
+export { fd_slot, task_struct } from './vfs/task.js'
 
 /** What `import.meta` has that a scenario file gives away. */
 interface Meta {

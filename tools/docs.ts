@@ -4,7 +4,16 @@
  * test/docs compares them with what is committed.
  */
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { all_functions, type Fn } from '../src/kernel/fn.ts'
@@ -16,37 +25,92 @@ import type { Play } from '../src/oracle/play.ts'
 import { parse_table } from '../test/conformance/table.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const program = join(root, 'dist/src/cli/main.js')
-
-/** What a command of the documents prints, in 100 columns and without colour. */
-function output_of(command: string): string {
+/** What a command of the documents prints in this folder, in 100 columns and without colour. */
+function output_of(command: string, folder: string): string {
   const [npx, name, ...args] = command.split(' ')
-  if (npx !== 'npx' || name !== 'toctoscope') throw new Error(`not a command of ours: ${command}`)
+  const program = programs[name ?? '']
+  if (npx !== 'npx' || program === undefined) throw new Error(`not a command of ours: ${command}`)
   const env = { ...process.env, NO_COLOR: '1', COLUMNS: '100' }
   try {
-    return execFileSync(process.execPath, [program, ...args], {
-      cwd: root,
+    return execFileSync(process.execPath, [...program, ...args], {
+      cwd: folder,
       env,
       encoding: 'utf8',
       stdio: 'pipe',
     })
   } catch (error) {
     // An exit code other than 0 says something about the verdict, not about the command.
-    return (error as { stdout: string }).stdout
+    const { stdout, stderr } = error as { stdout: string; stderr: string }
+    return stdout + stderr
   }
+}
+
+const programs: Readonly<Record<string, readonly string[]>> = {
+  toctoscope: [join(root, 'dist/src/cli/start.js')],
+  tsx: [join(root, 'node_modules/tsx/dist/cli.mjs')],
 }
 
 /** A `console` block: a command behind `$ `, and its output. Lines `…` of the block stand for what is left out. */
 const CONSOLE = /```console\n\$ (.*)\n([\s\S]*?)```/g
 
-/** The document with its outputs made anew; `lines a-b` behind the command shows that part of the output. */
+/** A block of code, with the name of the file that it is, if it is a whole one: ` ```ts mine.ts `. */
+const CODE = /```(ts|json)(?: (\S+))?\n([\s\S]*?)```/g
+
+export interface CodeBlock {
+  readonly language: 'ts' | 'json'
+  /** Undefined for a part of a program. */
+  readonly file: string | undefined
+  readonly text: string
+}
+
+/** The code that a document shows. */
+export function code_blocks(text: string): CodeBlock[] {
+  return [...text.matchAll(CODE)].map(([, language, file, block]) => ({
+    language: language as CodeBlock['language'],
+    file,
+    text: block!,
+  }))
+}
+
+/** Works in a new folder that has these files, and the packages that a user of ours has; then removes it. */
+export function in_folder<T>(
+  files: readonly { file: string; text: string }[],
+  work: (folder: string) => T,
+): T {
+  const folder = mkdtempSync(join(tmpdir(), 'toctoscope-docs-'))
+  try {
+    mkdirSync(join(folder, 'node_modules'))
+    symlinkSync(root, join(folder, 'node_modules/toctoscope'))
+    for (const name of ['fast-check', 'vitest', '@types'])
+      symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name))
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n')
+    for (const { file, text } of files) writeFileSync(join(folder, file), text)
+    return work(folder)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+/** The files that a document shows whole. */
+export const files_of = (text: string): { file: string; text: string }[] =>
+  code_blocks(text).flatMap((block) =>
+    block.file === undefined ? [] : [{ file: block.file, text: block.text }],
+  )
+
+/**
+ * The document with its outputs made anew, where the files that it shows are at hand; `lines a-b` behind the
+ * command shows that part of the output.
+ */
 export function with_outputs(text: string): string {
-  return text.replace(CONSOLE, (_, line: string) => {
-    const [command, part] = line.split('   # lines ')
-    const lines = output_of(command!.trim()).trimEnd().split('\n')
-    const [from, to] = part === undefined ? [1, lines.length] : part.split('-').map(Number)
-    return `\`\`\`console\n$ ${line}\n${lines.slice(from! - 1, to).join('\n')}\n\`\`\``
-  })
+  if (!text.includes('```console\n')) return text
+  return in_folder(files_of(text), (folder) =>
+    text.replace(CONSOLE, (_, line: string) => {
+      const [command, part] = line.split('   # lines ')
+      const lines = output_of(command!.trim(), folder).trimEnd().split('\n')
+      const [from, to] = part === undefined ? [1, lines.length] : part.split('-').map(Number)
+      return `\`\`\`console\n$ ${line}\n${lines.slice(from! - 1, to).join('\n')}\n\`\`\``
+    }),
+  )
 }
 
 /** The kernel on which the saved cases and tables were seen; tests play them again wherever there is one. */
@@ -131,7 +195,8 @@ async function schema(): Promise<string> {
 
 function documents(): string[] {
   const lessons = readdirSync(join(root, 'docs/lessons')).map((name) => `docs/lessons/${name}`)
-  return ['README.md', ...lessons]
+  const pages = ['scenarios'].map((name) => `docs/${name}.md`)
+  return ['README.md', ...pages, ...lessons]
 }
 
 /** Every generated document: its path, and the text that it should have. */

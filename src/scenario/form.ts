@@ -101,7 +101,7 @@ export interface LsmForm {
   readonly ipe?: IpeForm
   readonly rules?: readonly RulesForm[]
   readonly modules?: readonly CodeForm[]
-  /** Names of modules in the order in which they are asked; unless told: capability, then as above. */
+  /** Names of modules in the order in which they are asked, after capability; unless told: as above. */
   readonly order?: readonly string[]
 }
 

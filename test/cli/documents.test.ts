@@ -1,10 +1,9 @@
 /** What the documents show is what the program prints. `npm run docs` makes it anew. */
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { regenerate } from '../../tools/docs.js'
+import { type CodeBlock, code_blocks, in_folder, regenerate } from '../../tools/docs.js'
 
 const generated = await regenerate()
 
@@ -18,35 +17,107 @@ describe('documents', () => {
   })
 })
 
-describe('the scenario of the README', () => {
-  const [scenario, module] = [...readFileSync('README.md', 'utf8').matchAll(/```ts\n([\s\S]*?)```/g)].map(
-    (block) => block[1]!,
+/** Pages for people who write code; what docs/machine.md shows is code of the engine. */
+const pages = [
+  'README.md',
+  ...readdirSync('docs').flatMap((name) => (name.endsWith('.md') ? [`docs/${name}`] : [])),
+]
+const programs = pages
+  .filter((path) => path !== 'docs/machine.md')
+  .map((path) => ({ path, blocks: code_blocks(readFileSync(path, 'utf8')) }))
+  .filter(({ blocks }) => blocks.length > 0)
+
+/** A part of a program, in a scenario whose parts it may name: `s`, `victim`, `attacker`, `fd`, `check`. */
+function framed(part: string): string {
+  const disk = `s.mount('/', s.filesystem('root', { type: 'tmpfs', tree: { script: { file: 'good', mode: 0o755 } } }))`
+  return `import { define_module, scenario } from 'toctoscope'
+export default scenario({
+  name: 'part',
+  summary: 'A part of a program',
+  build(s) {
+    ${part.includes("s.mount('/'") ? '' : disk}
+    const victim = s.victim('victim')
+    const attacker = s.attacker('attacker')
+    const fd = victim.open('/script', 'O_RDONLY')
+    const check = victim.execveat(fd, '', null, null, 'AT_EMPTY_PATH|AT_EXECVE_CHECK')
+    {
+${part}
+    }
+    void [define_module, attacker, check]
+  },
+})
+`
+}
+
+/** All that a page shows in TypeScript and JSON, as files: parts of programs each in a scenario of its own. */
+const files_in = (blocks: readonly CodeBlock[]) =>
+  blocks.map(({ file, text }, i) =>
+    file === undefined ? { file: `part-${i + 1}.ts`, text: framed(text) } : { file, text },
   )
 
-  /** Explores a file with this text in a folder of its own. @returns what is printed; throws if the exit code is not 0 */
-  function explore(text: string): string {
-    const folder = mkdtempSync(join(tmpdir(), 'toctoscope-readme-'))
-    try {
-      writeFileSync(join(folder, 'my-first-race.ts'), text)
-      const program = join(process.cwd(), 'dist/src/cli/main.js')
-      return execFileSync(process.execPath, [program, 'explore', 'my-first-race.ts'], {
-        cwd: folder,
-        encoding: 'utf8',
-      })
-    } finally {
-      rmSync(folder, { recursive: true })
-    }
-  }
+const TYPES = {
+  compilerOptions: {
+    target: 'es2023',
+    lib: ['es2023'],
+    module: 'nodenext',
+    types: ['node'],
+    strict: true,
+    noEmit: true,
+    skipLibCheck: true,
+    allowImportingTsExtensions: true,
+  },
+}
 
-  it('has the verdicts that it says', () => {
-    expect(explore(scenario!)).toMatch(/2 cases: 1 race, 1 safe/)
+/** Runs a program of this package in a folder. @returns what it says, and the exit code */
+function run(folder: string, program: string, ...args: string[]): { code: number; said: string } {
+  const file = join(process.cwd(), program)
+  const { status, stdout, stderr } = spawnSync(process.execPath, [file, ...args], {
+    cwd: folder,
+    encoding: 'utf8',
+  })
+  return { code: status ?? -1, said: stdout + stderr }
+}
+
+describe.each(programs)('the code of $path', ({ blocks }) => {
+  it('has one file of each name', () => {
+    const names = files_in(blocks).map(({ file }) => file)
+    expect(names).toEqual([...new Set(names)])
   })
 
-  it('takes the security module that stands below it', () => {
-    const with_module = scenario!
-      .replace('{ scenario }', '{ define_module, scenario }')
-      .replace('    const interpreter = s.victim', `${module}    const interpreter = s.victim`)
-    expect(with_module).toContain('nothing-from-home')
-    expect(explore(with_module)).toMatch(/2 cases: 1 race, 1 safe/)
+  it('compiles, with the types that a user has', () => {
+    const files = [...files_in(blocks), { file: 'tsconfig.json', text: JSON.stringify(TYPES) }]
+    const told = in_folder(files, (folder) => run(folder, 'node_modules/typescript/bin/tsc', '-p', '.'))
+    expect(told).toEqual({ code: 0, said: '' })
+  })
+
+  it('can be explored where it is a scenario', () => {
+    const scenarios = files_in(blocks).filter(({ text }) => /^export default|"toctoscope"/m.test(text))
+    if (scenarios.length === 0) return
+    const names = scenarios.map(({ file }) => file)
+    const { code, said } = in_folder(files_in(blocks), (folder) =>
+      run(folder, 'dist/src/cli/start.js', 'explore', ...names, '--max-states', '20k'),
+    )
+    expect(said).not.toMatch(/^toctoscope: /m)
+    expect([0, 1, 4]).toContain(code)
+  })
+})
+
+describe('what the documents say of their code', () => {
+  const blocks_of = (path: string) => programs.find((page) => page.path === path)!.blocks
+
+  it('the scenario of the README has its verdicts', () => {
+    const { code, said } = in_folder(files_in(blocks_of('README.md')), (folder) =>
+      run(folder, 'node_modules/tsx/dist/cli.mjs', 'my-first-race.ts'),
+    )
+    expect(said).toMatch(/2 cases: 1 race, 1 safe/)
+    expect(code).toBe(0)
+  })
+
+  it('the test of the guide passes', () => {
+    const { code, said } = in_folder(files_in(blocks_of('docs/scenarios.md')), (folder) =>
+      run(folder, 'node_modules/vitest/vitest.mjs', 'run', '--root', folder),
+    )
+    expect(said).toMatch(/Tests {2}4 passed/)
+    expect(code).toBe(0)
   })
 })
