@@ -71,8 +71,10 @@ const TYPES = {
 /** Runs a program of this package in a folder. @returns what it says, and the exit code */
 function run(folder: string, program: string, ...args: string[]): { code: number; said: string } {
   const file = join(process.cwd(), program)
+  const { FORCE_COLOR: _, ...env } = process.env
   const { status, stdout, stderr } = spawnSync(process.execPath, [file, ...args], {
     cwd: folder,
+    env: { ...env, NO_COLOR: '1' },
     encoding: 'utf8',
   })
   return { code: status ?? -1, said: stdout + stderr }
