@@ -67,6 +67,16 @@ const directed: Record<string, CaseForm> = {
       { name: 'b', program: calls(['open', '/m/f', 'O_WRONLY'], ['write', 3, 'x']) },
     ],
   },
+  'two ends of a FIFO': {
+    setup: {
+      filesystems: { root: { type: 'tmpfs', tree: { p: { device: 'fifo', mode: 0o666 } } } },
+      mounts: [{ at: '/', filesystem: 'root' }],
+    },
+    tasks: [
+      { name: 'a', program: calls(['open', '/p', 'O_RDONLY'], ['read', 3, 9], ['read', 3, 9]) },
+      { name: 'b', program: calls(['open', '/p', 'O_WRONLY'], ['write', 3, 'x'], ['write', 3, 'y']) },
+    ],
+  },
   'a module that refuses after the open': {
     setup: { ...overlaid, lsm: opened },
     tasks: [

@@ -47,15 +47,13 @@ const twisted = (forms: fc.Arbitrary<CaseForm>): fc.Arbitrary<CaseForm> =>
         program: [...task.program.slice(0, at), ...looped, ...second_use(task.program, twist)],
       }
     })
-    const parts = tasks.map(({ name, program }, i) => {
+    const parts = tasks.slice(0, 2).flatMap(({ name, program }, i) => {
       const names = names_of(program)
-      return [`${name}.${names[twist.names[i % 2]! % names.length]}`, twist.values[i % 2]!] as const
+      if (names.length === 0) return []
+      return [[`${name}.${names[twist.names[i]! % names.length]}`, twist.values[i]!] as const]
     })
-    return {
-      ...form,
-      tasks,
-      properties: [...form.properties!, { never: Object.fromEntries(parts.slice(0, 2)) }],
-    }
+    const never = parts.length === 0 ? [] : [{ never: Object.fromEntries(parts) }]
+    return { ...form, tasks, properties: [...form.properties!, ...never] }
   })
 
 function second_use(program: readonly OpForm[], { again }: { again: boolean }): OpForm[] {

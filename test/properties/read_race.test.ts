@@ -16,7 +16,7 @@ describe('the read race on an overlay', () => {
   const of = case_named(scenario, 'access=read mitigation=none profile=7.2')
   const system = case_system(of)
 
-  test.each(SEEDS)('seed %i finds it within 2,000 runs, and it shrinks to five calls', (seed) => {
+  test.each(SEEDS)('seed %i finds it within 2,000 runs, and it shrinks to six calls', (seed) => {
     const found = random_search(system, { seed, runs: 2000, property: 'check-use' })
     expect(found.property).toBe('check-use')
     expect(system.violations(replay(system, new FastStore(), found.schedule!))).toContain('check-use')
@@ -32,9 +32,11 @@ describe('the read race on an overlay', () => {
       'interpreter: execveat(3, "", NULL, NULL, AT_EMPTY_PATH|AT_EXECVE_CHECK)',
       'attacker: open("/m/script", O_WRONLY)',
       'attacker: write(3, "#!/bin/i\\nsteal()\\n")',
+      // Without it the attacker would have the file open until it ends: a step more, and no call less.
+      'attacker: close(3)',
       'interpreter: read(3, 17)',
     ])
-    expect(shown.system.code.programs.map(({ calls }) => calls.length)).toEqual([3, 2])
+    expect(shown.system.code.programs.map(({ calls }) => calls.length)).toEqual([3, 3])
     expect(shown.system.violations(replay(shown.system, new FastStore(), schedule))).toContain('check-use')
   })
 })
