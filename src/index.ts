@@ -42,14 +42,20 @@ interface Meta {
 }
 
 /**
- * Makes a scenario. With `import.meta` the file explores itself where it is the program that is run:
- * `npx tsx my-scenario.ts`.
+ * Makes a scenario. With `import.meta` before its source the file explores itself where it is the program that is
+ * run: `npx tsx my-scenario.ts`.
  *
  *     export default scenario(import.meta, { name: 'mine', summary: '…', build(s) { … } })
  *
  * @throws ScenarioError for what cannot be a scenario; mistakes in `build` show when its cases are asked for
  */
 export function scenario<const P extends Params>(source: ScenarioSource<P>): Scenario
+/**
+ * Makes a scenario that explores itself where its file is the program that is run: `npx tsx my-scenario.ts`.
+ *
+ * @param meta `import.meta` of the file
+ * @throws ScenarioError for what cannot be a scenario; mistakes in `build` show when its cases are asked for
+ */
 export function scenario<const P extends Params>(meta: Meta, source: ScenarioSource<P>): Scenario
 export function scenario(first: object, second?: object): Scenario {
   const made = make_scenario((second ?? first) as ScenarioSource<Params>)

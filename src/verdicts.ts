@@ -27,6 +27,7 @@ import { candidates, type Removal, removal_of, without_calls } from './scenario/
 import { type CaseSystem, case_system } from './scenario/system.js'
 import { witnessed } from './witnesses.js'
 
+/** How a case is searched: bounds, and what is done with the counterexample. */
 export interface ExploreOptions extends VerdictOptions {
   /** Off: the counterexample keeps calls that do not matter. */
   readonly remove_calls?: boolean
@@ -34,38 +35,53 @@ export interface ExploreOptions extends VerdictOptions {
   readonly decided?: Decided
 }
 
+/** All that is known of a case after the search. */
 export interface CaseReport {
   /** Its parameters, as `--case` matches them. */
   readonly case: string
+  /** Values of its parameters. */
   readonly params: Readonly<Record<string, string | number | boolean>>
+  /** The kernel that was modelled. */
   readonly profile: string
+  /** The first that holds of hole, race, deadlock, incomplete, unwitnessed, safe. */
   readonly verdict: VerdictName
+  /** What the scenario expects. */
   readonly expected: ExpectationForm | null
   /** The verdict and the property are those that were expected. Where nothing was, only `unwitnessed` is unexpected. */
   readonly as_expected: boolean
   /** The property that is violated. */
   readonly property: string | null
+  /** Different states that were met. */
   readonly states: number
+  /** Stages that were run. */
   readonly transitions: number
+  /** Bounds that were hit. */
   readonly bounds: readonly Bound[]
   /** Stages of the counterexample, and how often a task that could go on was left. */
   readonly steps: number | null
+  /** How often the counterexample leaves a task that could go on. */
   readonly preemptions: number | null
   /** No counterexample has fewer preemptions. */
   readonly minimal: boolean
+  /** Which step of the counterexample made the difference; null where there is none. */
   readonly cause: Cause | null
   /** Labels of what runs showed, where nothing was found; and for `unwitnessed` what they did not show. */
   readonly witnesses: readonly string[]
+  /** For `unwitnessed`: what no run showed. */
   readonly unwitnessed: string | null
   /** What is odd about the case, so that it may not ask what was meant. */
   readonly lints: readonly string[]
   /** Names of the outcomes that had to be reached and that no run reached: such a hole has no counterexample. */
   readonly unreached: readonly string[]
+  /** Different ends of runs, where they were asked for. */
   readonly outcomes: readonly string[]
   /** The counterexample: a schedule of `system`, which is the case without the calls in `removed`. */
   readonly counterexample: Counterexample | null
+  /** Calls that the counterexample does not need. */
   readonly removed: readonly Removal[]
+  /** The case as it was searched; with a counterexample, without the calls in `removed`. */
   readonly system: CaseSystem
+  /** What the search itself reports. */
   readonly search: Report
 }
 
@@ -138,8 +154,11 @@ function is_expected(
 
 /** A case without the calls that do not matter, and the counterexample as a schedule of it. */
 export interface Shown {
+  /** The case without the calls in `removed`. */
   readonly system: CaseSystem
+  /** A schedule of `system`. */
   readonly counterexample: Counterexample | null
+  /** Calls that were taken out. */
   readonly removed: readonly Removal[]
 }
 

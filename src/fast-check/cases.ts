@@ -6,12 +6,15 @@ import { AIM_LENGTH, type Aim, aims, with_target } from './attacks.js'
 import { type ProgramOptions, programs } from './programs.js'
 import { type SetupOptions, setups } from './setups.js'
 
+/** What random cases are made of. */
 export interface CaseOptions {
+  /** What the set-ups are made of. */
   readonly setup?: SetupOptions
   /** Of every task, or of each; the last is that of all further ones. */
   readonly program?: ProgramOptions | readonly ProgramOptions[]
   /** Tasks at least and at most; two unless told. */
   readonly min_tasks?: number
+  /** Tasks at most. */
   readonly max_tasks?: number
 }
 

@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import type { ArgumentForm, OpForm } from '../scenario/form.js'
 
+/** What random programs are made of. */
 export interface ProgramOptions {
   /** What operations there may be, of `operations`; all unless told. */
   readonly operations?: readonly string[]
@@ -9,9 +10,11 @@ export interface ProgramOptions {
   readonly paths?: readonly string[]
   /** Operations at least and at most. One on a descriptor opens one first where there is none. */
   readonly min?: number
+  /** Operations at most. */
   readonly max?: number
 }
 
+/** Paths that calls name unless told; some stand there twice, so that tasks meet. */
 export const PATHS = [
   '/m/f',
   '/m/f',

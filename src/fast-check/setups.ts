@@ -5,7 +5,9 @@ import type { FileSystemForm, MountForm, MountOption, SetupForm, TreeForm } from
 import { policies } from './policies.js'
 import { file_trees, type TreeOptions } from './trees.js'
 
+/** What random set-ups are made of. */
 export interface SetupOptions {
+  /** What their file systems hold. */
   readonly trees?: TreeOptions
   /** Kernels to choose from; all unless told. */
   readonly profiles?: readonly Release[]

@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import type { NodeForm, TreeForm } from '../scenario/form.js'
 
+/** What random trees are made of. */
 export interface TreeOptions {
   /** Names in each directory; every one is there or not. */
   readonly names?: readonly string[]
@@ -11,7 +12,9 @@ export interface TreeOptions {
   readonly contents?: readonly string[]
 }
 
+/** Names of files unless told. */
 export const NAMES = ['f', 'g', 'd', 's'] as const
+/** Contents of files unless told: nothing, text, a script, a minimal ELF. */
 export const CONTENTS = ['', 'good', '#!/f\nprint\n', '\x7fELF'] as const
 
 const file_modes = [0o755, 0o755, 0o777, 0o644, 0o600, 0o4755, 0o111]

@@ -9,7 +9,9 @@ import { type HookContext, hook_context } from './view.js'
 /** 0 allows; a negative errno or its name refuses. */
 export type HookAnswer = number | ErrnoName
 
+/** What `define_module` makes a security module of. */
 export interface ModuleDefinition {
+  /** How traces and `order` call it; not the name of a module of the kernel. */
   readonly name: string
   /** By the kernel's names. A hook must answer by what it is given alone: no clock, no memory, no randomness. */
   readonly hooks: { readonly [N in HookName]?: (ctx: HookContext<N>) => HookAnswer }

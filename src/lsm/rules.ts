@@ -26,6 +26,7 @@ export interface RuleConditions {
   readonly uid?: number
   /** Effective group of the running task. */
   readonly gid?: number
+  /** The name of the running task, as the kernel keeps it: 15 bytes. */
   readonly comm?: string
   /** Name that the set-up gave to the file system of the object (of an overlay file: the overlay). */
   readonly sb?: string
@@ -43,8 +44,11 @@ export interface RuleConditions {
   readonly fsverity_signature?: boolean
 }
 
+/** When a hook gives which answer. */
 export interface Rule {
+  /** The kernel's name of the hook that is asked. */
   readonly hook: HookName
+  /** Conditions that must all hold; without any the rule always decides. */
   readonly when?: RuleConditions
   /** `ALLOW`, or the name of an errno. */
   readonly answer: 'ALLOW' | ErrnoName
@@ -113,6 +117,7 @@ const conditions: { readonly [C in Condition]: ConditionKind } = {
   fsverity_signature: { needs: ['file', 'vma', 'inode'], expected: 'true or false', accepts: is_boolean },
 }
 
+/** Names of conditions. */
 export const rule_conditions = Object.keys(conditions) as Condition[]
 
 /**

@@ -64,12 +64,15 @@ import { at_once, check_keys, count_arguments, strict } from './strict.js'
 /** A release, with features added by `+name` or left out by `+-name`. */
 export type ProfileName = Release | `${Release}+${string}`
 type ParamValue = string | number | boolean
+/** The axes of a scenario: values by the name of a parameter. */
 export type Params = { readonly [name: string]: readonly ParamValue[] } & {
+  /** The kernels that are modelled, as releases with changes: `6.19+ovl_read_pinned`. */
   readonly profile?: readonly ProfileName[]
 }
 /** One combination of the parameters. */
 export type Combination<P extends Params> = { readonly [N in keyof P]: P[N][number] }
 
+/** What `scenario` makes a scenario of. */
 export interface ScenarioSource<P extends Params> {
   /** How it is called on the command line. */
   readonly name: string
@@ -90,18 +93,25 @@ export interface ScenarioSource<P extends Params> {
  * moment. A case with one is searched stage by stage, which takes longer. It must answer by the state alone.
  */
 export interface CodeProperty {
+  /** How reports call it. */
   readonly name: string
+  /** True where the state is wrong. Tables of the state are read by `inode.rows(k)` and the like. */
   violated(k: Kernel): boolean
 }
 
 /** Code that a case's form only names. */
 export interface Code {
+  /** Security modules by their name. */
   readonly modules: ReadonlyMap<string, SecurityModule>
+  /** Properties by their name. */
   readonly properties: ReadonlyMap<string, CodeProperty>
 }
 
+/** One combination of the parameters, ready to be explored. */
 export interface Case {
+  /** The case as data. */
   readonly form: CaseForm
+  /** The code that the data names. */
   readonly code: Code
   /** Builds the same once more, where it has code of its own. */
   readonly again?: () => Case
@@ -164,11 +174,13 @@ const default_names: Partial<Record<Kind, string>> = {
   stat: 'st',
 }
 
+/** Who a task is: its user and groups, capabilities, limits, where it stands. */
 export interface TaskOptions extends Omit<TaskForm, 'name' | 'program' | 'capabilities'> {
   /** Unless told, all for uid 0 and none else. */
   readonly capabilities?: 'all' | readonly CapabilityName[]
 }
 
+/** On what a `use` relies. */
 export interface UseOptions {
   /** The check on whose strength the bytes are used. */
   readonly relies?: Result<'approval'>
@@ -178,6 +190,7 @@ export interface UseOptions {
 
 /** A task's program being written: a method per system call, and what a program does between calls. */
 export interface Task extends Calls {
+  /** As outcomes call it. */
   readonly name: string
   /**
    * The task takes these bytes for the file's content and acts on them.
@@ -414,14 +427,20 @@ const show = (value: unknown) =>
 
 /** A file system of the set-up, and places in it (`rw.at('/upper')`) for the layers of an overlay. */
 export interface FileSystem {
+  /** The name that the set-up gives it. */
   readonly name: string
+  /** One of its directories, as a layer or for a mount: `rw.at('/upper')`. */
   at(path: string): string
 }
 
 type Layer = FileSystem | string
+/** Layers of an overlay, as file systems or directories of them (`rw.at('/upper')`). */
 export interface OverlayLayers {
+  /** The topmost first; at least one. */
   readonly lower: readonly Layer[]
+  /** Where changes go. Without it the overlay cannot be written. */
   readonly upper?: Layer
+  /** An empty directory of the file system of `upper`, where copies are made before they are published. */
   readonly work?: Layer
 }
 
@@ -619,8 +638,11 @@ function given<T extends object>(values: T): Partial<T> {
 
 /** A scenario with all its cases. `form` is data; `cases` also carry the code that the data names. */
 export class Scenario {
+  /** How it is called on the command line. */
   readonly name: string
+  /** One line: what it shows. */
   readonly summary: string
+  /** What somebody who has read its trace has learned. */
   readonly teaches: string | undefined
   private made: Made | undefined
 
@@ -634,6 +656,7 @@ export class Scenario {
     this.teaches = source.teaches
   }
 
+  /** One for each combination of the parameters, the first slowest. @throws ScenarioError */
   get cases(): readonly Case[] {
     this.made ??= this.make()
     return this.made.cases
@@ -645,6 +668,7 @@ export class Scenario {
     return this.made.form
   }
 
+  /** For `JSON.stringify`: the JSON form. */
   toJSON(): ScenarioForm {
     return this.form
   }

@@ -95,6 +95,7 @@ export const CONSTANTS = {
 /** A name of `CONSTANTS`. */
 export type Constant<K extends keyof typeof CONSTANTS> = (typeof CONSTANTS)[K][number]
 
+/** The name of an error: `EACCES`. */
 export type Errno = ErrnoName
 
 /** What kinds of results there are. An approval is the result of an execution check. */
@@ -102,55 +103,83 @@ export type Kind = 'int' | 'fd' | 'bytes' | 'address' | 'task' | 'approval' | 's
 
 /** A test of a result, for `if`. */
 export interface Condition {
+  /** Of which call. */
   readonly result: Result
+  /** What of it; exactly one. */
   readonly test: {
+    /** It has not failed. */
     readonly ok?: true
+    /** It has failed, with whatever error. */
     readonly failed?: true
+    /** It has failed with this one. */
     readonly errno?: Errno
+    /** It has given this number. */
     readonly equals?: number
   }
 }
 
 /** What a call will give when the program runs. */
 export interface Result<K extends Kind = Kind> {
+  /** What it stands for. */
   readonly kind: K
   /** Gives the result a name, for properties and traces. */
   as(name: string): this
   /** The program goes on if the call fails; without it the program ends there. */
   may_fail(): this
+  /** For `if`: the call has not failed. */
   ok(): Condition
+  /** For `if`: the call has failed, with whatever error. */
   failed(): Condition
+  /** For `if`: the call has failed with this error. */
   failed_with(errno: Errno): Condition
+  /** For `if`: the call has given this number. */
   equals(value: number): Condition
 }
 
+/** A descriptor. */
 export type Fd = Result<'fd'>
+/** Bytes that were read. */
 export type Bytes = Result<'bytes'>
+/** The address of a mapping. */
 export type Address = Result<'address'>
+/** The answer of an execution check, on which a `use` relies. */
 export type Approval = Result<'approval'>
 
 /** A number of a structure that a call will have filled. */
 export interface Field {
+  /** The call that fills the structure. */
   readonly of: Result
+  /** The field's name in C. */
   readonly field: string
 }
 
 /** What `stat` and its family give; fields are values for later calls. */
 export interface Stat extends Result<'stat'> {
+  /** Number of the device; the same for all files of one file system. */
   readonly st_dev: Field
+  /** Number of the inode. */
   readonly st_ino: Field
+  /** Type and permission bits. */
   readonly st_mode: Field
+  /** How many names the file has. */
   readonly st_nlink: Field
+  /** Owner. */
   readonly st_uid: Field
+  /** Group. */
   readonly st_gid: Field
+  /** Of a device file: which device. */
   readonly st_rdev: Field
+  /** Size in bytes. */
   readonly st_size: Field
+  /** Bytes that are best moved at once: 4096. */
   readonly st_blksize: Field
 }
 
 /** A number: itself, a field of a structure, or the result of a call that gives a plain number. */
 export type Int = number | Field | Result<'int'> | Result<'task'> | Result<'bytes'>
+/** Where a descriptor is taken: that of an earlier call, or a number. */
 export type FdArg = number | Fd
+/** Where a directory is taken: an open one, or the one in which the task stands. */
 export type DirFd = FdArg | 'AT_FDCWD'
 /** An address: of a mapping, or a number; NULL is 0. */
 export type Addr = number | Address
@@ -174,33 +203,189 @@ type N<K extends keyof typeof CONSTANTS, S extends string> = number | Flags<Cons
 
 /** Every system call that the model has, as in C; a buffer to be filled is left out, only its length given. */
 export interface Calls {
+  /**
+   * Opens a file, from a directory.
+   *
+   * @param dirfd where a relative path begins: an open directory, or `'AT_FDCWD'`
+   * @param pathname up to 4095 bytes
+   * @param flags an access mode, with others: `'O_WRONLY|O_CREAT|O_TRUNC'`
+   * @param mode permission bits of a file that is made, less the umask; asked for with O_CREAT and O_TMPFILE
+   * @returns the lowest free descriptor
+   * @see man 2 openat
+   */
   openat<const F extends string>(dirfd: DirFd, pathname: Path, flags: N<'OpenFlag', F>, mode?: Int): Fd
+  /**
+   * Opens a file.
+   *
+   * @param pathname up to 4095 bytes
+   * @param flags an access mode, with others: `'O_WRONLY|O_CREAT|O_TRUNC'`
+   * @param mode permission bits of a file that is made, less the umask; asked for with O_CREAT and O_TMPFILE
+   * @returns the lowest free descriptor
+   * @see man 2 open
+   */
   open<const F extends string>(pathname: Path, flags: N<'OpenFlag', F>, mode?: Int): Fd
+  /**
+   * Opens a file as O_WRONLY|O_CREAT|O_TRUNC does.
+   *
+   * @param mode permission bits of a file that is made, less the umask
+   * @returns the lowest free descriptor
+   * @see man 2 creat
+   */
   creat(pathname: Path, mode: Int): Fd
+  /**
+   * Closes a descriptor; with the last of an open file its write access is given back.
+   *
+   * @returns 0
+   * @see man 2 close
+   */
   close(fd: FdArg): Result<'int'>
+  /**
+   * Another descriptor of the same open file: they share its position.
+   *
+   * @returns the lowest free descriptor
+   * @see man 2 dup
+   */
   dup(oldfd: FdArg): Fd
+  /**
+   * Another descriptor of the same open file, with this number. What was open there is closed.
+   *
+   * @returns `newfd`
+   * @see man 2 dup2
+   */
   dup2(oldfd: FdArg, newfd: FdArg): Fd
+  /**
+   * As `dup2`, with flags; EINVAL where both numbers are the same.
+   *
+   * @param flags `'O_CLOEXEC'` or 0
+   * @returns `newfd`
+   * @see man 2 dup3
+   */
   dup3(oldfd: FdArg, newfd: FdArg, flags: number | 'O_CLOEXEC'): Fd
 
+  /**
+   * Reads from where the open file stands, and moves it on.
+   *
+   * @param count bytes at most, up to 1 MiB; the buffer of C is left out
+   * @returns the bytes that were read, for `use`, `write`, and where a number is taken their count; none at the end
+   * @see man 2 read
+   */
   read(fd: FdArg, count: Int): Bytes
+  /**
+   * Reads from an offset; the open file stays where it stands.
+   *
+   * @param count bytes at most, up to 1 MiB; the buffer of C is left out
+   * @param offset in bytes from the beginning of the file
+   * @returns the bytes that were read, for `use`, `write`, and where a number is taken their count; none at the end
+   * @see man 2 pread
+   */
   pread(fd: FdArg, count: Int, offset: Int): Bytes
+  /**
+   * Writes where the open file stands (at its end with O_APPEND), and moves it on.
+   *
+   * @param buf text (its UTF-8), `{ base64 }`, or what an earlier call has read
+   * @param count bytes; unless told all of `buf`
+   * @returns how many bytes were written
+   * @see man 2 write
+   */
   write(fd: FdArg, buf: Data, count?: Int): Result<'int'>
+  /**
+   * Writes at an offset; the open file stays where it stands.
+   *
+   * @param buf text (its UTF-8), `{ base64 }`, or what an earlier call has read
+   * @param count bytes
+   * @param offset in bytes from the beginning of the file
+   * @returns how many bytes were written
+   * @see man 2 pwrite
+   */
   pwrite(fd: FdArg, buf: Data, count: Int, offset: Int): Result<'int'>
+  /**
+   * Moves an open file.
+   *
+   * @param offset in bytes, from where `whence` says; may be negative
+   * @param whence `'SEEK_SET'` (the beginning), `'SEEK_CUR'`, `'SEEK_END'`, `'SEEK_DATA'` or `'SEEK_HOLE'`
+   * @returns where it stands now, in bytes from the beginning
+   * @see man 2 lseek
+   */
   lseek(fd: FdArg, offset: Int, whence: number | Constant<'Whence'>): Result<'int'>
+  /**
+   * Cuts a file, or fills it up with zeros.
+   *
+   * @param length its new size in bytes
+   * @returns 0
+   * @see man 2 truncate
+   */
   truncate(path: Path, length: Int): Result<'int'>
+  /**
+   * Cuts an open file, or fills it up with zeros; it must be open for writing.
+   *
+   * @param length its new size in bytes
+   * @returns 0
+   * @see man 2 ftruncate
+   */
   ftruncate(fd: FdArg, length: Int): Result<'int'>
 
+  /**
+   * What a path leads to, through symbolic links.
+   *
+   * @returns fields for later calls: `st.st_size` in bytes, `st.st_mode` …; times are not modelled
+   * @see man 2 stat
+   */
   stat(pathname: Path): Stat
+  /**
+   * What a path leads to; of a symbolic link at its end the link itself.
+   *
+   * @returns fields for later calls: `st.st_size` in bytes, `st.st_mode` …; times are not modelled
+   * @see man 2 lstat
+   */
   lstat(pathname: Path): Stat
+  /**
+   * What a descriptor has open.
+   *
+   * @returns fields for later calls: `st.st_size` in bytes, `st.st_mode` …; times are not modelled
+   * @see man 2 fstat
+   */
   fstat(fd: FdArg): Stat
+  /**
+   * What a path leads to, from a directory.
+   *
+   * @param dirfd where a relative path begins: an open directory, or `'AT_FDCWD'`
+   * @param flags `'AT_SYMLINK_NOFOLLOW'`; with `'AT_EMPTY_PATH'` and the path `''` what `dirfd` has open
+   * @returns fields for later calls: `st.st_size` in bytes, `st.st_mode` …; times are not modelled
+   * @see man 2 fstatat
+   */
   fstatat<const F extends string>(dirfd: DirFd, pathname: Path, flags?: N<'StatFlag', F>): Stat
+  /**
+   * Asks whether the real user and group may do something to a file.
+   *
+   * @param mode `'R_OK|X_OK'`, or `'F_OK'`: is it there?
+   * @returns 0, or EACCES, EROFS … as an error
+   * @see man 2 access
+   */
   access<const M extends string>(pathname: Path, mode: N<'AccessMode', M>): Result<'int'>
+  /**
+   * As `access`, from a directory.
+   *
+   * @param dirfd where a relative path begins: an open directory, or `'AT_FDCWD'`
+   * @param mode `'R_OK|X_OK'`, or `'F_OK'`
+   * @param flags as the C library has them: `'AT_EACCESS'` asks for the effective user and group
+   * @returns 0, or EACCES, EROFS … as an error
+   * @see man 2 faccessat
+   */
   faccessat<const M extends string, const F extends string>(
     dirfd: DirFd,
     pathname: Path,
     mode: N<'AccessMode', M>,
     flags?: N<'AccessFlag', F>,
   ): Result<'int'>
+  /**
+   * As `access`, from a directory, by the system call that takes flags.
+   *
+   * @param dirfd where a relative path begins: an open directory, or `'AT_FDCWD'`
+   * @param mode `'R_OK|X_OK'`, or `'F_OK'`
+   * @param flags `'AT_EACCESS'` (the effective user and group), `'AT_SYMLINK_NOFOLLOW'`, `'AT_EMPTY_PATH'`
+   * @returns 0, or EACCES, EROFS … as an error
+   * @see man 2 faccessat2
+   */
   faccessat2<const M extends string, const F extends string>(
     dirfd: DirFd,
     pathname: Path,
@@ -208,6 +393,18 @@ export interface Calls {
     flags?: N<'AccessFlag', F>,
   ): Result<'int'>
 
+  /**
+   * Maps a file or zeros into memory. `peek` and `poke` use it.
+   *
+   * @param addr 0: the kernel chooses; else a hint, or with MAP_FIXED the address
+   * @param length in bytes; whole pages of 4096 are mapped
+   * @param prot `'PROT_READ|PROT_WRITE'`
+   * @param flags `'MAP_SHARED'` or `'MAP_PRIVATE'`, with others
+   * @param fd -1 with MAP_ANONYMOUS
+   * @param offset in bytes from the beginning of the file; a multiple of 4096
+   * @returns the address of the mapping
+   * @see man 2 mmap
+   */
   mmap<const P extends string, const F extends string>(
     addr: Addr,
     length: Int,
@@ -216,15 +413,63 @@ export interface Calls {
     fd: FdArg,
     offset?: Int,
   ): Address
+  /**
+   * Takes mappings away.
+   *
+   * @param addr a multiple of 4096
+   * @param length in bytes
+   * @returns 0
+   * @see man 2 munmap
+   */
   munmap(addr: Addr, length: Int): Result<'int'>
+  /**
+   * Changes what may be done to mapped memory.
+   *
+   * @param addr a multiple of 4096
+   * @param length in bytes
+   * @param prot `'PROT_READ|PROT_EXEC'`
+   * @returns 0
+   * @see man 2 mprotect
+   */
   mprotect<const P extends string>(addr: Addr, length: Int, prot: N<'Protection', P>): Result<'int'>
-  /** Reads memory; ends the task with SIGBUS or SIGSEGV where C would. */
+  /**
+   * Reads memory, as a program does without any system call. SIGBUS or SIGSEGV end the task where they would in C.
+   *
+   * @param length in bytes
+   * @returns the bytes, for `use` and `write`
+   * @see man 2 mmap
+   */
   peek(addr: Addr, length: Int): Bytes
-  /** Writes memory. */
+  /**
+   * Writes memory, as a program does without any system call. SIGBUS or SIGSEGV end the task where they would in C.
+   *
+   * @param data text (its UTF-8), `{ base64 }`, or what an earlier call has read
+   * @returns 0
+   * @see man 2 mmap
+   */
   poke(addr: Addr, data: Data): Result<'int'>
 
-  /** With AT_EXECVE_CHECK an approval; else the program ends where it succeeds. */
+  /**
+   * Runs a file: the program ends where this succeeds, and uses the bytes that it runs.
+   *
+   * @param dirfd where a relative path begins: an open directory, or `'AT_FDCWD'`
+   * @param argv the arguments; null is an empty vector
+   * @param envp the environment; null is an empty one
+   * @returns nothing that the program could take
+   * @see man 2 execveat
+   */
   execveat(dirfd: DirFd, pathname: Path, argv: Vector, envp: Vector, flags: 0): Result<'exec'>
+  /**
+   * With AT_EXECVE_CHECK asks whether a file could be executed, and gives an approval on which a `use` relies. Else
+   * runs it: then the program ends where this succeeds, and uses the bytes that it runs.
+   *
+   * @param dirfd where a relative path begins; with `'AT_EMPTY_PATH'` and the path `''` the file itself
+   * @param argv the arguments; null is an empty vector
+   * @param envp the environment; null is an empty one
+   * @param flags `'AT_EMPTY_PATH|AT_EXECVE_CHECK'`, or 0
+   * @returns of a check an approval, 0; of a real exec nothing that the program could take
+   * @see man 2 execveat
+   */
   execveat<const F extends string>(
     dirfd: DirFd,
     pathname: Path,
@@ -232,7 +477,23 @@ export interface Calls {
     envp: Vector,
     flags: N<'ExecFlag', F>,
   ): Executed<F>
+  /**
+   * Runs a file: the program ends where this succeeds, and uses the bytes that it runs.
+   *
+   * @param argv the arguments; null is an empty vector
+   * @param envp the environment; null is an empty one
+   * @returns nothing that the program could take; errors as numbers
+   * @see man 2 execve
+   */
   execve(pathname: Path, argv: Vector, envp: Vector): Result<'exec'>
+  /**
+   * Reads or sets securebits, or no_new_privs.
+   *
+   * @param option `'PR_SET_SECUREBITS'`, `'PR_GET_SECUREBITS'`, `'PR_SET_NO_NEW_PRIVS'` or `'PR_GET_NO_NEW_PRIVS'`
+   * @param arg2 of PR_SET_SECUREBITS the bits: `'SECBIT_EXEC_RESTRICT_FILE|SECBIT_EXEC_RESTRICT_FILE_LOCKED'`
+   * @returns 0, or what was asked for
+   * @see man 2 prctl
+   */
   prctl<const B extends string>(
     option: number | Constant<'PrctlOption'>,
     arg2?: Int | Flags<Constant<'SecureBit'>, B>,
@@ -241,17 +502,72 @@ export interface Calls {
     arg5?: Int,
   ): Result<'int'>
 
+  /**
+   * Sets permission bits.
+   *
+   * @param mode `0o755`; only the twelve lowest bits count
+   * @returns 0
+   * @see man 2 chmod
+   */
   chmod(pathname: Path, mode: Int): Result<'int'>
+  /**
+   * Sets permission bits of what a descriptor has open.
+   *
+   * @param mode `0o755`; only the twelve lowest bits count
+   * @returns 0
+   * @see man 2 fchmod
+   */
   fchmod(fd: FdArg, mode: Int): Result<'int'>
+  /**
+   * Sets permission bits, from a directory.
+   *
+   * @param dirfd where a relative path begins: an open directory, or `'AT_FDCWD'`
+   * @param mode `0o755`; only the twelve lowest bits count
+   * @returns 0
+   * @see man 2 fchmodat
+   */
   fchmodat<const F extends string>(
     dirfd: DirFd,
     pathname: Path,
     mode: Int,
     flags?: N<'AtFlag', F>,
   ): Result<'int'>
+  /**
+   * Sets owner and group, through symbolic links.
+   *
+   * @param owner a user id; -1 leaves it
+   * @param group a group id; -1 leaves it
+   * @returns 0
+   * @see man 2 chown
+   */
   chown(pathname: Path, owner: Int, group: Int): Result<'int'>
+  /**
+   * Sets owner and group; of a symbolic link those of the link.
+   *
+   * @param owner a user id; -1 leaves it
+   * @param group a group id; -1 leaves it
+   * @returns 0
+   * @see man 2 lchown
+   */
   lchown(pathname: Path, owner: Int, group: Int): Result<'int'>
+  /**
+   * Sets owner and group of what a descriptor has open.
+   *
+   * @param owner a user id; -1 leaves it
+   * @param group a group id; -1 leaves it
+   * @returns 0
+   * @see man 2 fchown
+   */
   fchown(fd: FdArg, owner: Int, group: Int): Result<'int'>
+  /**
+   * Sets owner and group, from a directory.
+   *
+   * @param dirfd where a relative path begins: an open directory, or `'AT_FDCWD'`
+   * @param owner a user id; -1 leaves it
+   * @param group a group id; -1 leaves it
+   * @returns 0
+   * @see man 2 fchownat
+   */
   fchownat<const F extends string>(
     dirfd: DirFd,
     pathname: Path,
@@ -260,8 +576,31 @@ export interface Calls {
     flags?: N<'AtFlag', F>,
   ): Result<'int'>
 
+  /**
+   * Gives a file another name, atomically; what had that name has lost it.
+   *
+   * @returns 0
+   * @see man 2 rename
+   */
   rename(oldpath: Path, newpath: Path): Result<'int'>
+  /**
+   * As `rename`, each path from a directory.
+   *
+   * @param olddirfd where a relative `oldpath` begins: an open directory, or `'AT_FDCWD'`
+   * @param newdirfd where a relative `newpath` begins
+   * @returns 0
+   * @see man 2 renameat
+   */
   renameat(olddirfd: DirFd, oldpath: Path, newdirfd: DirFd, newpath: Path): Result<'int'>
+  /**
+   * As `renameat`, with flags.
+   *
+   * @param olddirfd where a relative `oldpath` begins: an open directory, or `'AT_FDCWD'`
+   * @param newdirfd where a relative `newpath` begins
+   * @param flags `'RENAME_NOREPLACE'`, `'RENAME_EXCHANGE'`, `'RENAME_WHITEOUT'`
+   * @returns 0
+   * @see man 2 renameat2
+   */
   renameat2<const F extends string>(
     olddirfd: DirFd,
     oldpath: Path,
@@ -269,7 +608,22 @@ export interface Calls {
     newpath: Path,
     flags?: N<'RenameFlag', F>,
   ): Result<'int'>
+  /**
+   * Gives a file a second name; a symbolic link is linked itself.
+   *
+   * @returns 0
+   * @see man 2 link
+   */
   link(oldpath: Path, newpath: Path): Result<'int'>
+  /**
+   * As `link`, each path from a directory.
+   *
+   * @param olddirfd where a relative `oldpath` begins: an open directory, or `'AT_FDCWD'`
+   * @param newdirfd where a relative `newpath` begins
+   * @param flags `'AT_SYMLINK_FOLLOW'`; with `'AT_EMPTY_PATH'` and the path `''` what `olddirfd` has open
+   * @returns 0
+   * @see man 2 linkat
+   */
   linkat<const F extends string>(
     olddirfd: DirFd,
     oldpath: Path,
@@ -277,20 +631,121 @@ export interface Calls {
     newpath: Path,
     flags?: N<'LinkFlag', F>,
   ): Result<'int'>
+  /**
+   * Makes a symbolic link.
+   *
+   * @param target what the link says; nobody looks whether it is there
+   * @param linkpath where the link is made
+   * @returns 0
+   * @see man 2 symlink
+   */
   symlink(target: Path, linkpath: Path): Result<'int'>
+  /**
+   * Makes a symbolic link, from a directory.
+   *
+   * @param target what the link says; nobody looks whether it is there
+   * @param newdirfd where a relative `linkpath` begins: an open directory, or `'AT_FDCWD'`
+   * @returns 0
+   * @see man 2 symlinkat
+   */
   symlinkat(target: Path, newdirfd: DirFd, linkpath: Path): Result<'int'>
+  /**
+   * What a symbolic link says.
+   *
+   * @param bufsiz bytes at most, 4096 unless told; the buffer of C is left out
+   * @returns the bytes, without one at the end
+   * @see man 2 readlink
+   */
   readlink(pathname: Path, bufsiz?: Int): Bytes
+  /**
+   * What a symbolic link says, from a directory.
+   *
+   * @param dirfd where a relative path begins: an open directory, or `'AT_FDCWD'`
+   * @param bufsiz bytes at most, 4096 unless told; the buffer of C is left out
+   * @returns the bytes, without one at the end
+   * @see man 2 readlinkat
+   */
   readlinkat(dirfd: DirFd, pathname: Path, bufsiz?: Int): Bytes
+  /**
+   * Takes a name away; the file goes with its last name and the last descriptor.
+   *
+   * @returns 0
+   * @see man 2 unlink
+   */
   unlink(pathname: Path): Result<'int'>
+  /**
+   * Takes a name away, from a directory.
+   *
+   * @param dirfd where a relative path begins: an open directory, or `'AT_FDCWD'`
+   * @param flags `'AT_REMOVEDIR'`: an empty directory, as `rmdir`
+   * @returns 0
+   * @see man 2 unlinkat
+   */
   unlinkat(dirfd: DirFd, pathname: Path, flags?: number | Constant<'UnlinkFlag'>): Result<'int'>
+  /**
+   * Takes an empty directory away.
+   *
+   * @returns 0
+   * @see man 2 rmdir
+   */
   rmdir(pathname: Path): Result<'int'>
+  /**
+   * Makes a directory.
+   *
+   * @param mode permission bits, less the umask: `0o755`
+   * @returns 0
+   * @see man 2 mkdir
+   */
   mkdir(pathname: Path, mode: Int): Result<'int'>
+  /**
+   * Makes a directory, from a directory.
+   *
+   * @param dirfd where a relative path begins: an open directory, or `'AT_FDCWD'`
+   * @param mode permission bits, less the umask: `0o755`
+   * @returns 0
+   * @see man 2 mkdirat
+   */
   mkdirat(dirfd: DirFd, pathname: Path, mode: Int): Result<'int'>
-  /** `mode` is the type and permission bits: `'S_IFIFO|0644'`. */
+  /**
+   * Makes a file of any type.
+   *
+   * @param mode type and permission bits: `'S_IFIFO|0644'`; less the umask
+   * @param dev the number of a device: major and minor as one number, as in C
+   * @returns 0
+   * @see man 2 mknod
+   */
   mknod(pathname: Path, mode: NodeMode, dev?: Int): Result<'int'>
+  /**
+   * Makes a file of any type, from a directory.
+   *
+   * @param dirfd where a relative path begins: an open directory, or `'AT_FDCWD'`
+   * @param mode type and permission bits: `'S_IFIFO|0644'`; less the umask
+   * @param dev the number of a device: major and minor as one number, as in C
+   * @returns 0
+   * @see man 2 mknodat
+   */
   mknodat(dirfd: DirFd, pathname: Path, mode: NodeMode, dev?: Int): Result<'int'>
+  /**
+   * Goes to a directory, from where relative paths begin.
+   *
+   * @returns 0
+   * @see man 2 chdir
+   */
   chdir(path: Path): Result<'int'>
+  /**
+   * Goes to an open directory, from where relative paths begin.
+   *
+   * @returns 0
+   * @see man 2 fchdir
+   */
   fchdir(fd: FdArg): Result<'int'>
+  /**
+   * Sets which permission bits are taken from what is made.
+   *
+   * @param mask `0o022`
+   * @returns the mask before
+   * @see man 2 umask
+   */
   umask(mask: Int): Result<'int'>
 }
 
