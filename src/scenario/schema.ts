@@ -5,6 +5,7 @@
  * another scenario of it, and its verdict would be believed.
  */
 import { z } from 'zod'
+import { all_syscalls } from '../kernel/syscall.js'
 import { RLIMIT_NOFILE } from '../vfs/task.js'
 import { nearest, ScenarioError, suggestion } from './error.js'
 import type { Json, NodeForm, OpForm, ScenarioForm, SetupForm } from './form.js'
@@ -142,9 +143,11 @@ const condition = closed({
 })
 
 const op: z.ZodType<OpForm> = z.lazy(() => z.union(operations))
+/** Which calls there are, the compiler knows, and says which was meant; an editor learns it from the JSON Schema. */
+const call_name = z.string().describe('name of a system call')
 const operations = [
   closed({
-    call: z.string(),
+    call: call_name,
     args: z.array(argument).optional(),
     as: result_name.optional(),
     on_error: z.enum(['exit', 'continue']).optional(),
@@ -210,9 +213,18 @@ export const scenario_schema = closed({
   cases: z.array(one_case).min(1, 'expected at least one case'),
 })
 
-/** The published JSON Schema. */
+/** The published JSON Schema; the names of calls in it are those of the model that is loaded. */
 export function json_schema(): object {
-  const { $schema, ...schema } = z.toJSONSchema(scenario_schema, { io: 'input', reused: 'ref' })
+  const { $schema, ...schema } = z.toJSONSchema(scenario_schema, {
+    io: 'input',
+    reused: 'ref',
+    override: ({ zodSchema, jsonSchema }) => {
+      if (zodSchema === call_name)
+        jsonSchema.enum = all_syscalls()
+          .map((each) => each.name)
+          .sort()
+    },
+  })
   return { $schema, $id: 'toctoscope:scenario', title: 'A Toctoscope scenario', ...schema }
 }
 

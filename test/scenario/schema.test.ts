@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import overlay from '../../scenarios/overlay-copy-up.js'
+import { all_syscalls } from '../../src/kernel/syscall.js'
 import { make_scenario, type Params, scenario_from_form } from '../../src/scenario/builder.js'
 import { ScenarioError } from '../../src/scenario/error.js'
 import { json_schema, validate_scenario } from '../../src/scenario/schema.js'
@@ -144,6 +145,16 @@ describe('the schema', () => {
     await expect(`${JSON.stringify(json_schema(), null, 2)}\n`).toMatchFileSnapshot(
       '../../docs/scenario.schema.json',
     )
+  })
+
+  test('names every call in it, for editors', () => {
+    const names = all_syscalls().map((each) => each.name)
+    const calls: unknown[] = []
+    JSON.stringify(json_schema(), (key, value) => {
+      if (key === 'call' && value.enum !== undefined) calls.push(value.enum)
+      return value
+    })
+    expect(calls).toEqual([names.sort()])
   })
 })
 
