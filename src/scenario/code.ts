@@ -48,24 +48,25 @@ export interface CallInstruction {
   readonly ends: boolean
   /** Where a forked child begins, or -1. */
   readonly child: number
-  /**
-   * Of a real exec: results of reads of the same thing that it runs, whose bytes the program takes on no check's
-   * word but its own.
-   */
-  readonly judged_by: number[]
+  /** Of a real exec: what the program takes of the same thing that it runs, on no check's word but its own. */
+  readonly own_looks: OwnLook[]
   /** Some `use` relies on this call's approval. */
   relied: boolean
   readonly path: string
 }
 
-export interface UseInstruction {
+/** Bytes that a program takes for a file's content, or for a part of it: results of calls, and where they stand. */
+export interface OwnLook {
+  readonly pieces: readonly { readonly slot: number; readonly at: number }[]
+  readonly part: boolean
+}
+
+export interface UseInstruction extends OwnLook {
   readonly op: 'use'
   /** Number of this use in its program. */
   readonly index: number
-  readonly pieces: readonly { readonly slot: number; readonly at: number }[]
   /** Slot of the check, or -1. */
   readonly relies: number
-  readonly part: boolean
   readonly block: Block
   readonly path: string
 }

@@ -10,6 +10,7 @@ import {
   type Syscall,
   syscall_named,
 } from '../kernel/syscall.js'
+import { AT_FDCWD } from '../vfs/namei.js'
 import {
   type Block,
   type CallInstruction,
@@ -17,6 +18,7 @@ import {
   type Instruction,
   is_ref,
   MAX_INSTRUCTIONS,
+  type OwnLook,
   type Program,
   type Test,
   type UseInstruction,
@@ -35,8 +37,8 @@ class Compiler {
   private slot_calls = new Map<number, CallInstruction[]>()
   private call_slots = new Map<CallForm, number>()
   private uses = 0
-  /** Slots of bytes that the program takes without relying on a check. */
-  private own_judgements = new Set<number>()
+  /** Bytes that the program takes without relying on a check. */
+  private own_looks: OwnLook[] = []
   private block: Block = { begins: 0, forked_at: -1, parent: null }
   private readonly children: {
     ops: readonly OpForm[]
@@ -52,7 +54,7 @@ class Compiler {
     this.slot_calls = new Map()
     this.call_slots = new Map()
     this.uses = 0
-    this.own_judgements = new Set()
+    this.own_looks = []
     const entry = this.here()
     this.block = { begins: entry, forked_at: -1, parent: null }
     this.ops(form.program, `${path}.program`)
@@ -64,7 +66,7 @@ class Compiler {
       this.emit({ op: 'end' })
     }
     const calls = [...this.slot_calls.values()].flat()
-    note_own_judgements(calls, this.own_judgements)
+    note_own_looks(calls, this.own_looks)
     this.programs.push({ name: form.name, role: form.role ?? 'other', entry, end, slots: this.slots, calls })
   }
 
@@ -73,7 +75,7 @@ class Compiler {
     this.emit({ op: 'end' })
     const syscall = syscall_named('exit_group')!
     const call = { op: 'call', syscall, slot: -1, args: [0], decoded: [0], symbolic: [] } as const
-    const rest = { fixed: syscall.locals(0), exit_on_error: true, ends: true, child: -1, judged_by: [] }
+    const rest = { fixed: syscall.locals(0), exit_on_error: true, ends: true, child: -1, own_looks: [] }
     this.emit({ ...call, ...rest, relied: false, consumer: null, path })
     return this.here() - 1
   }
@@ -151,7 +153,7 @@ class Compiler {
       exit_on_error: form.on_error !== 'continue',
       ends: ends_program(syscall, locals),
       child: -1,
-      judged_by: [],
+      own_looks: [],
       relied: false,
       path,
     }
@@ -236,7 +238,7 @@ class Compiler {
     }
     this.emit(use)
     if (relies < 0) {
-      for (const { slot } of pieces) this.own_judgements.add(slot)
+      this.own_looks.push(use)
       return
     }
     for (const call of this.slot_calls.get(relies)!) {
@@ -269,27 +271,55 @@ class Compiler {
 }
 
 /**
- * A program that reads a file, judges the bytes itself and then runs the file relies on that look. It is the same
- * thing where both name one descriptor (a result), or the exec the path that was opened.
+ * A program that reads a file, judges the bytes itself and then runs the file relies on that look: on those pieces
+ * of what it takes that are of the same thing. It is the same thing where both name one descriptor (a result, or a
+ * copy of it), or the exec the path that was opened.
  */
-function note_own_judgements(calls: readonly CallInstruction[], judged: ReadonlySet<number>): void {
+function note_own_looks(calls: readonly CallInstruction[], looks: readonly OwnLook[]): void {
   for (const exec of calls) {
     if (!exec.ends || !exec.syscall.name.startsWith('execve')) continue
-    for (const read of calls) {
-      if (!judged.has(read.slot) || exec.judged_by.includes(read.slot)) continue
-      if (same_file(exec, read, calls)) exec.judged_by.push(read.slot)
+    const same = new Set(calls.filter((read) => is_of_file(exec, read, calls)).map(({ slot }) => slot))
+    for (const { pieces, part } of looks) {
+      const own = pieces.filter(({ slot }) => same.has(slot))
+      if (own.length > 0) exec.own_looks.push({ pieces: own, part })
     }
   }
 }
 
-function same_file(exec: CallInstruction, read: CallInstruction, calls: readonly CallInstruction[]): boolean {
-  const descriptor = slot_named(argument(read, 'fd'))
-  if (descriptor < 0) return false
+/** Whether a call gives bytes of what an exec runs: read from a descriptor, or from memory that it is mapped to. */
+function is_of_file(
+  exec: CallInstruction,
+  read: CallInstruction,
+  calls: readonly CallInstruction[],
+): boolean {
+  const mapping = slot_named(argument(read, 'addr'))
+  const mapped = calls.filter(({ slot }) => slot === mapping).map((map) => slot_named(argument(map, 'fd')))
+  const read_from = originals([slot_named(argument(read, 'fd')), ...mapped], calls)
   const path = argument(exec, 'pathname')
-  if (path === '') return slot_named(argument(exec, 'dirfd')) === descriptor
-  return calls.some(
-    (open) => open.slot === descriptor && typeof path === 'string' && argument(open, 'pathname') === path,
-  )
+  if (path === '')
+    return originals([slot_named(argument(exec, 'dirfd'))], calls).some((fd) => read_from.includes(fd))
+  const opens = calls.filter(({ slot }) => read_from.includes(slot))
+  return opens.some((open) => argument(open, 'pathname') === path && directory(open) === directory(exec))
+}
+
+/** What a relative path of a call begins at. */
+function directory({ syscall, args, decoded }: CallInstruction): number | undefined {
+  const at = syscall.params.findIndex(({ name }) => name === 'dirfd')
+  const path = args[syscall.params.findIndex(({ name }) => name === 'pathname')]
+  if (typeof path !== 'string' || path.startsWith('/')) return undefined
+  if (at < 0) return AT_FDCWD
+  return is_ref(args[at]) ? slot_named(args[at]) : (decoded[at] as number)
+}
+
+/** Descriptors, and those of which they are copies, by slot. */
+function originals(descriptors: readonly number[], calls: readonly CallInstruction[]): readonly number[] {
+  const found = descriptors.filter((slot) => slot >= 0)
+  for (let i = 0; i < found.length; i++)
+    for (const copy of calls.filter(({ slot }) => slot === found[i])) {
+      const of = slot_named(argument(copy, copy.syscall.name === 'fcntl' ? 'fd' : 'oldfd'))
+      if (of >= 0 && !found.includes(of)) found.push(of)
+    }
+  return found
 }
 
 const argument = ({ syscall, args }: CallInstruction, name: string): ArgumentForm | undefined =>

@@ -4,7 +4,8 @@
  * - what the file held when the modules said yes in `bprm_creds_for_exec`, as for a check;
  * - what each module that looked at the bytes, in any hook about this file, saw when it last did so in this exec:
  *   one that judges in `file_open` judges before writes are denied;
- * - what the program itself read and took for good (a `use` that relies on no check) of the same descriptor or path.
+ * - what the program itself read and took for good (a `use` that relies on no check) of the same descriptor or path:
+ *   all of it, so that bytes behind its end are bytes that nobody looked at; with `part: true` those that were read.
  *
  * They are used where the program is mapped, and again when it ends: its pages are those of the file until then, so
  * a write that nothing denies changes what runs. A script is handed to its interpreter by name and is no such use.
@@ -17,7 +18,9 @@ import { inode } from '../vfs/inode.js'
 import { content_of } from '../vfs/page_cache.js'
 import { type CallInstruction, type CaseConfig, result } from './code.js'
 import {
+  type Assembled,
   approval,
+  assemble,
   current_call,
   difference,
   policy_approves,
@@ -101,7 +104,7 @@ export function on_loaded(k: Kernel, opened: number, data_inode: number): void {
   const file_inode = file(k, opened).f_inode
   running.create(k, { task: k.task, slot: call.slot, file_inode, data_inode })
   judge_program(k)
-  judge_own_look(k, call)
+  judge_own_looks(k, call)
 }
 
 /** The hook of `Config.monitor`: a program ends, whose pages were the file's until now. */
@@ -128,16 +131,25 @@ function judge_program(k: Kernel): void {
 }
 
 /** Compares what runs with what the program itself has read of the same thing and taken for good. */
-function judge_own_look(k: Kernel, call: CallInstruction): void {
-  const { slot, data_inode } = running.find(k, k.task)!
-  const bytes = content_of(k, data_inode)
-  if (!watches(k)) return
-  for (const read of call.judged_by) {
-    const row = result.find(k, k.task, read)
-    if (row === undefined || row.ret < 0) continue
-    const at = Math.max(row.at, 0)
-    if (bytes.slice(at, at + row.data.length) !== row.data) fail(k, slot, data_inode, row.data, 'bytes')
+function judge_own_looks(k: Kernel, call: CallInstruction): void {
+  const { slot, file_inode, data_inode } = running.find(k, k.task)!
+  // The interpreter of a script is another file than the one that was looked at.
+  const was_asked_for = exec_look.find(k, k.task, `kernel ${file_inode}`) !== undefined
+  if (!was_asked_for || !watches(k)) return
+  for (const look of call.own_looks) {
+    const pieces = look.pieces.filter((piece) => (result.find(k, k.task, piece.slot)?.ret ?? -1) >= 0)
+    if (pieces.length === 0) continue
+    const seen = assemble(k, { pieces })
+    const kind = difference_from_look(seen, content_of(k, data_inode), look.part)
+    if (kind !== undefined) fail(k, slot, data_inode, seen.bytes, kind)
   }
+}
+
+/** How a program differs from what was seen of it; undefined where it does not. */
+function difference_from_look(seen: Assembled, bytes: string, part: boolean): string | undefined {
+  const { at, joined } = seen
+  if (!joined || (at !== 0 && !part)) return 'bytes'
+  return difference(seen.bytes, 0, part ? bytes.slice(at, at + seen.bytes.length) : bytes, false)
 }
 
 const watches = (k: Kernel): boolean => (k.config as CaseConfig).watched.has('check-use')

@@ -124,7 +124,7 @@ export function violate(k: Kernel, property: string, kind: string, use: number):
   k.tell('violation', () => `${property}: ${kind}`, { property, kind })
 }
 
-interface Assembled {
+export interface Assembled {
   readonly at: number
   readonly bytes: string
   readonly from: readonly number[]
@@ -133,7 +133,7 @@ interface Assembled {
 }
 
 /** The pieces one after the other, each where the call says that it stands, or behind the one before. */
-function assemble(k: Kernel, use: UseInstruction): Assembled {
+export function assemble(k: Kernel, use: Pick<UseInstruction, 'pieces'>): Assembled {
   let at = -1
   let bytes = ''
   let from: readonly number[] = []

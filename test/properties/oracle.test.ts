@@ -83,6 +83,49 @@ const in_pieces: fc.Arbitrary<CaseForm> = fc
     return { ...form, tasks: form.tasks.map((task, i) => (i === 0 ? { ...task, program } : task)) }
   })
 
+const run_elf = '\x7fELFgood'
+const growth: OpForm[] = [
+  { call: 'open', args: ['/f', 'O_WRONLY|O_APPEND'], as: 'grown', on_error: 'continue' },
+  { call: 'write', args: [{ $: 'grown' }, 'more'], as: 'growth', on_error: 'continue' },
+]
+
+/** A loader that looks at pieces of a program itself, through its descriptor, a copy of it or memory, and then runs it. */
+const loaders: fc.Arbitrary<CaseForm> = fc
+  .record({
+    form: attacked,
+    pieces: fc.array(
+      fc.record({ at: fc.constantFrom(0, 0, 4, 8), length: fc.constantFrom(4, 8, 9), by: fc.nat(2) }),
+      { minLength: 1, maxLength: 2 },
+    ),
+    part: fc.boolean(),
+    path: fc.boolean(),
+    grows: fc.boolean(),
+  })
+  .map(({ form, pieces, part, path, grows }) => {
+    const named = (name: string) => ({ $: name })
+    const begin: OpForm[] = [
+      { call: 'open', args: ['/f', 'O_RDONLY'], as: 'fd' },
+      { call: 'dup', args: [named('fd')], as: 'copy' },
+      { call: 'mmap', args: [0, 4096, 'PROT_READ', 'MAP_PRIVATE', named('copy'), 0], as: 'map' },
+    ]
+    const reads = pieces.map<OpForm>(({ at, length, by }, i) => {
+      const as = `piece${i}`
+      if (by === 0) return { call: 'peek', args: [named('map'), length], as }
+      return { call: 'pread', args: [named(by === 1 ? 'fd' : 'copy'), length, at], as }
+    })
+    const run: OpForm = path
+      ? { call: 'execve', args: ['/f', ['f'], null], as: 'run' }
+      : { call: 'execveat', args: [named('fd'), '', ['f'], null, 'AT_EMPTY_PATH'], as: 'run' }
+    const program = [...begin, ...reads, run, { use: pieces.map((_, i) => `piece${i}`), part }]
+    const tree = { f: { file: run_elf, mode: 0o777 }, g: { file: run_elf, mode: 0o755 } }
+    const filesystems = { root: { type: 'tmpfs' as const, tree } }
+    const tasks = form.tasks.map((task, i) => ({
+      ...task,
+      program: i === 0 ? program : grows ? growth : task.program,
+    }))
+    return { ...form, setup: { ...form.setup, filesystems }, tasks }
+  })
+
 /** Plays `runs` random runs of each case and compares. @returns how often each property was broken */
 function compare(
   forms: fc.Arbitrary<CaseForm>,
@@ -117,7 +160,7 @@ for (const [name, seed] of [
     `what the monitors say of a run, on cases ${name}`,
     () => {
       const seen = compare(twisted(cases(racy)), 600, 3, seed)
-      for (const forms of [twisted(attacked), in_pieces, twisted(cases())])
+      for (const forms of [twisted(attacked), in_pieces, loaders, twisted(cases())])
         for (const [name, count] of compare(forms, 300, 2, seed))
           seen.set(name, (seen.get(name) ?? 0) + count)
       // Agreement says little unless there is something to agree on.

@@ -16,6 +16,7 @@ import type {
   ConditionForm,
   OpForm,
   OutcomeForm,
+  PieceForm,
   UseForm,
 } from '../../src/scenario/form.js'
 import type { CaseSystem } from '../../src/scenario/system.js'
@@ -57,6 +58,13 @@ function* every(ops: readonly OpForm[]): Generator<OpForm> {
 
 const pieces_of = (use: UseForm) => (typeof use.use === 'string' ? [use.use] : use.use)
 const piece_name = (piece: string | { readonly of: string }) => (typeof piece === 'string' ? piece : piece.of)
+
+/** What a piece of a use gave, where it stands; nothing where the program did not come to it. */
+function taken_of(piece: PieceForm | string, results: ReadonlyMap<string, Result>) {
+  const result = results.get(piece_name(piece))
+  const at = typeof piece === 'string' ? undefined : piece.at
+  return result === undefined ? [] : [{ ...result, at: at ?? (result.at < 0 ? undefined : result.at) }]
+}
 
 /** The moves of one run, and which properties are broken when it ends. */
 export class RunOracle {
@@ -182,11 +190,7 @@ export class RunOracle {
     if (ino === undefined) return
     this.programs.set(task, [walker.call.judged])
     this.runs(k, task)
-    const bytes = bytes_of(k.store.snapshot(), ino)
-    for (const { data, at } of this.own_looks(walker)) {
-      const place = Math.max(at, 0)
-      if (bytes.slice(place, place + data.length) !== data) this.break_rule('check-use')
-    }
+    if (this.is_asked_for(k.store.snapshot(), task)) this.judge_own_looks(walker, k.store.snapshot(), ino)
   }
 
   private runs(k: Kernel, task: number): void {
@@ -194,28 +198,49 @@ export class RunOracle {
     const snapshot = k.store.snapshot()
     const ino = judged === undefined ? undefined : program_of(snapshot, task)
     if (judged === undefined || ino === undefined) return
-    const is_asked = row_of(snapshot, 'mm_struct', mm_of(snapshot, task)).exe_file === this.asked.get(task)
-    if (is_asked && judged.some((each) => each !== bytes_of(snapshot, ino))) this.break_rule('check-use')
+    if (this.is_asked_for(snapshot, task) && judged.some((each) => each !== bytes_of(snapshot, ino)))
+      this.break_rule('check-use')
     if (this.rules !== null && !approves(this.rules, snapshot, ino)) this.break_rule('policy')
   }
 
+  /** The program is of the very file that was named, and not of a script's interpreter. */
+  private is_asked_for(snapshot: Snapshot, task: number): boolean {
+    return row_of(snapshot, 'mm_struct', mm_of(snapshot, task)).exe_file === this.asked.get(task)
+  }
+
   /** What the program has read of the same thing that it runs, and takes for good on nobody's word. */
-  private own_looks({ program, results, call: { now } }: Walker): readonly Result[] {
-    const ops = [...every(this.form.tasks[program]!.program)]
-    const calls = ops.filter(is_call)
-    const named = (arg: unknown) => (arg as { $?: string } | null | undefined)?.$
-    const [dirfd, path] = now!.call === 'execve' ? [undefined, now!.args![0]] : now!.args!
-    const taken = ops.flatMap((op) =>
-      'use' in op && op.relies === undefined ? pieces_of(op).map(piece_name) : [],
-    )
-    return calls.flatMap((read) => {
-      const fd = taken.includes(read.as!) ? named(read.args?.[0]) : undefined
-      const opened = calls.filter(({ as }) => as === fd)
-      const same_path = opened.some((open) => open.args![open.call === 'openat' ? 1 : 0] === path)
-      const is_same = fd !== undefined && (path === '' ? named(dirfd) === fd : same_path)
-      const result = is_same ? results.get(read.as!) : undefined
-      return result === undefined || result.ret < 0 ? [] : [result]
+  private judge_own_looks(walker: Walker, snapshot: Snapshot, ino: number): void {
+    const ops = [...every(this.form.tasks[walker.program]!.program)]
+    const of_program = this.names_of_program(ops.filter(is_call), walker.call.now!)
+    for (const op of ops) {
+      if (!('use' in op) || op.relies !== undefined) continue
+      const seen = pieces_of(op)
+        .filter((piece) => of_program.has(piece_name(piece)))
+        .flatMap((piece) => taken_of(piece, walker.results))
+        .filter(({ ret }) => ret >= 0)
+      if (seen.length > 0 && !same(seen, bytes_of(snapshot, ino), op.part ?? false))
+        this.break_rule('check-use')
+    }
+  }
+
+  /** Names of the calls that read what this exec runs: by its descriptor or a copy of it, or by its path. */
+  private names_of_program(calls: readonly CallForm[], exec: CallForm): ReadonlySet<string> {
+    const name = (arg: unknown) => (arg as { $?: string } | null | undefined)?.$
+    const first_is_fd = /^(dup|fcntl)/
+    const root = (fd: string | undefined): string | undefined => {
+      const made = calls.find(({ as, call }) => as === fd && first_is_fd.test(call))
+      return made === undefined || name(made.args![0]) === undefined ? fd : root(name(made.args![0]))
+    }
+    const [dirfd, path] = exec.call === 'execve' ? [undefined, exec.args![0]] : exec.args!
+    const mapped = (address: string | undefined) =>
+      calls.find(({ as, call }) => as === address && call === 'mmap')?.args?.[4]
+    const opened_here = (fd: string) =>
+      calls.some(({ as, call, args }) => as === fd && args![call === 'openat' ? 1 : 0] === path)
+    const reads = calls.filter(({ call, args }) => {
+      const fd = root(name(call === 'peek' ? mapped(name(args?.[0])) : args?.[0]))
+      return fd !== undefined && (path === '' ? root(name(dirfd)) === fd : opened_here(fd))
     })
+    return new Set(reads.map(({ as }) => as!))
   }
 
   private result(k: Kernel, task: number, { program }: Walker, name: string): Result {
@@ -242,11 +267,7 @@ export class RunOracle {
 
   private use(task: number, use: UseForm): void {
     const { results, approved } = this.walkers.get(task)!
-    const taken = pieces_of(use).flatMap((piece) => {
-      const result = results.get(piece_name(piece))
-      const at = typeof piece === 'string' ? undefined : piece.at
-      return result === undefined ? [] : [{ ...result, at: at ?? (result.at < 0 ? undefined : result.at) }]
-    })
+    const taken = pieces_of(use).flatMap((piece) => taken_of(piece, results))
     if (use.relies !== undefined && !same(taken, approved.get(use.relies), use.part ?? false))
       this.break_rule('check-use')
     const { unfit } = this.walkers.get(task)!

@@ -1,6 +1,7 @@
 /** A real exec uses the bytes that it runs, on the strength of those who said yes to it. */
 import { describe, expect, test } from 'vitest'
-import type { CaseBuilder, Scenario } from '../../src/scenario/builder.js'
+import type { CaseBuilder, Scenario, Task } from '../../src/scenario/builder.js'
+import type { Fd } from '../../src/scenario/calls.js'
 import { case_name } from '../../src/scenario/form.js'
 import { explore_case } from '../../src/verdicts.js'
 import hash_then_exec from '../cases/scenarios/hash-then-exec-safe.js'
@@ -35,6 +36,80 @@ test('a loader that reads and then runs relies on what it read', () => {
     'by=path attack=write profile=6.18': race('write in place'),
     'by=path attack=rename profile=6.18': race('rename over'),
     'by=fd attack=rename profile=6.18': safe,
+  })
+})
+
+describe('a loader that reads a program before it runs it', () => {
+  type Look = (v: Task, fd: Fd) => void
+  const whole: Look = (v, fd) => v.use(v.read(fd, 100).as('seen'))
+  const loader = (look: Look, attack: (a: Task) => void, run?: (v: Task, fd: Fd) => void) =>
+    explore_case(
+      case_of((s) => {
+        const tree = {
+          p: { file: '\x7fELFgood', mode: 0o777 },
+          s: { file: '#!/p\n', mode: 0o777 },
+          d: { dir: { p: 'another' } },
+        }
+        s.mount('/', s.filesystem('disk', { type: 'tmpfs', tree }))
+        const v = s.victim('loader')
+        const fd = v.open('/p', 'O_RDONLY')
+        look(v, fd)
+        if (run === undefined) v.execveat(fd, '', ['p'], null, 'AT_EMPTY_PATH')
+        else run(v, fd)
+        attack(s.attacker('writer'))
+      }),
+    )
+  const grow = (a: Task) => {
+    a.write(a.open('/p', 'O_WRONLY|O_APPEND'), 'more')
+  }
+  const change = (a: Task) => {
+    a.pwrite(a.open('/p', 'O_WRONLY'), 'evil', 4, 4)
+  }
+  const none = (a: Task) => void a.open('/p', 'O_PATH')
+  const fails = { property: 'check-use' }
+
+  test('has seen the end of the file: bytes behind it are bytes that it did not look at', () => {
+    expect(loader(whole, grow)).toMatchObject({
+      ...fails,
+      verdict: 'race',
+      cause: { kind: 'write in place' },
+    })
+  })
+
+  test('that filled its buffer has not seen the rest, without anybody else', () => {
+    expect(loader((v, fd) => v.use(v.read(fd, 4)), none)).toMatchObject({ ...fails, verdict: 'hole' })
+    expect(loader((v, fd) => v.use([v.read(fd, 4), v.read(fd, 4)]), none).property).toBe(null)
+  })
+
+  test('that judges a part says so, and what stands behind it is its own business', () => {
+    const part: Look = (v, fd) => v.use(v.read(fd, 6), { part: true })
+    expect(loader(part, grow).property).toBe(null)
+    expect(loader(part, change)).toMatchObject({ ...fails, verdict: 'race' })
+  })
+
+  test('that has seen an empty file has seen its end', () => {
+    const empty: Look = (v, fd) => v.use(v.pread(fd, 100, 8))
+    expect(loader(empty, none)).toMatchObject({ ...fails, verdict: 'hole' })
+  })
+
+  test('may look through a copy of the descriptor, or through memory', () => {
+    expect(loader((v, fd) => whole(v, v.dup(fd)), grow)).toMatchObject(fails)
+    const mapped: Look = (v, fd) => v.use(v.peek(v.mmap(0, 4096, 'PROT_READ', 'MAP_PRIVATE', fd, 0), 8))
+    expect(loader(mapped, change)).toMatchObject({ ...fails, verdict: 'race' })
+    expect(loader(mapped, none).property).toBe(null)
+  })
+
+  test('relative paths are the same below the same directory', () => {
+    const run = (path: string) => (v: Task) => void v.execveat('AT_FDCWD', path, ['p'], null, 0)
+    const relative: Look = (v) => whole(v, v.openat('AT_FDCWD', 'p', 'O_RDONLY'))
+    expect(loader(relative, change, run('p'))).toMatchObject({ ...fails, verdict: 'race' })
+    const elsewhere: Look = (v) => whole(v, v.openat(v.open('/d', 'O_PATH'), 'p', 'O_RDONLY'))
+    expect(loader(elsewhere, none, run('p')).property).toBe(null)
+  })
+
+  test('says nothing of the interpreter where it has looked at a script', () => {
+    const script: Look = (v) => whole(v, v.open('/s', 'O_RDONLY'))
+    expect(loader(script, none, (v) => void v.execve('/s', ['s'], null)).property).toBe(null)
   })
 })
 
