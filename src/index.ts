@@ -1,6 +1,7 @@
 /** The library `toctoscope`: write scenarios, explore them, bring your own security modules and properties. */
 import { make_scenario, type Params, type Scenario, type ScenarioSource } from './scenario/builder.js'
 
+export { NotModelled } from './kernel/not_modelled.js'
 export { type Release, release_names } from './kernel/profile.js'
 export type { HookArguments, HookName, SecurityModule } from './kernel/security.js'
 export type { ModuleDefinition } from './lsm/module.js'

@@ -1,5 +1,6 @@
 /** What a user did that cannot work, and the exit codes that say so (DESIGN.md, section 4). */
 import { ReplayError } from '../explore/replay.js'
+import { NotModelled } from '../kernel/not_modelled.js'
 import { TooMany } from '../kernel/schema.js'
 import { LsmModuleError } from '../lsm/hooks.js'
 import { ScenarioError } from '../scenario/error.js'
@@ -75,6 +76,7 @@ function tell(error: unknown, user_files: readonly string[]): { text: string; co
     return { text, code: error.exit_code }
   }
   if (error instanceof ScenarioError) return { text: error.message, code: exit.cannot_load }
+  if (error instanceof NotModelled) return { text: error.message, code: exit.cannot_load }
   if (error instanceof TooMany) return { text: `the scenario has ${error.message}`, code: exit.cannot_load }
   if (error instanceof TokenError) return { text: error.message, code: exit.cannot_load }
   if (error instanceof ReplayError)

@@ -85,7 +85,7 @@ function do_prctl(k: Kernel, f: Prctl): Outcome {
 }
 
 const arg = (name: string, constants: Constants = {}) =>
-  ({ name, kind: 'int', constants, missing: 0 }) as const
+  ({ name, kind: 'int', wide: true, constants, missing: 0 }) as const
 
 define_syscall({
   name: 'prctl',

@@ -19,6 +19,8 @@ export interface Parameter {
    */
   readonly kind: 'int' | 'string' | 'bytes' | 'strings' | 'struct'
   readonly constants?: Constants
+  /** A number of 64 bits in C (off_t, size_t, unsigned long, a pointer). Others have 32: what does not fit wraps. */
+  readonly wide?: true
   /** What a left-out argument means; without it the argument must be given. */
   readonly missing?: Argument
 }
@@ -63,26 +65,53 @@ export const NULL_BYTES = '\u0100'
 /** What is wrong with an argument, for people: which, what was expected. */
 export class ArgumentError extends Error {}
 
+/** Beyond this a number is not exact here, and is none of those that C has. */
+function beyond(param: Parameter, given: number | string): ArgumentError {
+  return new ArgumentError(`${param.name}: ${given} is beyond 2^53 - 1, the largest that the model carries`)
+}
+
 function decode_int(param: Parameter, given: unknown): number {
-  if (typeof given === 'number') {
-    if (!Number.isFinite(given)) throw new ArgumentError(`${param.name}: ${given} is not a number that C has`)
-    return Math.trunc(given)
-  }
   if (typeof given === 'boolean') return given ? 1 : 0
   if (given === null) return 0
-  if (typeof given !== 'string')
+  if (typeof given === 'string') return decode_words(param, given)
+  if (typeof given !== 'number')
     throw new ArgumentError(`${param.name}: expected a number or constants joined by |`)
-  let value = 0
+  if (!Number.isFinite(given)) throw new ArgumentError(`${param.name}: ${given} is not a number that C has`)
+  const whole = Math.trunc(given)
+  // What is not safe has been rounded already, by JSON.parse: nobody knows any more what was meant.
+  if (!Number.isSafeInteger(whole)) throw beyond(param, given)
+  return param.wide ? whole : whole | 0
+}
+
+/** Numbers as C writes them, and names of constants, joined by |. */
+function decode_words(param: Parameter, given: string): number {
+  let constants = 0
+  let numbers = 0n
   for (const word of given.split('|').map((part) => part.trim())) {
-    if (/^-?(0x[0-9a-f]+|0o?[0-7]+|\d+)$/i.test(word)) value |= Number(word.replace(/^0(?=[0-7])/, '0o'))
+    const number = literal(word)
+    if (number !== null) numbers |= number
     else if (param.constants !== undefined && Object.hasOwn(param.constants, word))
-      value |= param.constants[word]!
+      constants |= param.constants[word]!
     else
       throw new ArgumentError(
         `${param.name}: ${JSON.stringify(word)} is not a constant that ${param.name} knows${meant(word, param)}`,
       )
   }
-  return value
+  if (numbers === 0n) return constants
+  if (numbers !== BigInt.asUintN(64, numbers) && numbers !== BigInt.asIntN(64, numbers))
+    throw beyond(param, given)
+  const value = BigInt.asIntN(param.wide ? 64 : 32, numbers | BigInt(constants))
+  if (!Number.isSafeInteger(Number(value))) throw beyond(param, given)
+  return Number(value)
+}
+
+/** The value of a number of C: decimal, octal with a 0 before it, hexadecimal; null for another word. */
+function literal(word: string): bigint | null {
+  const parts = /^(-?)(?:(0x[0-9a-f]+)|0o?([0-7]+)|(0|[1-9]\d*))$/i.exec(word)
+  if (parts === null) return null
+  const [, sign, hex, octal, decimal] = parts
+  const value = BigInt(hex ?? (octal !== undefined ? `0o${octal}` : decimal!))
+  return sign === '' ? value : -value
 }
 
 /** Only the nearest: a call may know twenty. */

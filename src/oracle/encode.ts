@@ -1,6 +1,6 @@
 /** The agent's language: a play as lines of requests, and its answers back. See `agent/agent.c` for the grammar. */
 import { errno_name, raise } from '../kernel/errno.js'
-import { decode_arguments, type Parameter, syscall_named, utf8_bytes } from '../kernel/syscall.js'
+import { decode_argument, type Parameter, syscall_named, utf8_bytes } from '../kernel/syscall.js'
 import type {
   ArgumentForm,
   MountOption,
@@ -165,7 +165,7 @@ function argument_word(param: Parameter, arg: ArgumentForm | undefined, known: R
   const given = arg === undefined ? (missing_number[param.name] ?? 0) : arg
   switch (param.kind) {
     case 'int':
-      return String(constant(param, given))
+      return String(decode_argument(param, given))
     case 'string':
       return given === null ? '@' : text_word(utf8_bytes((given as string).split('\0')[0]!))
     case 'bytes':
@@ -179,29 +179,14 @@ function argument_word(param: Parameter, arg: ArgumentForm | undefined, known: R
   }
 }
 
-const constants_decoder = {
-  fn: undefined as never,
-  name: '',
-  returns: 'int',
-  locals: (value: unknown) => ({ value }),
-}
-
-/** A number or names of constants, as decode_arguments takes them. */
-function constant(param: Parameter, given: unknown): number {
-  if (typeof given === 'number') return Math.trunc(given)
-  const { value } = decode_arguments({ ...constants_decoder, returns: 'int', params: [param] }, [given]) as {
-    value: number
-  }
-  return value
-}
-
 /** Bytes to write with a count of their own: the agent is sent just so many, or how many the NULL pointer is for. */
 function with_count(call: string, args: readonly ArgumentForm[]): readonly ArgumentForm[] {
   const counted = (call === 'write' && args.length === 3) || (call === 'pwrite' && args.length === 4)
-  if (!counted || typeof args[2] !== 'number') return args
-  const [fd, data, count, ...rest] = args
-  if (data === null) return [fd!, count as number, ...rest]
-  const bytes = bytes_of(data as string, 'buf').slice(0, count as number)
+  if (!counted || is_ref(args[2]!)) return args
+  const [fd, data, , ...rest] = args
+  const count = decode_argument(count_param, args[2]) as number
+  if (data === null) return [fd!, count, ...rest]
+  const bytes = bytes_of(data as string, 'buf').slice(0, count)
   return [fd!, { base64: btoa(bytes) }, ...rest]
 }
 
@@ -220,6 +205,7 @@ export function encode_call(form: PlayCall, known: ResultNumbers): string {
 }
 
 const writes = new Set(['write', 'pwrite'])
+const count_param = { name: 'count', kind: 'int', wide: true } as const
 
 /** A whole play; its answers are followed by a line with a dot. */
 export function encode_play(play: Play): string {

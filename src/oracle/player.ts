@@ -6,7 +6,7 @@
  * and addresses that the model would give them.
  */
 import { bprm_filename } from '../exec/execveat.js'
-import { type Argument, decode_arguments, type Syscall } from '../kernel/syscall.js'
+import { type Argument, decode_argument, decode_arguments, type Syscall } from '../kernel/syscall.js'
 import { ScenarioError } from '../scenario/error.js'
 import type { ArgumentForm, SetupForm } from '../scenario/form.js'
 import {
@@ -206,8 +206,9 @@ export class KernelPlayer implements Player {
   private arguments_of(process: Process, syscall: Syscall, { args, locals }: Made): ArgumentForm[] {
     const sent = syscall.params.map((param, i) => {
       const given = args[i] as ArgumentForm
-      if (syscall.returns === 'bytes' && size_names.has(param.name)) return bounded(given)
-      return param.kind === 'int' && typeof given === 'number' ? (machine_word(given) as ArgumentForm) : given
+      if (param.kind !== 'int' || given === undefined) return given
+      const number = decode_argument(param, given) as number
+      return syscall.returns === 'bytes' && size_names.has(param.name) ? bounded(number) : number
     })
     if (syscall.name === 'mmap') process.memory.place(sent, locals)
     return sent.slice(0, Math.max(args.length, syscall.name === 'mmap' ? 6 : 0))
@@ -288,16 +289,7 @@ const size_names = new Set(['count', 'bufsiz', 'size'])
 const UNADDRESSABLE = 2 ** 46
 
 /** The agent's buffer is as long as what the model copies at most. */
-function bounded(given: ArgumentForm): ArgumentForm {
-  if (typeof given !== 'number') return given
-  return given > MAX_RW_COUNT && given < UNADDRESSABLE ? MAX_RW_COUNT : (machine_word(given) as ArgumentForm)
-}
-
-/** A number as 64 bits have it: doubles beyond that wrap around, as in C. */
-function machine_word(value: number): number | string {
-  const whole = Math.trunc(value)
-  return Number.isSafeInteger(whole) ? whole : String(BigInt.asIntN(64, BigInt(whole)))
-}
+const bounded = (size: number): number => (size > MAX_RW_COUNT && size < UNADDRESSABLE ? MAX_RW_COUNT : size)
 
 /** What is not asked of a kernel: memory that our buffer has no room for. */
 function refused_here({ name }: Syscall, { locals }: Made): string | null {

@@ -93,8 +93,12 @@ const beyond_plays: readonly Beyond[] = [
     why: 'a layer is changed behind the overlay, which is undefined (worlds.ts)',
   },
   { file: 'vfs/mmap', within: 'do_mmap', text: /return -ENOMEM/, why: 'needs 65,530 mappings' },
-  { file: 'vfs/attr', text: /-EFBIG/, why: "the model's own bound of exact numbers, 2⁵³" },
-  { file: 'vfs/read_write', text: /-EFBIG/, why: "the model's own bound of exact numbers, 2⁵³" },
+  { file: 'vfs/attr', text: /-EFBIG/, why: 'only of a file system with a limit that can be reached, ext4' },
+  {
+    file: 'vfs/read_write',
+    text: /-EFBIG/,
+    why: 'only of a file system with a limit that can be reached, ext4',
+  },
   {
     file: 'overlay/copy_up',
     text: /has no upper layer/,

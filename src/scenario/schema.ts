@@ -37,6 +37,14 @@ const name = z
 /** Names that people only read, of whatever characters: what acts on a terminal is escaped where it is printed. */
 const title = z.string().min(1, 'expected a name').max(200, 'expected a name of at most 200 characters')
 const count = z.number().int().nonnegative()
+/** What a result is compared with: none is beyond what the model carries. */
+const result_value = () =>
+  z
+    .number()
+    .refine(
+      (value) => Math.abs(value) <= Number.MAX_SAFE_INTEGER,
+      'no result is beyond 2^53 - 1, the largest that the model carries',
+    )
 /** Of a user or group: 32 bits, of which the last number means nobody (`(uid_t) -1`). */
 const owner_id = count.max(2 ** 32 - 2)
 /** PATH_MAX, without the NUL. */
@@ -139,7 +147,7 @@ const condition = closed({
   ok: z.literal(true).optional(),
   failed: z.literal(true).optional(),
   errno: z.string().optional(),
-  equals: z.number().optional(),
+  equals: result_value().optional(),
 })
 
 const op: z.ZodType<OpForm> = z.lazy(() => z.union(operations))
@@ -181,7 +189,7 @@ const task = closed({
   program: z.array(op),
 })
 
-const outcome = z.record(z.string(), z.union([z.string(), z.number()]))
+const outcome = z.record(z.string(), z.union([z.string(), result_value()]))
 const named_properties = ['check-use', 'policy'] as const
 const kinds_of_property = ['never', 'reaches', 'code']
 const property = z.union([

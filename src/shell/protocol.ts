@@ -234,8 +234,14 @@ function parse(line: string): Record<string, unknown> | null {
 }
 
 function id_of({ id = null }: Record<string, unknown>): unknown {
-  if (id === null || typeof id === 'string' || (typeof id === 'number' && Number.isFinite(id))) return id
-  throw new RequestError('id: expected a number or a string')
+  if (id === null || typeof id === 'string') return id
+  if (typeof id !== 'number' || !Number.isFinite(id))
+    throw new RequestError('id: expected a number or a string')
+  if (Number.isInteger(id) && !Number.isSafeInteger(id))
+    throw new RequestError(
+      `id: ${id} is beyond 2^53 - 1, so it could not be given back as it was; write a string`,
+    )
+  return id
 }
 
 function lines(completed: readonly Completed[]): string {

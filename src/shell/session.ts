@@ -13,6 +13,7 @@ import { AT_EXECVE_CHECK } from '../exec/open_execat.js'
 import { errno_name, signal_of } from '../kernel/errno.js'
 import { attempt, type Fn, fn } from '../kernel/fn.js'
 import { ASLEEP, is_local, type Kernel, start, step } from '../kernel/machine.js'
+import { NotModelled } from '../kernel/not_modelled.js'
 import type { Value } from '../kernel/schema.js'
 import { ArgumentError, decode_arguments, type Syscall } from '../kernel/syscall.js'
 import { make_kernel } from '../model.js'
@@ -450,7 +451,8 @@ function exec_name(k: Kernel, { name }: Syscall, locals: object): string | null 
 /** What to tell whoever asked. */
 function request_error(error: unknown): Error {
   if (error instanceof RequestError || error instanceof ArgumentError) return error
-  if (error instanceof ScenarioError || error instanceof LimitError) return new RequestError(error.message)
+  if (error instanceof ScenarioError || error instanceof LimitError || error instanceof NotModelled)
+    return new RequestError(error.message)
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   return new RequestError(`this is a bug in toctoscope: ${text.split('\n')[0]}`)
 }

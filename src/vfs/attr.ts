@@ -11,6 +11,7 @@ import { EBADF, EFBIG, EINVAL, EOPNOTSUPP, EPERM } from '../kernel/errno.js'
 import { call, done, type Frame, fn, local, type Outcome, stage } from '../kernel/fn.js'
 import type { SetattrLocals } from '../kernel/fs.js'
 import type { Kernel } from '../kernel/machine.js'
+import { NotModelled } from '../kernel/not_modelled.js'
 import { int, ref, str } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
 import { define_syscall } from '../kernel/syscall.js'
@@ -20,7 +21,7 @@ import { fdget, fdget_raw } from './file_table.js'
 import { inode, inode_ops, is_dir, is_lnk, is_reg, S_APPEND, S_IMMUTABLE, S_ISGID, S_ISUID } from './inode.js'
 import { inode_lock } from './lock.js'
 import { AT_FDCWD, LOOKUP_EMPTY, LOOKUP_FOLLOW, mnt_want_write, path_lookupat } from './namei.js'
-import { MAX_LFS_FILESIZE, truncate_setsize } from './page_cache.js'
+import { LARGEST_EXACT, MAX_LFS_FILESIZE, truncate_setsize } from './page_cache.js'
 import { in_group } from './permission.js'
 import { CAP_CHOWN, CAP_FOWNER, CAP_FSETID, capable, current } from './task.js'
 
@@ -77,8 +78,9 @@ const has = (attr: SetattrLocals, bit: number): boolean => (attr.valid & bit) !=
  */
 export function setattr_prepare(k: Kernel, attr: SetattrLocals): number {
   const node = inode(k, attr.inode)
-  if (has(attr, ATTR_SIZE) && attr.size > node.i_size && attr.size > s_maxbytes(k, attr.inode)) {
-    return k.refuse(-EFBIG, 'larger than the file system allows')
+  if (has(attr, ATTR_SIZE) && attr.size > node.i_size) {
+    if (attr.size > s_maxbytes(k, attr.inode)) return k.refuse(-EFBIG, 'larger than the file system allows')
+    exact_size(attr.size)
   }
   if (has(attr, ATTR_FORCE)) return 0
   const owner = current(k).euid === node.i_uid
@@ -99,8 +101,12 @@ export function setattr_prepare(k: Kernel, attr: SetattrLocals): number {
 const not_owner = (k: Kernel, owner: number): string => `uid ${current(k).euid} is not the owner (${owner})`
 
 /** The largest file of the inode's file system (struct super_block: s_maxbytes). */
-export function s_maxbytes(k: Kernel, ino: number): number {
-  return Math.min(inode_ops(k, ino).s_maxbytes ?? MAX_LFS_FILESIZE, MAX_LFS_FILESIZE)
+export const s_maxbytes = (k: Kernel, ino: number): number => inode_ops(k, ino).s_maxbytes ?? MAX_LFS_FILESIZE
+
+/** @throws NotModelled for a size that the file system allows and the model cannot hold exactly */
+export function exact_size(size: number): void {
+  if (size > LARGEST_EXACT)
+    throw new NotModelled(`a file of more than ${LARGEST_EXACT} bytes (2^53 - 1 less a page)`)
 }
 
 /**
@@ -269,9 +275,9 @@ const chmod_common = fn('chmod_common', { source: 'fs/open.c', locals: { ...on_p
   })),
 ])
 
-/** An id of -1 is left alone; it comes as the 32-bit number too. */
+/** An id of -1 is left alone; others are unsigned. */
 const KEEP = -1
-const as_id = (id: number): number => id | 0
+const as_id = (id: number): number => (id === KEEP ? KEEP : id >>> 0)
 
 /**
  * chown and its family: also the same ids again take set-user-id, set-group-id from a file. Errors, in

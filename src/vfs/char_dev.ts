@@ -1,9 +1,10 @@
 /**
- * Devices (fs/char_dev.c, drivers/char/mem.c): null, zero and full. No other has a driver here, so opening it is
- * ENXIO, as it is for a whiteout that is met in its layer.
+ * Devices (fs/char_dev.c, drivers/char/mem.c): null, zero and full. Where no kernel has a driver, opening is ENXIO:
+ * that of a whiteout that is met in its layer. What a kernel has or may have one for is not modelled.
  */
 import { ENOSPC, ENXIO } from '../kernel/errno.js'
 import type { Kernel } from '../kernel/machine.js'
+import { NotModelled } from '../kernel/not_modelled.js'
 import { S_IFCHR, S_IFMT } from './inode.js'
 import { copy_to_user } from './task.js'
 
@@ -12,10 +13,36 @@ export const DEV_NULL = 0x103
 export const DEV_ZERO = 0x105
 export const DEV_FULL = 0x107
 
-/** @returns 0, or -ENXIO for what has no driver */
+/** The memory devices that have a driver, by minor number (drivers/char/mem.c: devlist). */
+const devlist: ReadonlyMap<number, string> = new Map([
+  [1, 'mem'],
+  [3, 'null'],
+  [4, 'port'],
+  [5, 'zero'],
+  [7, 'full'],
+  [8, 'random'],
+  [9, 'urandom'],
+  [11, 'kmsg'],
+])
+const MEM_MAJOR = 1
+
+/** Parts of a device number as stat shows it (include/linux/kdev_t.h: new_decode_dev). */
+const major_of = (rdev: number): number => (rdev >>> 8) & 0xfff
+const minor_of = (rdev: number): number => (rdev & 0xff) | ((rdev >>> 12) & 0xfff00)
+
+/**
+ * @returns 0, or -ENXIO for what has no driver on any kernel: major number 0, and minor numbers of the memory devices
+ * @throws NotModelled for all else
+ */
 export function device_open(k: Kernel, character: boolean, rdev: number): number {
   if (character && (rdev === DEV_NULL || rdev === DEV_ZERO || rdev === DEV_FULL)) return 0
-  return k.refuse(-ENXIO, 'no driver has such a device; null, zero and full have one')
+  const [major, minor] = [major_of(rdev), minor_of(rdev)]
+  const known = character && major === MEM_MAJOR
+  if (major === 0 || (known && !devlist.has(minor))) return k.refuse(-ENXIO, 'no driver has such a device')
+  const name = known ? ` (${devlist.get(minor)})` : ''
+  throw new NotModelled(
+    `opening the ${character ? 'character' : 'block'} device ${major}:${minor}${name}, for which a kernel may have a driver,`,
+  )
 }
 
 /** Nothing of null, zeros of zero and full. @returns the number of bytes that the user buffer got */

@@ -226,7 +226,7 @@ define_syscall({
     { name: 'dev', kind: 'int', missing: 0 },
   ],
   fn: do_mknodat,
-  locals: (name, mode, rdev) => ({ name, mode: mode & 0xffff, rdev }),
+  locals: (name, mode, rdev) => ({ name, mode: mode & 0xffff, rdev: rdev >>> 0 }),
   returns: 'int',
 })
 define_syscall({
@@ -238,7 +238,7 @@ define_syscall({
     { name: 'dev', kind: 'int', missing: 0 },
   ],
   fn: do_mknodat,
-  locals: (dfd, name, mode, rdev) => ({ dfd, name, mode: mode & 0xffff, rdev }),
+  locals: (dfd, name, mode, rdev) => ({ dfd, name, mode: mode & 0xffff, rdev: rdev >>> 0 }),
   returns: 'int',
 })
 define_syscall({

@@ -129,8 +129,8 @@ export const poke = fn(
 define_syscall({
   name: 'peek',
   params: [
-    { name: 'addr', kind: 'int' },
-    { name: 'length', kind: 'int' },
+    { name: 'addr', kind: 'int', wide: true },
+    { name: 'length', kind: 'int', wide: true },
   ],
   fn: peek,
   locals: (addr, length) => ({ addr, length }),
@@ -139,7 +139,7 @@ define_syscall({
 define_syscall({
   name: 'poke',
   params: [
-    { name: 'addr', kind: 'int' },
+    { name: 'addr', kind: 'int', wide: true },
     { name: 'data', kind: 'bytes' },
   ],
   fn: poke,

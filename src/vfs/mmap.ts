@@ -234,7 +234,9 @@ function may_map_file(k: Kernel, f: Mmap): number {
   const { f_mode, f_inode, f_mnt } = file(k, f.file)
   const type = f.flags & MAP_TYPE
   let may = PROT_READ | PROT_WRITE | PROT_EXEC
-  if (f.offset < 0 || f.offset + f.length >= 2 ** 63) return -EOVERFLOW
+  const { i_mode, i_rdev } = inode(k, f_inode)
+  // A negative offset is one beyond 2^63, where no regular file reaches; others are asked for 2^64 only (file_mmap_ok).
+  if (f.offset < 0 && (is_reg(i_mode) || f.offset + f.length >= 0)) return -EOVERFLOW
   if (type !== MAP_SHARED && type !== MAP_PRIVATE && type !== MAP_SHARED_VALIDATE) return -EINVAL
   if (type === MAP_SHARED_VALIDATE && (f.flags & ~LEGACY_MAP_MASK) !== 0) return -EOPNOTSUPP
   const writable = (f_mode & FMODE_WRITE) !== 0
@@ -250,7 +252,6 @@ function may_map_file(k: Kernel, f: Mmap): number {
     if ((f.prot & PROT_EXEC) !== 0) return k.refuse(-EPERM, 'the mount is noexec')
     may &= ~PROT_EXEC
   }
-  const { i_mode, i_rdev } = inode(k, f_inode)
   if (!is_reg(i_mode) && !is_zero_device(i_mode, i_rdev))
     return k.refuse(-ENODEV, 'only regular files and /dev/zero can be mapped')
   return may
@@ -293,7 +294,8 @@ function mmap_region(k: Kernel, f: Mmap, mm: number, may: number): void {
     // Without the right to write a shared mapping is one that only reads: VM_SHARED is not set.
     vm_shared: shared && (may & PROT_WRITE) !== 0 ? 1 : 0,
     vm_file: pinned,
-    vm_pgoff: pinned === 0 ? 0 : f.offset / PAGE_SIZE,
+    // An offset is unsigned; that of shared anonymous memory counts for nothing.
+    vm_pgoff: pinned === 0 || f.file === 0 ? 0 : (f.offset + (f.offset < 0 ? 2 ** 64 : 0)) / PAGE_SIZE,
   })
 }
 
@@ -377,16 +379,17 @@ const map_flags: Constants = {
   MAP_FIXED_NOREPLACE,
 }
 const int_param = (name: string, constants?: Constants) => ({ name, kind: 'int', constants }) as const
+const wide_param = (name: string) => ({ name, kind: 'int', wide: true }) as const
 
 define_syscall({
   name: 'mmap',
   params: [
-    int_param('addr'),
-    int_param('length'),
+    wide_param('addr'),
+    wide_param('length'),
     int_param('prot', prot_flags),
     int_param('flags', map_flags),
     int_param('fd'),
-    { name: 'offset', kind: 'int', missing: 0 },
+    { ...wide_param('offset'), missing: 0 },
   ],
   fn: mmap,
   locals: (addr, length, prot, flags, fd, offset) => ({ addr, length, prot, flags, fd, offset }),
@@ -394,7 +397,7 @@ define_syscall({
 })
 define_syscall({
   name: 'munmap',
-  params: [int_param('addr'), int_param('length')],
+  params: [wide_param('addr'), wide_param('length')],
   fn: munmap,
   locals: (addr, length) => ({ addr, length }),
   returns: 'int',
@@ -402,8 +405,8 @@ define_syscall({
 define_syscall({
   name: 'mprotect',
   params: [
-    int_param('addr'),
-    int_param('length'),
+    wide_param('addr'),
+    wide_param('length'),
     int_param('prot', { ...prot_flags, PROT_GROWSDOWN, PROT_GROWSUP }),
   ],
   fn: mprotect,

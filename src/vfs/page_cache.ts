@@ -8,11 +8,11 @@ import type { Kernel } from '../kernel/machine.js'
 import { inode, PAGE_SIZE, page } from './inode.js'
 import { anon_page } from './mm.js'
 
-/**
- * The largest file: numbers must stay exact. The kernel's MAX_LFS_FILESIZE is 2^63 - 1; no content that a
- * scenario could hold lies between the two.
- */
-export const MAX_LFS_FILESIZE = Number.MAX_SAFE_INTEGER - PAGE_SIZE
+/** The largest file of a file system without a limit of its own: 2^63 - 1 (include/linux/fs.h), or what a double has. */
+export const MAX_LFS_FILESIZE = 2 ** 63
+
+/** The largest file of the model: up to its last page numbers are exact. */
+export const LARGEST_EXACT = Number.MAX_SAFE_INTEGER - PAGE_SIZE
 
 /** Bytes that one call copies at most; the kernel's MAX_RW_COUNT is 2 GiB. More is a short read or write. */
 export const MAX_RW_COUNT = 1 << 20

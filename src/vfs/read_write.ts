@@ -34,25 +34,25 @@ import {
   take,
 } from '../kernel/fn.js'
 import type { Kernel } from '../kernel/machine.js'
+import { NotModelled } from '../kernel/not_modelled.js'
 import { int, ref, str, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
 import { define_syscall, NULL_BYTES } from '../kernel/syscall.js'
-import { ATTR_FORCE, not_open, notify_change, s_maxbytes, setattr_should_drop_suidgid } from './attr.js'
+import {
+  ATTR_FORCE,
+  exact_size,
+  not_open,
+  notify_change,
+  s_maxbytes,
+  setattr_should_drop_suidgid,
+} from './attr.js'
 import { device_read, device_write } from './char_dev.js'
 import { FMODE_READ, FMODE_STREAM, FMODE_WRITE, file } from './file.js'
 import { fdget } from './file_table.js'
 import { inode, inode_ops, is_dir, is_reg, PAGE_SIZE, S_IFCHR, S_IFMT } from './inode.js'
 import { inode_lock } from './lock.js'
 import { O_APPEND } from './open_flags.js'
-import {
-  MAX_LFS_FILESIZE,
-  MAX_RW_COUNT,
-  page_index,
-  page_offset,
-  read_page,
-  seek_hole_data,
-  write_page,
-} from './page_cache.js'
+import { MAX_RW_COUNT, page_index, page_offset, read_page, seek_hole_data, write_page } from './page_cache.js'
 import { MAY_READ, MAY_WRITE } from './permission.js'
 import { is_fifo, pipe_read, pipe_write } from './pipe.js'
 import { copy_to_user } from './task.js'
@@ -116,6 +116,7 @@ export const generic_file_write_iter = fn(
       const room = s_maxbytes(k, f_inode) - f.pos
       if (room <= 0) return k.refuse(-EFBIG, 'past the largest position of the file system')
       if (f.data.length > room) f.data = f.data.slice(0, room)
+      exact_size(f.pos + f.data.length)
       f.kill = setattr_should_drop_suidgid(k, f_inode)
     }),
     call(
@@ -193,7 +194,6 @@ function rw_verify_area(k: Kernel, f: ReadWrite, mode: number, mask: number): Ou
     return k.refuse(-EBADF, `the descriptor is not open for ${mode === FMODE_READ ? 'reading' : 'writing'}`)
   }
   if (f.count < 0 || f.count >= UNADDRESSABLE) return -EFAULT
-  if (f.positioned === 1 && f.pos + f.count >= 2 ** 63) return -EINVAL
   const denied = security(k, 'file_permission', { file: id, mask })
   if (denied !== 0) return denied
   f.count = Math.min(f.count, MAX_RW_COUNT)
@@ -334,16 +334,19 @@ function sought(k: Kernel, f: Seek, id: number): number {
     pos = seek_hole_data(k, ino, pos, f.whence === SEEK_DATA)
     if (pos < 0) return k.refuse(-ENXIO, 'no data from there on')
   }
-  return pos < 0 || pos > MAX_LFS_FILESIZE ? -EINVAL : pos
+  if (pos < 0 || pos > s_maxbytes(k, ino)) return -EINVAL
+  if (!Number.isSafeInteger(pos)) throw new NotModelled('a position beyond 2^53 - 1')
+  return pos
 }
 
 // --- the system calls --------------------------------------------------------------------------------------
 
-const int_param = (name: string) => ({ name, kind: 'int' }) as const
+const fd_param = { name: 'fd', kind: 'int' } as const
+const wide_param = (name: string) => ({ name, kind: 'int', wide: true }) as const
 const buf_param = { name: 'buf', kind: 'bytes' } as const
 /** A count that was left out: no decoded number is a fraction. The length is then that of the bytes. */
 const WHOLE = -0.5
-const count_param = { name: 'count', kind: 'int', missing: WHOLE } as const
+const count_param = { ...wide_param('count'), missing: WHOLE } as const
 const whence_param = {
   name: 'whence',
   kind: 'int',
@@ -355,21 +358,21 @@ const length_of = (buf: string, count: number): number =>
 
 define_syscall({
   name: 'read',
-  params: [int_param('fd'), int_param('count')],
+  params: [fd_param, wide_param('count')],
   fn: vfs_read,
   locals: (fd, count) => ({ fd, count }),
   returns: 'bytes',
 })
 define_syscall({
   name: 'pread',
-  params: [int_param('fd'), int_param('count'), int_param('offset')],
+  params: [fd_param, wide_param('count'), wide_param('offset')],
   fn: vfs_read,
   locals: (fd, count, pos) => ({ fd, count, pos, positioned: 1 }),
   returns: 'bytes',
 })
 define_syscall({
   name: 'write',
-  params: [int_param('fd'), buf_param, count_param],
+  params: [fd_param, buf_param, count_param],
   fn: vfs_write,
   locals: (fd, data, count) => ({ fd, data, count: length_of(data, count) }),
   returns: 'int',
@@ -377,7 +380,7 @@ define_syscall({
 define_syscall({
   name: 'pwrite',
   // With three arguments it is the count that was left out.
-  params: [int_param('fd'), buf_param, int_param('count'), { name: 'offset', kind: 'int', missing: WHOLE }],
+  params: [fd_param, buf_param, wide_param('count'), { ...wide_param('offset'), missing: WHOLE }],
   fn: vfs_write,
   locals: (fd, data, count, pos) =>
     pos === WHOLE
@@ -387,7 +390,7 @@ define_syscall({
 })
 define_syscall({
   name: 'lseek',
-  params: [int_param('fd'), int_param('offset'), whence_param],
+  params: [fd_param, wide_param('offset'), whence_param],
   fn: vfs_llseek,
   locals: (fd, offset, whence) => ({ fd, offset, whence }),
   returns: 'int',

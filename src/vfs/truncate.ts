@@ -131,7 +131,7 @@ export const do_ftruncate = fn(
   ],
 )
 
-const length_param = { name: 'length', kind: 'int' } as const
+const length_param = { name: 'length', kind: 'int', wide: true } as const
 
 define_syscall({
   name: 'truncate',

@@ -235,6 +235,17 @@ describe('bad requests', () => {
     ['{"id":1,"spawn":{"task":2,"groups":[1,"a"]}}', 1, /^spawn\.groups\[1\]: /],
     ['{"id":1,"spawn":{"task":2,"capabilities":["CAP_X"]}}', 1, /capability/],
     ['{"id":1,"exit":0}', 1, /^exit: expected a whole number/],
+    ['{"id":9007199254740993,"task":1,"call":"umask","args":[0]}', null, /^id: .* write a string$/],
+    [
+      '{"id":1,"task":1,"call":"lseek","args":[0,9223372036854775807,0]}',
+      1,
+      /^offset: .* is beyond 2\^53 - 1/,
+    ],
+    [
+      '{"id":1,"task":1,"call":"lseek","args":[0,"9223372036854775807",0]}',
+      1,
+      /^offset: 9223372036854775807 is/,
+    ],
   ])('%s', (line, id, message) => {
     const shell = new JsonShell()
     const answer = JSON.parse(shell.line(line))

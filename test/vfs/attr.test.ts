@@ -98,6 +98,15 @@ describe('chmod', () => {
 })
 
 describe('chown', () => {
+  it('ids are unsigned: who is 3000000000 owns what was given to 3000000000; only the last number means none', () => {
+    const w = world().task(4, 3_000_000_000)
+    expect(w.call(1, 'chown', 'f', 3_000_000_000, '3000000001')).toBe(0)
+    expect([w.node('f').i_uid, w.node('f').i_gid]).toEqual([3_000_000_000, 3_000_000_001])
+    expect(w.call(4, 'chmod', 'f', 0o600)).toBe(0)
+    expect(w.call(1, 'chown', 'f', 2 ** 32 - 1, '0xffffffff')).toBe(0)
+    expect([w.node('f').i_uid, w.node('f').i_gid]).toEqual([3_000_000_000, 3_000_000_001])
+  })
+
   const owner = (w: World) => [w.node('f').i_uid, w.node('f').i_gid]
 
   it('is for CAP_CHOWN; the owner may choose among own groups', () => {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { NotModelled } from '../../src/kernel/not_modelled.js'
 import { inode, S_APPEND } from '../../src/vfs/inode.js'
+import { O_RDWR } from '../../src/vfs/open_flags.js'
 import { denying, PAGE, pages, text, World } from './data_world.js'
 
 describe('truncate', () => {
@@ -99,7 +101,26 @@ describe('truncate', () => {
     const w = new World({ f: text('') }, { type: 'ext4' })
     expect(w.call(1, 'truncate', 'f', (2 ** 32 - 1) * PAGE)).toBe(0)
     expect(w.call(1, 'truncate', 'f', (2 ** 32 - 1) * PAGE + 1)).toBe('EFBIG')
-    expect(new World({ f: text('') }).call(1, 'truncate', 'f', 2 ** 53)).toBe('EFBIG')
+    expect(w.call(1, 'pwrite', w.call(1, 'open', 'f', O_RDWR), 'x', 1, (2 ** 32 - 1) * PAGE)).toBe('EFBIG')
+  })
+
+  it('tmpfs has no limit that the model could carry: beyond 2^53 it says so', () => {
+    const largest = Number.MAX_SAFE_INTEGER - PAGE
+    const call = (name: string, ...args: unknown[]) => {
+      const w = new World({ f: text('') })
+      expect(w.call(1, 'truncate', 'f', largest)).toBe(0)
+      w.call(1, 'open', 'f', O_RDWR)
+      w.call(1, 'lseek', 0, Number.MAX_SAFE_INTEGER, 0)
+      return w.call(1, name, ...args)
+    }
+    expect(call('pread', 0, 9, largest - 1)).toBe(1)
+    expect(call('pwrite', 0, 'x', 1, largest - 1)).toBe(1)
+    expect(call('lseek', 0, 0, 1)).toBe(Number.MAX_SAFE_INTEGER)
+    expect(call('lseek', 0, PAGE, 2)).toBe(Number.MAX_SAFE_INTEGER)
+    expect(() => call('truncate', 'f', largest + 1)).toThrow(NotModelled)
+    expect(() => call('pwrite', 0, 'xy', 2, largest - 1)).toThrow(NotModelled)
+    expect(() => call('lseek', 0, 1, 1)).toThrow('a position beyond 2^53 - 1 is not modelled')
+    expect(() => call('lseek', 0, PAGE + 1, 2)).toThrow(NotModelled)
   })
 
   it('takes set-user-id and set-group-id away, unless the task has CAP_FSETID', () => {
