@@ -57,6 +57,7 @@ import type {
   UseForm,
   Verdict,
 } from './form.js'
+import { case_name } from './form.js'
 import { inside, plain } from './plain.js'
 import { validate_scenario } from './schema.js'
 import { at_once, check_keys, count_arguments, strict } from './strict.js'
@@ -713,16 +714,53 @@ function check_params(params: Params): void {
   }
 }
 
-/** Builds every case, and has the whole checked as a document from outside is. */
+/**
+ * Builds every case, and has the whole checked as a document from outside is.
+ *
+ * @throws ScenarioError with what is wrong in each case
+ */
 function build_all<P extends Params>(source: ScenarioSource<P>): Made {
   add_call_methods()
   const { name, summary, teaches } = source
-  const built = combinations(source.params ?? {}).map((params, i) =>
-    build_case(source, params, inside('cases', i)),
+  const checked = (cases: readonly CaseForm[]) =>
+    validate_scenario({ toctoscope: 1, name, summary, teaches, cases })
+  const all = combinations(source.params ?? {})
+  const built = all.map((params, i) => attempt(() => build_case(source, params, inside('cases', i))))
+  const cases = built.flatMap((each) => (each instanceof ScenarioError ? [] : [each]))
+  const whole = cases.length < all.length ? undefined : attempt(() => checked(cases.map(({ form }) => form)))
+  if (whole !== undefined && !(whole instanceof ScenarioError))
+    return { form: whole, cases: cases.map((each, i) => ({ ...each, form: whole.cases[i]! })) }
+  const problems = built.flatMap((each, i) => {
+    const made = each instanceof ScenarioError ? each : attempt(() => checked([each.form]))
+    if (!(made instanceof ScenarioError)) return []
+    const said = made.message.replaceAll('cases[0]', `cases[${i}]`)
+    return [{ of: case_name({ params: all[i]!, tasks: [] }), said, problem: made.problem }]
+  })
+  throw problems.length === 0 ? whole : new ScenarioError('', listed(problems))
+}
+
+/** What a function makes, or the mistake that it names. */
+function attempt<T>(make: () => T): T | ScenarioError {
+  try {
+    return make()
+  } catch (error) {
+    if (error instanceof ScenarioError) return error
+    throw error
+  }
+}
+
+/** Problems shown of a scenario, each with the first case that has it. */
+const SHOWN_PROBLEMS = 8
+
+function listed(problems: readonly { of: string; said: string; problem: string }[]): string {
+  const distinct = problems.filter(
+    (each, i) => problems.findIndex((one) => one.problem === each.problem) === i,
   )
-  const cases = built.map((each) => each.form)
-  const form = validate_scenario({ toctoscope: 1, name, summary, teaches, cases })
-  return { form, cases: built.map((each, i) => ({ ...each, form: form.cases[i]! })) }
+  const lines = distinct
+    .slice(0, SHOWN_PROBLEMS)
+    .map(({ of, said }) => (of === '' || distinct.length === 1 ? said : `${said}\n  (${of})`))
+  const more = distinct.length - lines.length
+  return [...lines, ...(more > 0 ? [`and ${more} more`] : [])].join('\n')
 }
 
 function build_case<P extends Params>(

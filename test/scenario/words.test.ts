@@ -541,3 +541,23 @@ describe('features', () => {
     for (const feature of Object.keys(features_without_rule)) expect(features).not.toHaveProperty(feature)
   })
 })
+
+test('what is wrong in several cases is told of each, once', () => {
+  const message = message_of(() => make_scenario(misspelt as any).cases)
+  for (const [word, right] of [
+    ['check_use', 'check-use'],
+    ['rely', 'relies'],
+    ['uper', 'upper'],
+    ['userid', 'uid'],
+    ['readonly', 'ro'],
+  ])
+    expect(message).toMatch(new RegExp(`"${word}".*did you mean ${right}\\?`))
+  expect(message).toContain('(word=overlay)')
+  const twice = make_scenario({
+    name: 'twice',
+    summary: 'one mistake in two cases',
+    params: { n: [1, 2] },
+    build: (s: any) => s.task('t', { userid: 1 }),
+  })
+  expect(message_of(() => twice.cases)).not.toContain('\n')
+})
