@@ -4,6 +4,7 @@
  */
 import { Agent, type AgentOptions } from './agent.js'
 import { compare, type Difference } from './compare.js'
+import { running_profile } from './confirm.js'
 import { type GenerateOptions, random_play } from './generate.js'
 import { play_on_model } from './model_runner.js'
 import { type Answer, OracleError, type Play, SetupRefused } from './play.js'
@@ -99,7 +100,8 @@ async function need_overlay(agent: Agent): Promise<void> {
  *
  * @throws OracleError where this machine lacks something, or an agent has ended: with where to go on
  */
-export async function conform(options: ConformOptions): Promise<ConformResult> {
+export async function conform(given: ConformOptions): Promise<ConformResult> {
+  const options = { ...given, release: given.release ?? running_profile() }
   const agents = [await Agent.start(options)]
   try {
     await need_overlay(agents[0]!)

@@ -4,7 +4,7 @@
  * back, and checks of every kind of object.
  *
  * What neither side promises is left out: changes of a layer that the overlay documentation leaves undefined
- * (worlds.ts), bytes behind the end of a file in its last page, calls that sleep.
+ * (worlds.ts), bytes behind the end of a file in its last page. So are calls that would sleep, as the model says.
  */
 import * as fc from 'fast-check'
 import { ModelPlay } from './model_runner.js'
@@ -129,8 +129,10 @@ class Calls {
 
   private play(form: PlayCall): Answer {
     const call = this.options.one_user ? call_of_one_user(form) : form
+    const answer = this.model.call_without_sleep(call)
+    if (answer === undefined) return { blocked: true }
     this.made.push(call)
-    return this.model.call(call)
+    return answer
   }
 
   // Paths and descriptors.
@@ -250,7 +252,7 @@ class Calls {
           ...odd_open_flags,
         ])
       : ''
-    const flags = `${mode}${more}${rare}|O_NONBLOCK`
+    const flags = `${mode}${more}${rare}${r.chance(0.7) ? '|O_NONBLOCK' : ''}`
     const permissions = more.includes('CREAT') ? [r.pick([0o644, 0o755, 0o666, 0o444, 0o2755, 0o4711])] : []
     this.opened(this.add('open', this.path_argument(), flags, ...permissions))
   }
@@ -333,7 +335,7 @@ class Calls {
   private map(): void {
     const { r } = this
     const at = r.pick(map_places)
-    const prot = r.pick([1, 1, 1, 3, 3, 2, 5, 0])
+    const prot = r.pick([1, 1, 1, 3, 3, 2, 5, 4, 0])
     const shared = r.pick([1, 1, 2])
     const offset = r.chance(0.1) ? PAGE : 0
     const length = r.pick([PAGE, 2 * PAGE])
@@ -352,7 +354,7 @@ class Calls {
     const flags = r.pick(['MAP_PRIVATE', 'MAP_SHARED'])
     const at = r.pick(map_places)
     if (
-      this.add('mmap', at, PAGE, r.pick([1, 3, 3, 0]), `${flags}|MAP_ANONYMOUS|MAP_FIXED`, -1, 0).ret ===
+      this.add('mmap', at, PAGE, r.pick([1, 3, 3, 4, 0]), `${flags}|MAP_ANONYMOUS|MAP_FIXED`, -1, 0).ret ===
       undefined
     )
       return
@@ -394,7 +396,7 @@ class Calls {
   private protect(): void {
     const { r } = this
     const at = this.address()
-    if (r.chance(0.85)) this.add('mprotect', at, r.pick([PAGE, PAGE, 2 * PAGE]), r.pick([0, 1, 3, 5, 7]))
+    if (r.chance(0.85)) this.add('mprotect', at, r.pick([PAGE, PAGE, 2 * PAGE]), r.pick([0, 1, 3, 4, 5, 7]))
     else
       r.weighted([
         [1, () => this.add('mprotect', at + 1, PAGE, 1)],
@@ -645,7 +647,7 @@ class Calls {
         1,
         () =>
           this.add(
-            'faccessat',
+            r.pick(['faccessat', 'faccessat2']),
             at,
             name(),
             r.int(8),
@@ -661,8 +663,7 @@ class Calls {
 
   private make_node(): void {
     const { r } = this
-    // Nobody opens /t/p: the model's fifos have no other end to wait for.
-    if (r.chance(0.2)) this.add('mknod', '/t/p', 'S_IFIFO|0755', 0)
+    if (r.chance(0.2)) this.add('mknod', this.path(), `S_IFIFO|0${r.pick(['755', '666'])}`, 0)
     else this.add('mknod', this.path_argument(), this.node_mode(), r.pick(device_numbers))
   }
 
@@ -689,19 +690,34 @@ class Calls {
     ])
   }
 
-  /** Both ends of a fifo, without waiting. */
+  /** Somebody opens a fifo, perhaps waits for nobody, and uses it, as whoever has the other end does. */
   private fifo(): void {
     const { r } = this
-    if (r.chance(0.7)) this.add('mknod', '/t/p', 'S_IFIFO|0777', 0)
-    const fd = this.open_as(r.pick(['O_RDONLY', 'O_RDONLY', 'O_WRONLY', 'O_RDWR', 'O_PATH']), '/t/p')
-    if (fd === undefined) return
+    const path = r.chance(0.6) ? '/t/p' : `${r.pick(this.world.free)}/${r.pick(['p', 'p', 'd/p', 'n'])}`
+    if (r.chance(0.5)) this.add('mknod', path, 'S_IFIFO|0777', 0)
+    const modes = ['O_RDONLY|O_NONBLOCK', 'O_RDONLY|O_NONBLOCK', 'O_RDWR', 'O_RDONLY', 'O_WRONLY', 'O_PATH']
+    for (let turns = r.pick([1, 2, 3]); turns > 0; turns--) {
+      this.task = r.pick(this.tasks)
+      const flags = `${r.pick(modes)}${r.chance(0.3) ? '|O_NONBLOCK' : ''}${r.chance(0.1) ? '|O_TRUNC' : ''}`
+      const fd = this.open_as(flags, path) ?? this.fd()
+      this.use_fifo(fd)
+      if (r.chance(0.3)) this.use_fifo(fd)
+    }
+  }
+
+  private use_fifo(fd: number): void {
+    const { r } = this
     r.weighted([
+      [4, () => this.add('write', fd, r.pick(['bytes', 'b', 'x'.repeat(5000), 'x'.repeat(4096)]))],
+      [4, () => this.add('read', fd, r.pick([1, 3, 9, 6000]))],
       [1, () => this.add('pread', fd, 3, 0)],
       [1, () => this.add('pwrite', fd, 'x', 0)],
       [1, () => this.add('lseek', fd, 0, 0)],
       [1, () => this.add('ftruncate', fd, 0)],
-      [1, () => this.add('open', '/t/p', 'O_WRONLY|O_NONBLOCK')],
       [1, () => this.add('fstat', fd)],
+      [1, () => this.opened(this.add('dup', fd))],
+      [2, () => this.close_fd(fd)],
+      [1, () => this.map_at(map_places[0]!, PAGE, 1, r.pick([1, 2]), fd, 0)],
     ])
   }
 
@@ -748,7 +764,7 @@ class Calls {
   }
 
   private open_as(flags: string, path: string): number | undefined {
-    const answer = this.add('open', path, `${flags}|O_NONBLOCK`)
+    const answer = this.add('open', path, flags)
     this.opened(answer)
     return answer.ret
   }
@@ -768,6 +784,62 @@ class Calls {
     const { layer_files } = this.world
     const there = layer_files.filter(({ in_overlay }) => in_overlay === path)
     return there.length === 0 ? path : this.r.pick(there).path
+  }
+
+  /** What moves a file into the upper layer without writing to it, and what it is there. */
+  private copy_up_and_look(): void {
+    const { r } = this
+    const files = this.known.filter((path) => path.startsWith('/m/'))
+    if (files.length === 0) return
+    const path = r.pick(files)
+    r.weighted<unknown>([
+      [3, () => this.open_as(r.pick(['O_RDWR', 'O_WRONLY', 'O_RDWR|O_APPEND']), path)],
+      [1, () => this.add('link', path, '/m/n')],
+      [1, () => this.add('chown', path, -1, -1)],
+      [1, () => this.add('chmod', path, r.pick(file_modes))],
+    ])
+    this.add(r.pick(['stat', 'lstat']), path)
+    this.look_below(path)
+  }
+
+  /** A name goes, or another comes to it: what is in the upper layer then, a whiteout perhaps? */
+  private remove_and_look_below(): void {
+    const { r } = this
+    const files = this.known.filter((path) => path.startsWith('/m/'))
+    if (files.length === 0) return
+    const path = r.pick(files)
+    r.weighted([
+      [3, () => this.add('unlink', path)],
+      [1, () => this.add('rmdir', path)],
+      [2, () => this.add('rename', path, r.pick(['/m/n', r.pick(files)]))],
+      [1, () => this.add('renameat2', -100, path, -100, r.pick(files), r.pick(rename_flags))],
+    ])
+    this.look_below(path)
+    if (r.chance(0.3)) this.look_below(r.pick(files))
+  }
+
+  /** The same name in the layers, where they can be seen. */
+  private look_below(path: string): void {
+    const view = this.world.free.find((place) => place === '/v') ?? '/y'
+    if (this.world.free.includes(view)) this.add('lstat', path.replace(/^\/m/, view))
+  }
+
+  /** In a sticky directory nobody but its owner removes what is somebody else's. */
+  private sticky_directory(): void {
+    const { r } = this
+    const place = r.pick(this.world.free)
+    const directory = r.pick([place, `${place}/n`, `${place}/d`])
+    if (directory.endsWith('n')) this.add('mkdir', directory, 0o777)
+    this.add('chmod', directory, 0o1777)
+    const path = `${directory}/${r.pick(['f', 'n'])}`
+    this.task = r.pick(this.tasks)
+    this.open_as('O_RDWR|O_CREAT', path)
+    this.task = r.pick(this.tasks)
+    r.weighted([
+      [2, () => this.add('unlink', path)],
+      [1, () => this.add('rename', path, `${directory}/o`)],
+      [1, () => this.add('rename', this.path(), path)],
+    ])
   }
 
   private unnamed_file(): void {
@@ -802,7 +874,7 @@ class Calls {
     [4, 'data', () => this.add('pwrite', this.fd(), 'PW', this.r.pick([0, 0, 4095, 6000]))],
     [2, 'data', () => this.seek()],
     [1, 'data', () => this.odd_transfer()],
-    [5, 'data', () => this.change_size()],
+    [6, 'data', () => this.change_size()],
     [8, 'memory', () => this.map()],
     [6, 'memory', () => this.add('peek', this.address(), this.r.pick([1, 4, 8]))],
     [4, 'memory', () => this.add('poke', this.address(), this.r.pick(['P', 'Q']))],
@@ -811,6 +883,7 @@ class Calls {
     [2, 'memory', () => this.protect()],
     [3, 'memory', () => this.unmap()],
     [6, 'attributes', () => this.attributes()],
+    [2, 'attributes', () => this.copy_up_and_look()],
     [8, 'names', () => this.look()],
     [4, 'names', () => this.rename()],
     [7, 'names', () => this.names()],
@@ -818,6 +891,8 @@ class Calls {
     [1, 'names', () => this.make_node()],
     [1, 'names', () => this.node_and_use()],
     [1, 'names', () => this.fifo()],
+    [2, 'names', () => this.remove_and_look_below()],
+    [1, 'names', () => this.sticky_directory()],
     [1, 'names', () => this.rename_over_directory()],
     [1, 'names', () => this.mount_points()],
     [1, 'names', () => this.removed_directory()],

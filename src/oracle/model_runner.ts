@@ -62,6 +62,15 @@ export class ModelMachine {
     return super_block(this.k, dentry(this.k, opened.f_dentry).d_sb).s_id
   }
 
+  /** As call, but a call that would sleep is not made: nothing has changed. @returns undefined then */
+  call_without_sleep(form: PlayCall): Answer | undefined {
+    const before = this.k.store.mark()
+    const answer = this.call(form)
+    if (!answer.blocked) return answer
+    this.k.store.undo(before)
+    return undefined
+  }
+
   /** Makes one call and answers what it gave. */
   call(form: PlayCall): Answer {
     const task = this.numbers.get(form.task)
@@ -153,7 +162,17 @@ export class ModelPlay {
   }
 
   call(form: PlayCall): Answer {
-    const answer = this.renumbered(this.machine.call(form))
+    return this.keep(this.machine.call(form))
+  }
+
+  /** As call, but a call that would sleep is not made. @returns undefined then */
+  call_without_sleep(form: PlayCall): Answer | undefined {
+    const answer = this.machine.call_without_sleep(form)
+    return answer && this.keep(answer)
+  }
+
+  private keep(given: Answer): Answer {
+    const answer = this.renumbered(given)
     this.answers.push(answer)
     return answer
   }

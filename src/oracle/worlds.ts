@@ -6,10 +6,11 @@
  * and scenarios are about them. New names, owners, modes and links are not: the kernel reads them when it first
  * looks at a file through the overlay, and when that is depends on what it has kept in memory.
  *
- * So no directory of a layer stands anywhere in the tree of a program: only single files of it, each mounted by
- * itself below /l or /u. Whatever a program does with its working directory or a descriptor, it comes to no name
- * in a layer, and can make or remove none. A file with set-id bits is mounted read-only, since writing to it would
- * take them off. What is left is chmod and chown by descriptor, and generate.ts asks the model whose file it is.
+ * So no directory of a layer stands in the tree of a program but read-only (/v, /y): there whiteouts and links can be
+ * seen, and nothing is changed. Besides there are single files of layers, each mounted by itself below /l or /u.
+ * Whatever a program does with its working directory or a descriptor, it can make or remove no name in a layer. A
+ * file with set-id bits is mounted read-only, since writing to it would take them off. What is left is chmod and
+ * chown by descriptor, and generate.ts asks the model whose file it is.
  */
 import type {
   BytesForm,
@@ -73,7 +74,7 @@ function random_tree(r: Random, depth: number, part: Part): TreeForm {
   if (depth > 0 && r.chance(part === 'upper' ? 0.3 : 0.7)) tree.d = random_directory(r, depth - 1, part)
   if (depth > 0 && r.chance(0.1)) tree.e = random_directory(r, 0, part)
   if (part === 'upper' && r.chance(0.2)) tree[r.pick(names)] = { whiteout: true }
-  if (part === 'plain' && r.chance(0.1)) tree.p = { device: 'fifo', mode: 0o755 }
+  if (r.chance(part === 'plain' ? 0.15 : 0.05)) tree.p = { device: 'fifo', mode: r.pick([0o755, 0o666]) }
   if (part === 'plain' && r.chance(depth === 0 ? 0.3 : 0.15)) tree.c = random_device(r)
   return tree
 }
@@ -226,6 +227,8 @@ function overlay_world(r: Random): World {
     ...(shared ? [{ at: '/n', overlay: second_overlay(r, lower) }] : []),
     ...files,
   ]
+  const views = random_views(r, layers)
+  mounts.push(...views)
   const bound = r.chance(0.25)
   if (bound) mounts.push(random_bind(r, '/m'))
   const filesystems: Record<string, FileSystemForm> = {
@@ -241,9 +244,26 @@ function overlay_world(r: Random): World {
   }))
   return {
     setup: { filesystems, mounts },
-    free: ['/m', '/m', '/m', '/m', ...(shared ? ['/n', '/n'] : []), '/t', ...(bound ? ['/b'] : [])],
+    free: [
+      ...['/m', '/m', '/m', '/m', '/t'],
+      ...(shared ? ['/n', '/n'] : []),
+      ...(bound ? ['/b'] : []),
+      ...views.map(({ at }) => at),
+    ],
     layer_files,
   }
+}
+
+/** Layers as they are by themselves, where nobody changes them: the upper on /v, the topmost lower on /y. */
+function random_views(r: Random, { upper, lower }: Layers): MountForm[] {
+  const view = (at: string, layer: string): MountForm => {
+    const [filesystem, root = '/'] = layer.split(':') as [string, string?]
+    return { at, filesystem, root, options: ['ro'] }
+  }
+  return [
+    ...(upper !== undefined && r.chance(0.3) ? [view('/v', upper)] : []),
+    ...(r.chance(0.1) ? [view('/y', lower[0]!)] : []),
+  ]
 }
 
 /** An upper of its own, or none where the lowers are enough. */
@@ -310,14 +330,13 @@ export function known_paths({ setup }: World): string[] {
         paths_of(tree_of(layer), mount.at),
       )
     }
-    return mount.root === undefined ? paths_of(tree_of(mount.filesystem), mount.at) : []
+    return paths_of(tree_of(`${mount.filesystem}:${mount.root ?? '/'}`), mount.at)
   })
 }
 
 function paths_of(tree: TreeForm, at: string): string[] {
   return Object.entries(tree).flatMap(([name, node]) => {
     const path = `${at}/${name}`
-    if (typeof node === 'object' && 'device' in node && node.device === 'fifo') return []
     return typeof node === 'object' && 'dir' in node ? [path, ...paths_of(node.dir, path)] : [path]
   })
 }

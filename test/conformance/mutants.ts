@@ -2,6 +2,7 @@
 import { EACCES, EPERM, EROFS, ETXTBSY, raise, SIGBUS, SIGSEGV } from '../../src/kernel/errno.js'
 import { done, type Frame, function_named, type Outcome, type Stage } from '../../src/kernel/fn.js'
 import type { Kernel } from '../../src/kernel/machine.js'
+import type { Area } from '../../src/oracle/generate.js'
 import { d_real_inode } from '../../src/vfs/d_real.js'
 import { dentry } from '../../src/vfs/dentry.js'
 import { file } from '../../src/vfs/file.js'
@@ -15,8 +16,10 @@ type Run = (k: Kernel, f: Frame<any>) => Outcome
 
 export interface Mutant {
   readonly name: string
-  /** Profile of the model, where the fault is a feature that some kernel has or lacks. */
-  readonly release?: string
+  /** What is added to the kernel's profile, where the fault is a feature that some kernel has or lacks. */
+  readonly features?: string
+  /** What the programs are mostly about that show it; unless told, any do often enough. */
+  readonly area?: Area
   /** Stages that run otherwise: given the right one. */
   readonly stages?: readonly {
     readonly fn: string
@@ -47,11 +50,12 @@ export async function with_mutant<T>(mutant: Mutant, body: () => Promise<T>): Pr
 const is_root = (k: Kernel) => task_struct(k, k.task).euid === 0
 
 export const mutants: readonly Mutant[] = [
-  { name: 'read does not follow the copy-up', release: '6.18+ovl_read_pinned' },
-  { name: 'nobody denies writing to what runs', release: '6.18+-exec_denies_writes' },
-  { name: 'truncate asks the mount before the mode bits', release: '6.18+-truncate_dac_first' },
+  { name: 'read does not follow the copy-up', features: '+ovl_read_pinned', area: 'data' },
+  { name: 'nobody denies writing to what runs', features: '+-exec_denies_writes' },
+  { name: 'truncate asks the mount before the mode bits', features: '+-truncate_dac_first', area: 'data' },
   {
     name: 'writers are looked for on the real inode',
+    area: 'exec',
     stages: [
       {
         fn: 'do_open_execat',
@@ -69,6 +73,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'ETXTBSY comes before permission',
+    area: 'exec',
     stages: [
       {
         fn: 'do_open',
@@ -110,6 +115,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'noexec is forgotten',
+    area: 'exec',
     stages: ['may_open', 'exe_file_deny_write_access'].map((stage) => ({
       fn: stage === 'may_open' ? 'do_open' : 'do_open_execat',
       stage,
@@ -125,6 +131,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a copy-up loses the set-id bits',
+    area: 'attributes',
     stages: [
       {
         fn: 'ovl_copy_up_flags',
@@ -151,6 +158,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a sticky directory is like any other',
+    area: 'names',
     stages: [
       {
         fn: 'do_unlinkat',
@@ -181,6 +189,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a shared mapping of a read-only descriptor may become writable',
+    area: 'memory',
     stages: [
       {
         fn: 'mmap',
