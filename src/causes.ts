@@ -1,11 +1,9 @@
 /** Which step of a counterexample made the difference, in the words that people use for such things. */
 import { first_change } from './explore/cause.js'
-import { replay } from './explore/replay.js'
+import { Player } from './explore/replay.js'
 import type { Schedule } from './explore/system.js'
-import { FastStore } from './kernel/fast_store.js'
 import type { Frame } from './kernel/fn.js'
 import { type Kernel, step } from './kernel/machine.js'
-import { range_of } from './kernel/schema.js'
 import { type CallInstruction, tasks_of } from './scenario/code.js'
 import { approval, current_call, occurred, use_and_approval, used, violation } from './scenario/monitor.js'
 import type { Outcome } from './scenario/properties.js'
@@ -30,6 +28,7 @@ export type CauseKind =
   | 'the check did not look'
   | 'nobody'
   | 'not reached'
+  | 'not looked for'
 
 /** What made the difference. */
 export interface Cause {
@@ -49,23 +48,29 @@ export interface Cause {
  * on, or would come from another object; of a `never` the first after which the call that completes it would
  * return what it must not.
  *
+ * @param player where the schedule is played, and whose time it takes
  * @returns null where no use of bytes and no result of a call is at fault
+ * @throws CutShort where the time of `player` is over: no cause is then known
  */
-export function cause_of(system: CaseSystem, schedule: Schedule): Cause | null {
-  const end = replay(system, new FastStore(), schedule)
+export function cause_of(
+  system: CaseSystem,
+  schedule: Schedule,
+  player: Player = new Player(system),
+): Cause | null {
+  const end = player.play(schedule)
   const [property] = system.violations(end)
   const broken = violation.rows(end).find((row) => row.property === property)
-  if (broken === undefined) return cause_of_outcome(system, schedule, property)
-  const { task, use } = broken
-  if (broken.property === 'policy' && approved_without_looking(end, task, use)) return did_not_look
+  if (broken === undefined) return cause_of_outcome(system, schedule, property, player)
+  const { task, use, kind } = broken
+  if (property === 'policy' && approved_without_looking(end, task, use)) return did_not_look
   const observe = (k: Kernel) => {
     close_writers(k, task)
     const seen = use_and_approval(k, task, use)
     // Only a fault is a use that never comes; a check that fails is no answer to the question.
-    return seen === 'ended' && !broken.kind.startsWith('SIG') ? null : seen
+    return seen === 'ended' && !kind.startsWith('SIG') ? null : seen
   }
-  const at = first_change(system, { schedule, from: 0, victim: task, observe })
-  return at < 0 ? nobody : describe(system, schedule, at)
+  const at = first_change(player, { schedule, from: 0, victim: task, observe })
+  return at < 0 ? nobody : describe(system, schedule, at, player)
 }
 
 /** The last part of a `never` to come says whose call it was; who made it return that is the question. */
@@ -73,28 +78,29 @@ function cause_of_outcome(
   system: CaseSystem,
   schedule: Schedule,
   property: string | undefined,
+  player: Player,
 ): Cause | null {
   const outcome = system.properties.never.find(({ name }) => name === property)
-  const last = outcome === undefined ? undefined : last_part(system, schedule, outcome)
+  const last = outcome === undefined ? undefined : last_part(player, schedule, outcome)
   if (last === undefined) return null
   const { task, part } = last
   const observe = (k: Kernel) => {
     if (occurred.find(k, task, part) !== undefined) return 'so'
     return k.store.depth(task) === 0 ? 'otherwise' : null
   }
-  const at = first_change(system, { schedule, from: 0, victim: task, observe })
-  return at < 0 ? null : describe(system, schedule, at)
+  const at = first_change(player, { schedule, from: 0, victim: task, observe })
+  return at < 0 ? null : describe(system, schedule, at, player)
 }
 
 /** Which part of an outcome came last, and to which task. */
 function last_part(
-  system: CaseSystem,
+  player: Player,
   schedule: Schedule,
   { parts }: Outcome,
 ): { task: number; part: number } | undefined {
   const missing = new Set(parts)
   let last: { task: number; part: number } | undefined
-  replay(system, new FastStore(), schedule, {
+  player.play(schedule, {
     after: (k) => {
       for (const { task, part } of occurred.rows(k)) if (missing.delete(part)) last = { task, part }
     },
@@ -108,15 +114,14 @@ function last_part(
  */
 function close_writers(k: Kernel, victim: number): void {
   const writers = file.rows(k).filter((opened) => (opened.f_mode & FMODE_WRITER) !== 0)
-  const own = writers.filter((opened) => is_open_in(k, victim, opened.id))
+  if (writers.length === 0) return
+  const open = new Set(fd_slot.rows_in(k, victim).map((slot) => slot.file))
+  const own = writers.filter((opened) => open.has(opened.id))
   for (const { f_inode } of writers) {
     const node = inode(k, f_inode)
     if (node.i_writecount > 0) node.i_writecount = own.filter((opened) => opened.f_inode === f_inode).length
   }
 }
-
-const is_open_in = (k: Kernel, task: number, opened: number): boolean =>
-  fd_slot.rows(k).some((slot) => slot.file === opened && range_of(slot.id) === task)
 
 const no_step = { step: -1, task: '', fn: '', stage: '' }
 
@@ -132,6 +137,13 @@ const nobody: Cause = {
   ...no_step,
 }
 
+/** Of a counterexample whose cause it would have taken too long to find. */
+export const not_looked_for: Cause = {
+  kind: 'not looked for',
+  text: 'the cause was not looked for: there was no more time',
+  ...no_step,
+}
+
 /** Of an outcome that some run had to have, and none has. */
 export const not_reached: Cause = { kind: 'not reached', text: 'no run reaches it', ...no_step }
 
@@ -141,8 +153,8 @@ function approved_without_looking(k: Kernel, task: number, use: number): boolean
   return row !== undefined && approval.find(k, task, row.relies)?.approved === 0
 }
 
-function describe(system: CaseSystem, schedule: Schedule, at: number): Cause {
-  const k = replay(system, new FastStore(), schedule.slice(0, at))
+function describe(system: CaseSystem, schedule: Schedule, at: number, player: Player): Cause {
+  const k = player.play(schedule.slice(0, at))
   const { task, choice } = schedule[at]!
   const call = current_call(k, task)
   const f = k.store.top(task)

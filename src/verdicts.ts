@@ -2,21 +2,23 @@
  * Explores a case and says everything about it that a report wants: the verdict, the shortest counterexample
  * without the calls that do not matter, what caused it, and by what a `safe` is witnessed.
  */
-import { type Cause, cause_of, not_reached } from './causes.js'
+import { type Cause, cause_of, not_looked_for, not_reached } from './causes.js'
 import type { Decided } from './decided.js'
 import { with_deterministic } from './determinism.js'
 import type { Counterexample } from './explore/counterexample.js'
-import { count_preemptions, ReplayError, replay } from './explore/replay.js'
+import { Player, PreemptionCount, ReplayError } from './explore/replay.js'
 import {
   type Bound,
+  type Look,
+  look_at_clock,
   type Move,
   type Report,
   type Schedule,
   type System,
   time_left,
+  unless_cut_short,
 } from './explore/system.js'
 import { decide, type VerdictName, type VerdictOptions } from './explore/verdict.js'
-import { FastStore } from './kernel/fast_store.js'
 import type { Kernel } from './kernel/machine.js'
 import type { Case } from './scenario/builder.js'
 import { ScenarioError } from './scenario/error.js'
@@ -31,6 +33,8 @@ import { witnessed } from './witnesses.js'
 export interface ExploreOptions extends VerdictOptions {
   /** Off: the counterexample keeps calls that do not matter. */
   readonly remove_calls?: boolean
+  /** Called before calls are tried to be left out, with how many it is not known of whether they matter. */
+  readonly leaving_out?: (untried: number) => void
   /** Verdicts of cases explored before with the same bounds: a case that no search could tell from one of them has its verdict. */
   readonly decided?: Decided
 }
@@ -97,9 +101,9 @@ export function explore_case(of: Case, options: ExploreOptions = {}, path = ''):
 
 function report_of(of: Case, options: ExploreOptions, path: string): CaseReport {
   const system = case_system(of, path)
-  const searched: System = { ...system, witnessed: (seen) => witnessed(system, seen) }
+  const searched: System = { ...system, witnessed: (seen, look) => witnessed(system, seen, look) }
   const began = options.now?.() ?? 0
-  const search = () => decide(searched, options)
+  const search = () => decide(searched, { ...options, ...share_of_search(options) })
   const found = options.decided?.of(of, system, search) ?? search()
   const { report } = found
   const nothing_found = found.verdict === 'safe' || found.verdict === 'unwitnessed'
@@ -121,11 +125,11 @@ function report_of(of: Case, options: ExploreOptions, path: string): CaseReport 
     property,
     states: report.states,
     transitions: report.transitions,
-    bounds: found.bounds,
+    bounds: [...new Set([...found.bounds, ...shown.bounds])].sort(),
     steps: shown.counterexample?.schedule.length ?? null,
     preemptions: shown.counterexample?.preemptions ?? null,
     minimal: found.minimal,
-    cause: unreached.length > 0 ? not_reached : cause_shown(shown),
+    cause: unreached.length > 0 ? not_reached : shown.cause,
     witnesses: found.witnesses,
     lints: [...lints_of(system), ...found.remarks],
     unwitnessed: unreached.length > 0 ? null : found.unwitnessed,
@@ -138,8 +142,10 @@ function report_of(of: Case, options: ExploreOptions, path: string): CaseReport 
   }
 }
 
-const cause_shown = ({ system, counterexample }: Shown): Cause | null =>
-  counterexample === null ? null : cause_of(system, counterexample.schedule)
+/** The search leaves an eighth of the time: what it finds wants to be explained. */
+function share_of_search({ max_time }: ExploreOptions): Pick<ExploreOptions, 'max_time'> {
+  return max_time === undefined ? {} : { max_time: (max_time * 7) / 8 }
+}
 
 function is_expected(
   expected: ExpectationForm | null,
@@ -160,13 +166,16 @@ export interface Shown {
   readonly counterexample: Counterexample | null
   /** Calls that were taken out. */
   readonly removed: readonly Removal[]
+  readonly cause: Cause | null
+  /** What ended the work before all was tried: then the cause may be unknown, and calls be left that do not matter. */
+  readonly bounds: readonly Bound[]
 }
 
 /**
- * Takes calls out, as long as the same schedule without their stages still violates the same property with the
- * same bytes, as many preemptions and the same cause. First all are tried at once, and where that does not do,
- * each half: so what it costs grows with the calls that matter, not with those that do not. Where the time is
- * over, or somebody interrupts, the rest of the calls stay.
+ * Finds the cause, and takes calls out as long as the same schedule without their stages still violates the same
+ * property with the same bytes, as many preemptions and the same cause. First all are tried at once, and where
+ * that does not do, each half: so what it costs grows with the calls that matter, not with those that do not.
+ * Where the time is over, or somebody interrupts, the rest of the calls stay.
  */
 export function minimise(
   of: Case,
@@ -175,44 +184,60 @@ export function minimise(
   property: string | null,
   options: ExploreOptions = {},
 ): Shown {
-  const whole: Shown = { system, counterexample: found, removed: [] }
-  if (found === null || property === null || options.remove_calls === false) return whole
-  const { max_time = Number.POSITIVE_INFINITY, now = () => 0 } = options
-  const end_of_time = now() + max_time
-  const { end, calls } = calls_of_moves(system, found.schedule)
-  const bytes = bytes_used(end)
-  const cause = cause_of(system, found.schedule)
-  let shown = whole
-  const without = (more: readonly Removal[]): Shown | undefined => {
-    const removed = [...shown.removed, ...more]
-    const gone = new Set(removed.map((each) => `${each.task}:${each.op}`))
-    const schedule = found.schedule.filter((_, i) => !gone.has(calls[i]!))
-    const reduced = reduced_system(of, removed, system)
-    if (reduced === undefined || !still_shows(reduced, schedule, property, bytes)) return undefined
-    if (count_preemptions(reduced, new FastStore(), schedule) !== found.preemptions) return undefined
-    if (cause_of(reduced, schedule)?.text !== cause?.text) return undefined
-    return { system: reduced, counterexample: { schedule, preemptions: found.preemptions }, removed }
-  }
+  let shown: Shown = { system, counterexample: found, removed: [], cause: null, bounds: [] }
+  if (found === null || property === null) return shown
+  return unless_cut_short(
+    () => {
+      const look = look_at_clock(options)
+      const player = new Player(system, look)
+      shown = { ...shown, cause: cause_of(system, found.schedule, player) }
+      if (options.remove_calls === false) return shown
+      for (const less of with_fewer_calls(of, shown, property, player, options.leaving_out)) shown = less
+      return shown
+    },
+    (bound) => ({ ...shown, cause: shown.cause ?? not_looked_for, bounds: [bound] }),
+  )
+}
+
+/** The same with fewer and fewer calls. */
+function* with_fewer_calls(
+  of: Case,
+  whole: Shown,
+  property: string,
+  player: Player,
+  tell: ExploreOptions['leaving_out'],
+): Generator<Shown> {
+  const { system, cause } = whole
+  const found = whole.counterexample!
+  const { end, calls } = calls_of_moves(player, found.schedule)
+  const wanted: Wanted = { property, bytes: bytes_used(end), preemptions: found.preemptions, cause }
   const all = candidates(of).map(({ task, op }) => removal_of(system, end, task, op))
+  let removed: readonly Removal[] = []
   const untried = all.length === 0 ? [] : [all]
-  while (untried.length > 0 && now() < end_of_time && options.interrupted?.() !== true) {
-    const some = untried.pop()!
-    const less = without(some)
+  for (let some = untried.pop(); some !== undefined; some = untried.pop()) {
+    tell?.(untried.reduce((sum, each) => sum + each.length, some.length))
+    const more = [...removed, ...some]
+    const gone = new Set(more.map((each) => `${each.task}:${each.op}`))
+    const schedule = found.schedule.filter((_, i) => !gone.has(calls[i]!))
+    const reduced = reduced_system(of, more, system)
+    const same = reduced === undefined ? undefined : shows(reduced, schedule, wanted, player.look)
     const half = some.length >> 1
-    if (less !== undefined) shown = less
-    else if (half > 0) untried.push(some.slice(half), some.slice(0, half))
+    if (same !== undefined) {
+      removed = more
+      const counterexample = { schedule, preemptions: found.preemptions }
+      yield { system: reduced!, counterexample, removed, cause: same.cause, bounds: [] }
+    } else if (half > 0) untried.push(some.slice(half), some.slice(0, half))
   }
-  return shown
 }
 
 /** To which operation each move of a schedule belongs, as `task:place`; and the machine after the last. */
-function calls_of_moves(system: CaseSystem, schedule: Schedule): { end: Kernel; calls: string[] } {
+function calls_of_moves(player: Player, schedule: Schedule): { end: Kernel; calls: string[] } {
   const calls: string[] = []
   const before = (k: Kernel, { task }: Move) => {
     const path = current_call(k, task)?.path ?? ''
     calls.push(`${task}:${/\.program\[(\d+)\]/.exec(path)?.[1]}`)
   }
-  return { end: replay(system, new FastStore(), schedule, { before }), calls }
+  return { end: player.play(schedule, { before }), calls }
 }
 
 /** The case without some calls; undefined where what is left makes no sense. */
@@ -229,13 +254,32 @@ function reduced_system(of: Case, removed: readonly Removal[], system: CaseSyste
 const bytes_used = (k: Kernel): string =>
   JSON.stringify(used.rows(k).map((row) => [row.task, row.index, row.bytes]))
 
-/** Whether a schedule can be run and violates the property with these bytes. */
-function still_shows(system: CaseSystem, schedule: Schedule, property: string, bytes: string): boolean {
+/** What a counterexample must go on showing. */
+interface Wanted {
+  readonly property: string
+  readonly bytes: string
+  readonly preemptions: number
+  readonly cause: Cause | null
+}
+
+/** Whether a schedule can be run and shows what is wanted: then its cause, told as of this schedule. */
+function shows(
+  system: CaseSystem,
+  schedule: Schedule,
+  wanted: Wanted,
+  look: Look,
+): { cause: Cause | null } | undefined {
+  const player = new Player(system, look)
+  const count = new PreemptionCount()
   try {
-    const end = replay(system, new FastStore(), schedule)
-    return system.violations(end).includes(property) && bytes_used(end) === bytes
+    const end = player.play(schedule, count)
+    if (!system.violations(end).includes(wanted.property) || bytes_used(end) !== wanted.bytes)
+      return undefined
   } catch (error) {
-    if (error instanceof ReplayError) return false
+    if (error instanceof ReplayError) return undefined
     throw error
   }
+  if (count.preemptions !== wanted.preemptions) return undefined
+  const cause = cause_of(system, schedule, player)
+  return cause?.text === wanted.cause?.text ? { cause } : undefined
 }

@@ -17,9 +17,8 @@
  * counts are no meeting, nor are directories that a path only leads through.
  */
 import { Random, random_run } from './explore/random.js'
-import { replay, run_in_order } from './explore/replay.js'
-import type { Schedule, Witnessed } from './explore/system.js'
-import { FastStore } from './kernel/fast_store.js'
+import { Player, run_in_order } from './explore/replay.js'
+import { type Look, no_hurry, type Schedule, type Witnessed } from './explore/system.js'
 import type { Event, Kernel } from './kernel/machine.js'
 import type { Touch } from './kernel/store.js'
 import type { CallInstruction } from './scenario/code.js'
@@ -110,7 +109,10 @@ class Watcher {
   /** What each attacker touches, in any run. */
   private readonly of_attackers = new Map<number, Touched>()
 
-  constructor(private readonly system: CaseSystem) {
+  constructor(
+    private readonly system: CaseSystem,
+    private readonly player: Player,
+  ) {
     this.attackers = system.code.programs.map(({ role }) => role === 'attacker')
   }
 
@@ -121,7 +123,7 @@ class Watcher {
     const by_task = new Map<number, Touched>()
     const attempts = new Map<number, Attempt>()
     let call: CallInstruction | undefined
-    const end = replay(this.system, new FastStore(), schedule, {
+    const end = this.player.play(schedule, {
       before: (k, { task }) => {
         call = current_call(k, task)
         k.events = []
@@ -211,8 +213,10 @@ class Watcher {
       for (const [other, { objects }] of by_task)
         if (other !== task && meet(objects, own)) this.labels.add('met')
     }
-    for (const { label, places, objects } of this.attacks)
+    for (const { label, places, objects } of this.attacks) {
+      if (this.labels.has(label)) continue
       if (meet(places, this.met.places) || meet(objects, this.met.objects)) this.labels.add(label)
+    }
   }
 
   /** For lints: which calls were made, and which attackers met something. */
@@ -244,14 +248,17 @@ function named_by(k: Kernel, { syscall, decoded }: CallInstruction, places: Read
 }
 
 /** Runs to watch, whatever they show: each task first in its turn. */
-const runs_in_order = (system: CaseSystem): Schedule[] =>
-  system.code.programs.map((_, i) => run_in_order(system.boot(new FastStore()), i + 1, MOST_STEPS))
+const runs_in_order = (player: Player, { code }: CaseSystem): Schedule[] =>
+  code.programs.map((_, i) => run_in_order(player.rewind(), i + 1, MOST_STAGES, player.look))
 
 /** Runs to watch until nothing is missing. */
-function* random_runs(system: CaseSystem): Generator<Schedule> {
-  const boot = () => system.boot(new FastStore())
+function* random_runs(player: Player): Generator<Schedule> {
   const random = new Random(1)
-  for (let run = 0; run < RANDOM_RUNS; run++) yield random_run(boot(), random, MOST_STEPS, () => false)
+  const stop = () => {
+    player.look()
+    return false
+  }
+  for (let run = 0; run < RANDOM_RUNS; run++) yield random_run(player.rewind(), random, MOST_STEPS, stop)
 }
 
 /** A real exec: it uses what its own checks approved of. */
@@ -287,15 +294,18 @@ function question_of({ code, properties }: CaseSystem): Question {
  * What witnesses a complete search that found nothing.
  *
  * @param seen labels of the search: outcomes that some run reached
+ * @param look called at every stage that is made
+ * @throws CutShort by `look`: then nothing is known
  */
-export function witnessed(system: CaseSystem, seen: ReadonlySet<string>): Witnessed {
+export function witnessed(system: CaseSystem, seen: ReadonlySet<string>, look: Look = no_hurry): Witnessed {
   const reached = [...seen].filter((label) => label.startsWith('reached '))
-  const watcher = new Watcher(system)
+  const player = new Player(system, look)
+  const watcher = new Watcher(system, player)
   const missing = question_of(system)
-  for (const schedule of runs_in_order(system)) watcher.watch(schedule)
+  for (const schedule of runs_in_order(player, system)) watcher.watch(schedule)
   const is_missing = () => missing(watcher, reached.length > 0)
   const settled = [null, NOTHING].includes(is_missing())
-  for (const schedule of settled ? [] : random_runs(system)) {
+  for (const schedule of settled ? [] : random_runs(player)) {
     watcher.watch(schedule)
     if (is_missing() === null || watcher.stages > MOST_STAGES) break
   }

@@ -1,15 +1,16 @@
 /** `toctoscope explore`: every interleaving of every case, a verdict for each, and the shortest counterexample. */
 
 import { Decided } from '../decided.js'
-import { type Bounds, BrokenInvariant } from '../explore/system.js'
+import { type Bound, BrokenInvariant, type Look, look_at_clock } from '../explore/system.js'
 import { FastStore } from '../kernel/fast_store.js'
 import { command } from '../trace/command.js'
-import { type Execution, token_of, trace_execution } from '../trace/execution.js'
+import { token_of, trace_execution } from '../trace/execution.js'
 import { count, theme, wrap } from '../trace/layout.js'
 import { printable, printable_json } from '../trace/printable.js'
 import { to_text } from '../trace/text.js'
 import { tidy } from '../trace/tidy.js'
 import { case_hash } from '../trace/token.js'
+import type { Trace } from '../trace/trace.js'
 import { type CaseReport, explore_case, minimise } from '../verdicts.js'
 import { VERSION } from '../version.js'
 import { type BoundOptions, bound_options, bounds_of, say_bound } from './bounds.js'
@@ -76,10 +77,14 @@ export async function explore(
       wrong.push({ called: loaded.called, ...tell_error(error, loaded.file === null ? [] : [loaded.file]) })
     }
   }
-  const doubts =
-    options.paranoid === true && !is_interrupted(terminal) ? await ask_judge(explored, terminal) : []
+  const judged: Judged =
+    options.paranoid === true
+      ? await ask_judge(explored, { ...options, ...what_is_left(options, terminal, began) }, terminal)
+      : { doubts: [], not_judged: [] }
+  const { doubts, not_judged } = judged
   if (options.json === true) {
-    terminal.out(`${printable_json(JSON.stringify(document(explored, wrong, options), null, 2))}\n`)
+    const look = look_at_clock(bounds_of(time_to_show(options, terminal, began), terminal))
+    terminal.out(`${printable_json(JSON.stringify(document(explored, wrong, options, look), null, 2))}\n`)
     // The document has no place for it, and the exit code alone says nothing.
     for (const { loaded, report } of explored) {
       if (report.unwitnessed !== null)
@@ -94,11 +99,11 @@ export async function explore(
   for (const { text } of wrong) terminal.err(`toctoscope: ${text}\n`)
   const cut_short = is_interrupted(terminal)
   if (cut_short) terminal.err(`toctoscope: interrupted: this is what there is\n`)
-  for (const doubt of doubts) terminal.err(`toctoscope: ${doubt}\n`)
+  for (const each of [...not_judged, ...doubts]) terminal.err(`toctoscope: ${each}\n`)
   return worst([
     exit_code(explored, options),
     ...wrong.map(({ code }) => code),
-    ...(cut_short ? [exit.incomplete] : []),
+    ...(cut_short || not_judged.length > 0 ? [exit.incomplete] : []),
     ...(doubts.length > 0 ? [exit.bug] : []),
   ])
 }
@@ -123,6 +128,13 @@ function with_matching_cases(
 /** The bound on time that is left of the command's. */
 function what_is_left({ maxTime }: BoundOptions, terminal: Terminal, began: number): BoundOptions {
   return maxTime === undefined ? {} : { maxTime: Math.max(0, maxTime - (terminal.now() - began)) }
+}
+
+/** What is left to show what was found: a little even where the search has taken all, for most need no more. */
+export function time_to_show(options: BoundOptions, terminal: Terminal, began: number): BoundOptions {
+  const { maxTime } = options
+  if (maxTime === undefined) return {}
+  return { maxTime: Math.max(maxTime / 16, what_is_left(options, terminal, began).maxTime!) }
 }
 
 /**
@@ -157,7 +169,8 @@ export function search(
       const { maxTime } = what_is_left(options, terminal, began_all)
       const last = at === chosen.length - 1 && after === 0
       const time = maxTime === undefined ? {} : { max_time: last ? maxTime : maxTime / 2 }
-      const limits = { ...bounds, ...time, progress, remove_calls, decided }
+      const leaving_out = (untried: number) => line.leaving_out(at, name, untried)
+      const limits = { ...bounds, ...time, progress, remove_calls, leaving_out, decided }
       const report = about(loaded, () => explore_case(loaded.cases[index]!, limits, `cases[${index}]`))
       line.case_done()
       explored.push({ loaded, index, report, ms: terminal.now() - began })
@@ -177,17 +190,40 @@ function search_bounds(options: ExploreCommandOptions, terminal: Terminal) {
   return { ...bounds_of({ maxMemory: EXACT_MEMORY, ...options }, terminal), exact: true }
 }
 
+/** A counterexample as it is shown. */
+interface ShownTrace {
+  readonly trace: Trace
+  /** What ended the work on it before it was as short as can be. */
+  readonly bounds: readonly Bound[]
+}
+
 /**
  * The counterexample of a case, as it is shown: without calls that do not matter, and switches between calls.
  * It was searched without taking calls out where only the verdict was wanted.
  */
-export function shown_execution({ loaded, index, report }: Explored, bounds: Bounds): Execution {
-  const minimised = report.removed.length > 0
-  const shown = minimised
-    ? report
-    : minimise(loaded.cases[index]!, report.system, report.counterexample, report.property, bounds)
-  const schedule = tidy(shown.system, shown.counterexample!.schedule)
-  return { scenario: loaded, index, removed: shown.removed, schedule }
+export function shown_trace(
+  { loaded, index, report }: Explored,
+  options: BoundOptions,
+  terminal: Terminal,
+): ShownTrace {
+  const bounds = bounds_of(options, terminal)
+  const { now, max_time } = bounds
+  // Who has interrupted the search wants to see what it found.
+  const look = look_at_clock({ now, max_time })
+  const line = new ProgressLine(terminal, bounds, 1)
+  const name = printable(`${loaded.name} ${pattern_of(loaded, index)}`)
+  const leaving_out = (untried: number) => line.leaving_out(0, name, untried)
+  const shown =
+    report.removed.length > 0
+      ? { ...report, bounds: [] }
+      : minimise(loaded.cases[index]!, report.system, report.counterexample, report.property, {
+          ...bounds,
+          leaving_out,
+        })
+  line.end()
+  const schedule = tidy(shown.system, shown.counterexample!.schedule, look)
+  const execution = { scenario: loaded, index, removed: shown.removed, schedule }
+  return { trace: trace_execution(execution, new FastStore(), look), bounds: shown.bounds }
 }
 
 /** 1 if a verdict was not expected, as `unwitnessed` never is; else 4 if a search was not complete; else 0. */
@@ -204,6 +240,7 @@ function document(
   explored: readonly Explored[],
   wrong: readonly Failed[],
   { timing }: ExploreCommandOptions,
+  look: Look,
 ): object {
   const cases = explored.map(({ loaded, index, report, ms }) => ({
     scenario: loaded.name,
@@ -220,7 +257,7 @@ function document(
     steps: report.steps,
     preemptions: report.preemptions,
     cause: report.cause?.kind ?? null,
-    token: token(loaded, index, report),
+    token: token(loaded, index, report, look),
     ms: timing === false ? null : Math.round(ms * 10) / 10,
     as_expected: report.as_expected,
     unwitnessed: report.unwitnessed,
@@ -236,9 +273,10 @@ function token(
   loaded: Loaded,
   index: number,
   { system, removed, counterexample }: CaseReport,
+  look: Look,
 ): string | null {
   if (counterexample === null) return null
-  return token_of({ scenario: loaded, index, removed, schedule: tidy(system, counterexample.schedule) })
+  return token_of({ scenario: loaded, index, removed, schedule: tidy(system, counterexample.schedule, look) })
 }
 
 // --- for people ----------------------------------------------------------------------------------------------
@@ -272,12 +310,13 @@ function report(
   const lines = sections.filter((section) => section.length > 0).map((section) => section.join('\n'))
   const shown = to_be_shown(explored)
   if (shown === undefined) return `${[...lines, ...next_without(explored)].join('\n\n')}\n\n`
-  const bounds = bounds_of(what_is_left(options, terminal, terminal.now() - ms), terminal)
-  const trace = trace_execution(shown_execution(shown, bounds))
+  const left = time_to_show(options, terminal, terminal.now() - ms)
+  const { trace, bounds } = shown_trace(shown, left, terminal)
   const drawn = { width, color: terminal.color, stages: options.stages, file: file_of(loaded) }
   const rule = colors.dim('═'.repeat(width))
   const others = other_counterexamples(explored, shown, width)
-  return `${[...lines, ...others, rule].join('\n\n')}\n${to_text(trace, drawn)}`
+  const longer = not_as_short(bounds, width)
+  return `${[...lines, ...others, ...longer, rule].join('\n\n')}\n${to_text(trace, drawn)}`
 }
 
 /** Properties are added to `check-use`, and a reader must not take one for the only one. */
@@ -394,6 +433,13 @@ function incomplete(reports: readonly CaseReport[], options: BoundOptions, width
   return wrap(`Bound hit: ${hit}. What is incomplete is not safe${raise}.`, width, 2)
 }
 
+/** The time was over before all calls were tried that might be left out. */
+export function not_as_short(bounds: readonly Bound[], width: number): string[] {
+  if (bounds.length === 0) return []
+  const why = bounds.includes('time') ? 'the time was over' : 'the search was interrupted'
+  return [wrap(`What is shown may hold calls that do not matter: ${why}.`, width, 2).join('\n')]
+}
+
 // --- which counterexample ------------------------------------------------------------------------------------
 
 /**
@@ -455,8 +501,20 @@ function next_without(explored: readonly Explored[]): string[] {
 
 // --- paranoia ------------------------------------------------------------------------------------------------
 
-/** Asks the judge, the unreduced search, about every case that was searched completely. @returns disagreements */
-async function ask_judge(explored: readonly Explored[], terminal: Terminal): Promise<string[]> {
+/** What the judge said. */
+interface Judged {
+  /** Disagreements. */
+  readonly doubts: readonly string[]
+  /** Cases of which it said nothing, and why. */
+  readonly not_judged: readonly string[]
+}
+
+/** Asks the judge, the unreduced search, about every case that was searched completely, within the time that is left. */
+async function ask_judge(
+  explored: readonly Explored[],
+  options: BoundOptions,
+  terminal: Terminal,
+): Promise<Judged> {
   const [{ judge }, { depth_first }, { case_system }, { broken_invariant }] = await Promise.all([
     import('../explore/judge.js'),
     import('../explore/depth_first.js'),
@@ -464,13 +522,24 @@ async function ask_judge(explored: readonly Explored[], terminal: Terminal): Pro
     import('../scenario/invariants.js'),
   ])
   const doubts: string[] = []
+  const not_judged: string[] = []
+  const began = terminal.now()
   for (const { loaded, index, report } of explored) {
     if (!report.search.complete) continue
     const system = case_system(loaded.cases[index]!, `cases[${index}]`)
-    const name = `${loaded.name} ${report.case}`
-    const broken = first_breach(() => depth_first(system, { invariant: broken_invariant }))
+    const name = printable(`${loaded.name} ${report.case}`.trim())
+    const bounds = () => {
+      const { now, max_time, interrupted } = bounds_of(what_is_left(options, terminal, began), terminal)
+      return { now, max_time, interrupted }
+    }
+    const broken = first_breach(() => depth_first(system, { invariant: broken_invariant, ...bounds() }))
     if (broken !== null) doubts.push(`this is a bug in toctoscope: ${name}: ${broken}`)
-    const judged = judge(system, new FastStore())
+    const judged = judge(system, new FastStore(), bounds())
+    const [bound] = judged.bounds
+    if (bound !== undefined) {
+      not_judged.push(`not judged: ${name}: ${say_bound(bound, options)}`)
+      continue
+    }
     const violated = (found: { violations: readonly { property: string }[] }) =>
       found.violations
         .map((each) => each.property)
@@ -485,7 +554,7 @@ async function ask_judge(explored: readonly Explored[], terminal: Terminal): Pro
       )
     else terminal.err(`judge agrees: ${name}: ${thousands(judged.states)} states without reduction\n`)
   }
-  return doubts
+  return { doubts, not_judged }
 }
 
 /** What a search says that looks at the machine's own books after every stage; null if they are in order. */

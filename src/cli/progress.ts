@@ -25,11 +25,24 @@ export class ProgressLine {
   /** Called now and then while case number `at` (from 0) is searched. */
   show(at: number, name: string, progress: Progress): void {
     this.last = progress
+    this.write((now) => this.line(at, name, progress, now))
+  }
+
+  /** Called now and then while calls that do not matter are left out of a counterexample. */
+  leaving_out(at: number, name: string, untried: number): void {
+    const calls = untried === 1 ? 'call' : 'calls'
+    this.write(
+      () =>
+        `${at + 1}/${this.cases} ${name}: leaving out what does not matter, ${thousands(untried)} ${calls} to try`,
+    )
+  }
+
+  private write(line: (now: number) => string): void {
     const now = this.terminal.now()
     if (!this.terminal.interactive || now - this.began < PATIENCE || now - this.shown_at < BETWEEN) return
     this.shown_at = now
     this.shown = true
-    this.terminal.err(`\r\x1b[K${this.line(at, name, progress, now)}`.slice(0, this.terminal.width + 4))
+    this.terminal.err(`\r\x1b[K${line(now)}`.slice(0, this.terminal.width + 4))
   }
 
   private line(at: number, name: string, { states, transitions, depth }: Progress, now: number): string {

@@ -1,13 +1,12 @@
 /** `toctoscope show`: a trace in one of its forms. */
 
-import { trace_execution } from '../trace/execution.js'
 import { printable } from '../trace/printable.js'
 import { looks_like_token } from '../trace/token.js'
-import { type BoundOptions, bounds_of, say_bound } from './bounds.js'
+import { type BoundOptions, say_bound } from './bounds.js'
 import { pattern_of } from './cases.js'
 import { type DrawOptions, draw, file_of } from './draw.js'
 import { exit, UsageError } from './errors.js'
-import { type Explored, search, shown_execution, to_be_shown } from './explore.js'
+import { type Explored, not_as_short, search, shown_trace, time_to_show, to_be_shown } from './explore.js'
 import { load_scenario } from './load.js'
 import { checked_trace, trace_of_token } from './replay.js'
 import { run } from './run.js'
@@ -34,15 +33,13 @@ export async function show(
 
 async function show_scenario(called: string, options: ShowOptions, terminal: Terminal): Promise<number> {
   const loaded = await load_scenario(called)
+  const began = terminal.now()
   const explored = search(loaded, options, terminal)
   const found = to_be_shown(explored)
   if (found !== undefined) {
-    draw(
-      trace_execution(shown_execution(found, bounds_of(options, terminal))),
-      options,
-      terminal,
-      file_of(loaded),
-    )
+    const { trace, bounds } = shown_trace(found, time_to_show(options, terminal, began), terminal)
+    for (const line of not_as_short(bounds, terminal.width)) terminal.err(`toctoscope: ${line}\n`)
+    draw(trace, options, terminal, file_of(loaded))
     return exit.ok
   }
   const all = explored.length === 1 ? why_none(explored[0]!.report, options) : 'no case has one'

@@ -161,13 +161,16 @@ class Shortest {
   private stopped = false
   private moves = 0
   private readonly began: number
+  /** The journal's mark before the first move. */
+  private readonly start: number
 
   constructor(
-    private readonly system: System,
+    system: System,
     private readonly goal: Goal,
     private readonly options: ShortestOptions,
   ) {
     this.k = system.boot(this.store)
+    this.start = this.store.mark()
     this.mover = new Mover(this.k, may_fuse(system, options.fusion))
     this.identity = new Identity(this.store, options.exact ?? false)
     this.began = options.now?.() ?? 0
@@ -335,7 +338,8 @@ class Shortest {
   /** The schedule up to the stage at which the goal first holds. */
   private trimmed(schedule: readonly Move[]): Schedule {
     if (this.goal.at_end) return schedule
-    const k = this.system.boot(new FastStore())
+    this.store.undo(this.start)
+    const { k } = this
     let length = 0
     while (length < schedule.length && !this.goal.holds(k)) {
       step(k, schedule[length]!.task, schedule[length]!.choice)

@@ -5,7 +5,17 @@
  */
 import { type Kernel, STEPPED, step } from '../kernel/machine.js'
 import type { Store } from '../kernel/store.js'
-import type { Bound, Bounds, Found, Move, Report, System } from './system.js'
+import {
+  type Bound,
+  type Bounds,
+  type Found,
+  type Look,
+  look_at_clock,
+  type Move,
+  type Report,
+  type System,
+  unless_cut_short,
+} from './system.js'
 
 interface Place {
   readonly mark: number
@@ -26,24 +36,34 @@ class Judge {
   private transitions = 0
   private depth = 0
   private readonly k: Kernel
+  private readonly look: Look
 
   constructor(
     private readonly system: System,
     private readonly store: Store,
     private readonly bounds: Bounds,
   ) {
+    this.look = look_at_clock(bounds)
     this.k = system.boot(store)
   }
 
   run(): Report {
+    unless_cut_short(
+      () => this.search(),
+      (bound) => void this.hit.add(bound),
+    )
+    return this.report()
+  }
+
+  private search(): void {
     this.enter(this.store.mark(), null)
     while (this.path.length > 0 && !this.hit.has('states')) {
+      this.look()
       const place = this.path[this.path.length - 1]!
       const move = place.untried.pop()
       if (move === undefined) this.leave(place)
       else this.make(place, move)
     }
-    return this.report()
   }
 
   private make(place: Place, move: Move): void {
@@ -117,7 +137,7 @@ class Judge {
  * Explores every interleaving without any reduction.
  *
  * @param store  an empty store of either kind
- * @param bounds only `max_states` is kept
+ * @param bounds `max_states`, `max_time` and `interrupted` are kept
  */
 export function judge(system: System, store: Store, bounds: Bounds = {}): Report {
   return new Judge(system, store, bounds).run()

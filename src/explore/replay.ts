@@ -1,7 +1,8 @@
 /** Plays a schedule again, on any store, and lets somebody watch. */
+import { FastStore } from '../kernel/fast_store.js'
 import { type Event, type Kernel, STEPPED, step } from '../kernel/machine.js'
 import type { Store } from '../kernel/store.js'
-import type { Move, Schedule, System } from './system.js'
+import { type Look, type Move, no_hurry, type Schedule, type System } from './system.js'
 
 /** Called around every stage. */
 export interface Listener {
@@ -38,14 +39,64 @@ function make_move(k: Kernel, move: Move, index: number): void {
 export function replay(system: System, store: Store, schedule: Schedule, listener: Listener = {}): Kernel {
   const k = system.boot(store)
   store.commit()
+  make_moves(k, schedule, listener, no_hurry)
+  return k
+}
+
+function make_moves(k: Kernel, schedule: Schedule, listener: Listener, look: Look): void {
   schedule.forEach((move, index) => {
+    look()
     listener.before?.(k, move, index)
     if (k.events !== null) k.events = []
     make_move(k, move, index)
-    store.commit()
+    k.store.commit()
     listener.after?.(k, move, index, k.events ?? [])
   })
-  return k
+}
+
+/**
+ * A world in which one schedule is played after another. It is booted once, for a set-up may be large, and what
+ * was played is taken back before the next.
+ */
+export class Player {
+  readonly k: Kernel
+  /** Stages made in all that was played. */
+  stages = 0
+  private start: number
+
+  /** @param look called at every stage: what is played may be long, and there may be much of it */
+  constructor(
+    readonly system: System,
+    readonly look: Look = no_hurry,
+  ) {
+    look()
+    this.k = system.boot(new FastStore())
+    this.start = this.k.store.mark()
+  }
+
+  /** The machine as it was booted. */
+  rewind(): Kernel {
+    const { k } = this
+    k.store.undo(this.start)
+    this.start = k.store.mark()
+    k.store.footprint()
+    k.events = null
+    k.task = 0
+    return k
+  }
+
+  /** Makes the moves of a schedule from the start. @throws ReplayError, CutShort */
+  play(schedule: Schedule, listener: Listener = {}): Kernel {
+    const k = this.rewind()
+    make_moves(k, schedule, listener, this.step)
+    return k
+  }
+
+  /** To be called before every stage that is made in this world. */
+  readonly step: Look = () => {
+    this.stages++
+    this.look()
+  }
 }
 
 /**
@@ -54,11 +105,13 @@ export function replay(system: System, store: Store, schedule: Schedule, listene
  *
  * @param running   the task to go on with first; 0 for the lowest
  * @param max_steps stages, for programs that may not end
+ * @param look      called before every stage
  * @returns the moves made
  */
-export function run_in_order(k: Kernel, running = 0, max_steps = 1_000_000): Move[] {
+export function run_in_order(k: Kernel, running = 0, max_steps = 1_000_000, look = no_hurry): Move[] {
   const moves: Move[] = []
   while (moves.length < max_steps) {
+    look()
     const tasks = k.store.tasks()
     const order = tasks.includes(running) ? [running, ...tasks.filter((task) => task !== running)] : tasks
     const next = order.find((task) => {
@@ -81,17 +134,22 @@ export function run_to_end(system: System, make_store: () => Store, schedule: Sc
   return [...schedule, ...run_in_order(k, schedule.at(-1)?.task ?? 0)]
 }
 
+/** Counts, while a schedule is played, how often it leaves a task that could have gone on. */
+export class PreemptionCount {
+  preemptions = 0
+  private running = 0
+
+  readonly before = (k: Kernel, { task }: Move): void => {
+    if (task !== this.running && can_go_on(k, this.running)) this.preemptions++
+    this.running = task
+  }
+}
+
 /** How often a schedule leaves a task that could have gone on. */
 export function count_preemptions(system: System, store: Store, schedule: Schedule): number {
-  let preemptions = 0
-  let running = 0
-  replay(system, store, schedule, {
-    before: (k, { task }) => {
-      if (task !== running && can_go_on(k, running)) preemptions++
-      running = task
-    },
-  })
-  return preemptions
+  const count = new PreemptionCount()
+  replay(system, store, schedule, count)
+  return count.preemptions
 }
 
 /** Whether the task has a next stage that would not sleep, with any answer. Changes nothing. */

@@ -21,9 +21,11 @@ export interface System {
   witness?(k: Kernel): readonly string[]
   /**
    * By what it is witnessed that a search found nothing. Asked after a complete one; `seen` are the labels of all
-   * its runs.
+   * its runs, and `look` is called at every stage that is made to answer.
+   *
+   * @throws CutShort by `look`
    */
-  witnessed?(seen: ReadonlySet<string>): Witnessed
+  witnessed?(seen: ReadonlySet<string>, look: Look): Witnessed
 }
 
 /** What runs show for `safe` to mean something. */
@@ -67,6 +69,44 @@ export interface Bounds {
 export function time_left({ max_time, now }: Bounds, began: number): Pick<Bounds, 'max_time'> {
   if (max_time === undefined || now === undefined) return {}
   return { max_time: Math.max(0, max_time - (now() - began)) }
+}
+
+/** A bound ends what is done beside a search: what it had found out so far is not to be used. */
+export class CutShort extends Error {
+  constructor(readonly bound: 'time' | 'stopped') {
+    super(`cut short: ${bound}`)
+  }
+}
+
+/** Looks at the clock, and whether somebody interrupts. @throws CutShort */
+export type Look = () => void
+
+/** Where nothing bounds the time. */
+export const no_hurry: Look = () => {}
+
+/** Calls of a `Look` between two looks at the clock. */
+const TICK = 1 << 6
+
+/** What those are to call now and then, for each stage that they make, whose time is bounded from now on. */
+export function look_at_clock({ max_time, now, interrupted }: Bounds): Look {
+  if (interrupted === undefined && (max_time === undefined || now === undefined)) return no_hurry
+  const end = max_time === undefined || now === undefined ? Number.POSITIVE_INFINITY : now() + max_time
+  let calls = 0
+  return () => {
+    if ((calls++ & (TICK - 1)) !== 0) return
+    if (interrupted?.() === true) throw new CutShort('stopped')
+    if (now !== undefined && now() >= end) throw new CutShort('time')
+  }
+}
+
+/** Does something, or where a bound ends it, what is to be done without it. */
+export function unless_cut_short<T>(act: () => T, otherwise: (bound: 'time' | 'stopped') => T): T {
+  try {
+    return act()
+  } catch (error) {
+    if (error instanceof CutShort) return otherwise(error.bound)
+    throw error
+  }
 }
 
 export interface Progress {

@@ -1,16 +1,18 @@
 /** The verdict on a system: the complete search, and if it finds something the shortest way there. */
 
-import { FastStore } from '../kernel/fast_store.js'
 import { type Counterexample, deadlocks, type Goal, shortest, violates } from './counterexample.js'
 import { type DepthFirstOptions, depth_first } from './depth_first.js'
-import { count_preemptions, replay } from './replay.js'
+import { Player, PreemptionCount } from './replay.js'
 import {
   type Bound,
   type Bounds,
+  type Look,
+  look_at_clock,
   type Report,
   type Schedule,
   type System,
   time_left,
+  unless_cut_short,
   type Witnessed,
 } from './system.js'
 
@@ -68,9 +70,9 @@ export function decide(system: System, options: VerdictOptions = {}): Verdict {
   if (violation !== undefined) return found(system, options, report, violates(system), violation.schedule)
   if (report.deadlock !== null) return found(system, options, report, deadlocks, report.deadlock)
   if (report.complete) {
-    const { labels, missing, remarks } = system.witnessed?.(new Set(report.witnesses)) ?? no_question
-    const verdict = missing === null ? 'safe' : 'unwitnessed'
-    return { ...nothing, verdict, witnesses: labels, unwitnessed: missing, remarks, bounds: [], report }
+    const { labels, missing, remarks, bounds } = witnesses_of(system, report, look_at_clock(options))
+    const verdict = bounds.length > 0 ? 'incomplete' : missing === null ? 'safe' : 'unwitnessed'
+    return { ...nothing, verdict, witnesses: labels, unwitnessed: missing, remarks, bounds, report }
   }
   const { counterexample, bounds } = shortest(system, violates(system), {
     ...options,
@@ -98,6 +100,18 @@ const nothing = {
 
 const no_question: Witnessed = { labels: [], missing: null, remarks: [] }
 
+/** By what it is witnessed that nothing was found. Where there is no time to see that, nothing is safe. */
+function witnesses_of(system: System, { witnesses }: Report, look: Look): WitnessedInTime {
+  return unless_cut_short<WitnessedInTime>(
+    () => ({ ...(system.witnessed?.(new Set(witnesses), look) ?? no_question), bounds: [] }),
+    (bound) => ({ ...no_question, bounds: [bound] }),
+  )
+}
+
+interface WitnessedInTime extends Witnessed {
+  readonly bounds: readonly Bound[]
+}
+
 /** The search found a way; the shortest is looked for, and if that meets a bound the way found must do. */
 function found(
   system: System,
@@ -114,27 +128,22 @@ function found(
     ...(max_memory === undefined ? {} : { max_memory: Math.max(max_memory, LEAST_MEMORY) }),
     ...options.shortest,
   })
-  const counterexample = result.counterexample ?? {
-    schedule,
-    preemptions: count_preemptions(system, new FastStore(), schedule),
-  }
-  return conclude(system, report, counterexample, result.bounds)
+  return conclude(system, report, result.counterexample ?? { schedule, preemptions: null }, result.bounds)
 }
 
+/** @param preemptions null where nobody has counted them */
 function conclude(
   system: System,
   report: Report,
-  counterexample: Counterexample,
+  { schedule, preemptions }: { readonly schedule: Schedule; readonly preemptions: number | null },
   bounds: readonly Bound[],
 ): Verdict {
-  const property = property_of(system, counterexample.schedule)
+  const count = new PreemptionCount()
+  const end = new Player(system).play(schedule, preemptions === null ? count : {})
+  const [property = null] = system.violations(end)
+  const counterexample = { schedule, preemptions: preemptions ?? count.preemptions }
   const verdict = property === null ? 'deadlock' : counterexample.preemptions === 0 ? 'hole' : 'race'
   const minimal = bounds.length === 0 || counterexample.preemptions === 0
   const all = [...new Set([...report.bounds, ...bounds])].sort()
   return { ...nothing, verdict, property, counterexample, minimal, bounds: all, report }
-}
-
-/** The first property that the schedule's end violates. */
-function property_of(system: System, schedule: Schedule): string | null {
-  return system.violations(replay(system, new FastStore(), schedule))[0] ?? null
 }

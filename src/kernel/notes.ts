@@ -11,12 +11,15 @@ interface NotedRow {
 /** The group that stands for which rows there are: in a range of numbers, under a first key, in a table. */
 const MEMBERS = 'members'
 
+/** Joining a set and listing it are noted apart: two joins commute, a join and a listing do not. */
+const key_of = (write: boolean, table: string, row: string, group: string): string =>
+  `${table}/${row}/${group}${group === MEMBERS && write ? '+' : ''}`
+
 export class TouchNotes {
   private readonly noted = new Map<string, Touch>()
 
   private add(write: boolean, table: string, row: string, group: string): void {
-    // Joining a set and listing it are noted apart: two joins commute, a join and a listing do not.
-    const key = `${table}/${row}/${group}${group === MEMBERS && write ? '+' : ''}`
+    const key = key_of(write, table, row, group)
     const before = this.noted.get(key)
     if (before === undefined || (write && !before.write)) this.noted.set(key, { write, table, row, group })
   }
@@ -80,4 +83,24 @@ export function conflict(a: Footprint, b: Footprint): boolean {
       return x.group === MEMBERS ? x.write !== y.write : x.write || y.write
     }),
   )
+}
+
+/** All that was touched in a run, to be held against many steps. */
+export class TouchIndex {
+  private readonly keys = new Set<string>()
+
+  constructor(footprint: Footprint) {
+    for (const { write, table, row, group } of footprint) {
+      this.keys.add(key_of(write, table, row, group))
+      this.keys.add(`${table}/${row}`)
+    }
+  }
+
+  /** Whether a step may make the same run another one: it writes what was touched, or a row comes or goes that was. */
+  is_changed_by(step: Footprint): boolean {
+    return step.some(
+      ({ write, table, row, group }) =>
+        write && this.keys.has(group === 'exists' ? `${table}/${row}` : key_of(false, table, row, group)),
+    )
+  }
 }

@@ -31,7 +31,7 @@ class Compiler {
   readonly instructions: Instruction[] = []
   readonly program_of: number[] = []
   readonly programs: Program[] = []
-  private slots: string[] = []
+  private slots = new Map<string, number>()
   /** Numbers tried for results that the program has no name for, by call. */
   private tried = new Map<string, number>()
   private slot_calls = new Map<number, CallInstruction[]>()
@@ -49,7 +49,7 @@ class Compiler {
   }[] = []
 
   program(form: TaskForm, path: string): void {
-    this.slots = []
+    this.slots = new Map()
     this.tried = new Map()
     this.slot_calls = new Map()
     this.call_slots = new Map()
@@ -67,7 +67,14 @@ class Compiler {
     }
     const calls = [...this.slot_calls.values()].flat()
     note_own_looks(calls, this.own_looks)
-    this.programs.push({ name: form.name, role: form.role ?? 'other', entry, end, slots: this.slots, calls })
+    this.programs.push({
+      name: form.name,
+      role: form.role ?? 'other',
+      entry,
+      end,
+      slots: [...this.slots.keys()],
+      calls,
+    })
   }
 
   /** The end of the program, and the call that it makes there. @returns the place of that call */
@@ -110,16 +117,17 @@ class Compiler {
   }
 
   private slot(name: string): number {
-    const known = this.slots.indexOf(name)
-    return known >= 0 ? known : this.slots.push(name) - 1
+    const slot = this.slots.get(name) ?? this.slots.size
+    this.slots.set(name, slot)
+    return slot
   }
 
   private known_slot(name: string, path: string): number {
-    const slot = this.slots.indexOf(name)
-    if (slot >= 0) return slot
+    const slot = this.slots.get(name)
+    if (slot !== undefined) return slot
     throw new ScenarioError(
       path,
-      `no earlier call of this task is named ${JSON.stringify(name)}${suggestion(name, this.slots)}`,
+      `no earlier call of this task is named ${JSON.stringify(name)}${suggestion(name, [...this.slots.keys()])}`,
     )
   }
 
@@ -180,7 +188,7 @@ class Compiler {
     for (let n = (this.tried.get(call) ?? 0) + 1; ; n++) {
       const name = n === 1 ? call : `${call}${n}`
       this.tried.set(call, n)
-      if (!this.slots.includes(name)) return name
+      if (!this.slots.has(name)) return name
     }
   }
 
@@ -207,7 +215,7 @@ class Compiler {
   private resolve(arg: ArgumentForm): ArgumentForm {
     if (!is_ref(arg)) return arg
     const [name, field] = arg.$.split('.')
-    const slot = this.slots.indexOf(name!)
+    const slot = this.slots.get(name!)!
     return {
       $: arg.$,
       slot,

@@ -2,9 +2,9 @@
  * From a case and a schedule to a trace: everything that is said about an execution follows from these, so a
  * replay says the same as the search that found it, byte for byte.
  */
-import { cause_of } from '../causes.js'
-import { can_go_on, count_preemptions, replay } from '../explore/replay.js'
-import type { Schedule } from '../explore/system.js'
+import { cause_of, not_looked_for } from '../causes.js'
+import { can_go_on, Player, PreemptionCount } from '../explore/replay.js'
+import { type Look, no_hurry, type Schedule, unless_cut_short } from '../explore/system.js'
 import { FastStore } from '../kernel/fast_store.js'
 import type { Store } from '../kernel/store.js'
 import type { Case } from '../scenario/builder.js'
@@ -73,12 +73,18 @@ export function execution_of(token: Token, scenario: Executable, index: number):
 /**
  * Runs an execution and records it.
  *
+ * @param look called at every stage that is made to find the cause: where the time is over the trace has none
  * @throws ReplayError where the schedule does not fit
  */
-export function trace_execution(execution: Execution, store: Store = new FastStore()): Trace {
+export function trace_execution(
+  execution: Execution,
+  store: Store = new FastStore(),
+  look: Look = no_hurry,
+): Trace {
   const { scenario, schedule, removed, index } = execution
   const system = system_of(execution)
   const { verdict, property } = judge(system, schedule)
+  const cause = () => cause_of(system, schedule, new Player(system, look))
   const { form } = scenario.cases[index]!
   return record(
     {
@@ -88,7 +94,7 @@ export function trace_execution(execution: Execution, store: Store = new FastSto
       schedule,
       verdict,
       property,
-      cause: property === null ? null : cause_of(system, schedule),
+      cause: property === null ? null : unless_cut_short(cause, () => not_looked_for),
       removed: said(form, removed),
       token: token_of(execution),
     },
@@ -109,12 +115,13 @@ function said(form: CaseForm, removed: readonly Removal[]): string[] {
 
 /** What this one execution shows; null for the verdict where it shows nothing wrong. */
 function judge(system: CaseSystem, schedule: Schedule): { verdict: Verdict | null; property: string | null } {
-  const end = replay(system, new FastStore(), schedule)
+  const count = new PreemptionCount()
+  const end = new Player(system).play(schedule, count)
   const [property = null] = system.violations(end)
   const tasks = end.store.tasks()
   if (property === null) {
     const stuck = tasks.length > 0 && !tasks.some((task) => can_go_on(end, task))
     return { verdict: stuck ? 'deadlock' : null, property }
   }
-  return { verdict: count_preemptions(system, new FastStore(), schedule) === 0 ? 'hole' : 'race', property }
+  return { verdict: count.preemptions === 0 ? 'hole' : 'race', property }
 }

@@ -3,33 +3,54 @@
  * that call first, or has not begun it, where this changes neither what is violated nor the number of steps and
  * preemptions. The search does not care; a reader asks what the place of the switch has to do with it.
  */
-import { count_preemptions, ReplayError, replay } from '../explore/replay.js'
-import type { Move, Schedule } from '../explore/system.js'
-import { FastStore } from '../kernel/fast_store.js'
+import { Player, PreemptionCount, ReplayError } from '../explore/replay.js'
+import { type Look, type Move, no_hurry, type Schedule, unless_cut_short } from '../explore/system.js'
 import { used } from '../scenario/monitor.js'
 import type { CaseSystem } from '../scenario/system.js'
 
-/** @returns a schedule of as many moves that violates the same, with switches between calls where that is possible */
-export function tidy(system: CaseSystem, schedule: Schedule): Schedule {
+/** What a schedule comes to, and what is asked of its moves. */
+interface Played {
+  readonly schedule: Schedule
+  /** What must stay: what is violated, with which bytes, and after how many preemptions. */
+  readonly outcome: string
+  /** Places of the moves with which a system call returns. */
+  readonly returns: ReadonlySet<number>
+}
+
+/**
+ * @param look called at every stage that is made: where the time is over, what is left is not tidied
+ * @returns a schedule of as many moves that violates the same, with switches between calls where that is possible
+ */
+export function tidy(system: CaseSystem, schedule: Schedule, look: Look = no_hurry): Schedule {
   let best = schedule
-  const wanted = outcome_of(system, schedule)
-  if (wanted === null) return schedule
-  for (let at = 1; at < best.length; at++) {
-    if (best[at]!.task === best[at - 1]!.task) continue
-    for (const other of [finish_call, begin_call_later]) {
-      const candidate = other(system, best, at)
-      if (candidate === null || outcome_of(system, candidate) !== wanted) continue
-      best = candidate
-      break
-    }
-  }
+  unless_cut_short(
+    () => {
+      const player = new Player(system, look)
+      let played = play(player, schedule)
+      for (let at = 1; played !== null && at < best.length; at++) {
+        if (best[at]!.task === best[at - 1]!.task) continue
+        played = better(player, played, at)
+        best = played.schedule
+      }
+    },
+    () => {},
+  )
   return best
 }
 
+/** The same with the switch before `at` elsewhere, if that changes nothing that must stay; else as it was. */
+function better(player: Player, played: Played, at: number): Played {
+  for (const other of [finish_call, begin_call_later]) {
+    const schedule = other(played, at)
+    const candidate = schedule === null ? null : play(player, schedule)
+    if (candidate?.outcome === played.outcome) return candidate
+  }
+  return played
+}
+
 /** The schedule in which the task that runs before `at` finishes its call there; null if it is in none. */
-function finish_call(system: CaseSystem, schedule: Schedule, at: number): Schedule | null {
+function finish_call({ schedule, returns }: Played, at: number): Schedule | null {
   const { task } = schedule[at - 1]!
-  const returns = returning_moves(system, schedule)
   if (returns.has(at - 1)) return null
   const end = schedule.findIndex((move, i) => i >= at && move.task === task && returns.has(i))
   // The last move must stay the last: with it the violation comes.
@@ -41,9 +62,8 @@ function finish_call(system: CaseSystem, schedule: Schedule, at: number): Schedu
 }
 
 /** The schedule in which the call that the task before `at` is in begins when that task goes on; null if it is in none. */
-function begin_call_later(system: CaseSystem, schedule: Schedule, at: number): Schedule | null {
+function begin_call_later({ schedule, returns }: Played, at: number): Schedule | null {
   const { task } = schedule[at - 1]!
-  const returns = returning_moves(system, schedule)
   if (returns.has(at - 1)) return null
   let begin = at - 1
   while (begin > 0 && schedule[begin - 1]!.task === task && !returns.has(begin - 1)) begin--
@@ -53,27 +73,24 @@ function begin_call_later(system: CaseSystem, schedule: Schedule, at: number): S
   return [...schedule.slice(0, begin), ...between, ...started, ...schedule.slice(on)]
 }
 
-/** Places of the moves with which a system call returns. */
-function returning_moves(system: CaseSystem, schedule: Schedule): Set<number> {
-  const places = new Set<number>()
-  replay(system, new FastStore(), schedule, {
-    before: (k) => {
-      k.events = []
-    },
-    after: (_, __, index, events) => {
-      if (events.some(({ kind }) => kind === 'return')) places.add(index)
-    },
-  })
-  return places
-}
-
-/** What must stay: what is violated, with which bytes, and after how many preemptions; null if it cannot be run. */
-function outcome_of(system: CaseSystem, schedule: Schedule): string | null {
+/** Plays a schedule; null if it cannot be played. */
+function play(player: Player, schedule: Schedule): Played | null {
+  const returns = new Set<number>()
+  const count = new PreemptionCount()
   try {
-    const end = replay(system, new FastStore(), schedule)
+    const end = player.play(schedule, {
+      before: (k, move) => {
+        count.before(k, move)
+        k.events = []
+      },
+      after: (_, __, index, events) => {
+        if (events.some(({ kind }) => kind === 'return')) returns.add(index)
+      },
+    })
     const bytes = used.rows(end).map((row) => [row.task, row.index, row.bytes])
-    const preemptions = count_preemptions(system, new FastStore(), schedule)
-    return JSON.stringify([system.violations(end), bytes, preemptions, end.store.tasks()])
+    const { violations } = player.system
+    const outcome = JSON.stringify([violations(end), bytes, count.preemptions, end.store.tasks()])
+    return { schedule, outcome, returns }
   } catch (error) {
     if (error instanceof ReplayError) return null
     throw error

@@ -4,7 +4,14 @@ import { audit } from '../../src/explore/audit.js'
 import { first_change } from '../../src/explore/cause.js'
 import { shortest, violates } from '../../src/explore/counterexample.js'
 import { Random, random_search } from '../../src/explore/random.js'
-import { count_preemptions, ReplayError, replay, run_in_order, run_to_end } from '../../src/explore/replay.js'
+import {
+  count_preemptions,
+  Player,
+  ReplayError,
+  replay,
+  run_in_order,
+  run_to_end,
+} from '../../src/explore/replay.js'
 import type { Schedule } from '../../src/explore/system.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import { BLOCKED, fn, hold, local, stage, take } from '../../src/kernel/fn.js'
@@ -173,7 +180,7 @@ const attacked = (to: number) =>
 describe('cause', () => {
   const observe = (k: Kernel) => (memo(k, 1).seen.length > 0 ? String(memo(k, 1).seen[0]) : null)
   const cause = (to: number, schedule: Schedule) =>
-    first_change(attacked(to), { schedule, from: 1, victim: 1, observe })
+    first_change(new Player(attacked(to)), { schedule, from: 1, victim: 1, observe })
 
   test('is the write, though the lock was held around it', () => {
     // check; prepare, lock, write, settle, unlock; lock, use
@@ -191,7 +198,7 @@ describe('cause', () => {
   test('is none where the write changes nothing, or where nothing is ever used', () => {
     expect(cause(0, moves(1, 2, 2, 2, 2, 2, 1, 1))).toBe(-1)
     const never = { schedule: moves(1, 2, 2, 2), from: 1, victim: 1, observe: () => null }
-    expect(first_change(attacked(7), never)).toBe(-1)
+    expect(first_change(new Player(attacked(7)), never)).toBe(-1)
   })
 
   test('leaves the schedule as it is: what comes after the use does not count', () => {
