@@ -145,6 +145,11 @@ export function utf8_bytes(text: string): string {
   return bytes
 }
 
+/** The text of a byte string; what is not UTF-8 in it becomes U+FFFD. */
+export function utf8_text(bytes: string): string {
+  return new TextDecoder().decode(Uint8Array.from(bytes, (char) => char.charCodeAt(0)))
+}
+
 /** Decodes one argument. @throws ArgumentError naming it and what was expected */
 export function decode_argument(param: Parameter, given: unknown): Argument {
   if (given === undefined) {

@@ -7,13 +7,14 @@ import { type Digest, dm_verity } from '../integrity/dm_verity.js'
 import { fs_verity } from '../integrity/fs_verity.js'
 import type { Kernel } from '../kernel/machine.js'
 import type { HookArguments, HookName } from '../kernel/security.js'
+import { utf8_text } from '../kernel/syscall.js'
 import { d_path } from '../vfs/d_path.js'
 import { d_real_inode } from '../vfs/d_real.js'
 import { dentry } from '../vfs/dentry.js'
 import { file } from '../vfs/file.js'
+import { file_superblock } from '../vfs/file_superblock.js'
 import { inode } from '../vfs/inode.js'
 import { vm_area } from '../vfs/mm.js'
-import { mount } from '../vfs/mount.js'
 import { content_of } from '../vfs/page_cache.js'
 import { super_block } from '../vfs/super_block.js'
 import { task_struct } from '../vfs/task.js'
@@ -43,7 +44,7 @@ export class TaskView {
     return task_struct(this.#k, this.number)
   }
   get comm(): string {
-    return this.#row.comm
+    return utf8_text(this.#row.comm)
   }
   get uid(): number {
     return this.#row.uid
@@ -179,7 +180,7 @@ export class FileView {
   }
   /** Whether it was opened on the file system that was unpacked at boot. */
   get initramfs(): boolean {
-    return super_block(this.#k, mount(this.#k, this.#row.f_mnt).mnt_sb).s_initramfs === 1
+    return super_block(this.#k, file_superblock(this.#k, this.#row.id)).s_initramfs === 1
   }
   /** The content as `read` would give it to somebody who opens the file now. */
   bytes(): string {

@@ -324,7 +324,7 @@ export function make_task(
   const pwd = form.cwd === undefined ? env.root : env.walk(form.cwd, `${path}.cwd`)
   const { uid = 0, gid = 0 } = form
   task_struct.create_at(k, task, {
-    comm: form.name,
+    comm: utf8_bytes(form.name),
     uid,
     gid,
     euid: uid,

@@ -2,6 +2,7 @@
 import type { Kernel } from '../kernel/machine.js'
 import { dentry, is_unhashed } from './dentry.js'
 import { mount } from './mount.js'
+import { SB_KERNMOUNT, super_block } from './super_block.js'
 import { task_struct } from './task.js'
 
 /**
@@ -12,6 +13,8 @@ import { task_struct } from './task.js'
  * @returns an absolute path; ` (deleted)` stands behind the path of an unlinked name
  */
 export function d_path(k: Kernel, mnt: number, dent: number): string {
+  // Shared anonymous memory has a name without a place (mm/shmem.c: shmem_zero_setup; fs/d_path.c: simple_dname).
+  if ((super_block(k, dentry(k, dent).d_sb).s_flags & SB_KERNMOUNT) !== 0) return '/dev/zero (deleted)'
   const parts: string[] = []
   let at = { mnt, dent }
   while (!is_root(k, at)) {

@@ -5,6 +5,7 @@
  * clock.
  */
 
+import { utf8_bytes } from '../../kernel/syscall.js'
 import type { IpeAction, IpeOp, IpeProp, IpeRule } from './policy.js'
 
 /**
@@ -33,49 +34,34 @@ export interface IpeAccess {
   readonly enforcing: boolean
   /** the thread group's number, not the thread's */
   readonly pid: number
+  /** of the task, as bytes */
   readonly comm: string
   /**
    * the file that the hook was given (of an overlay: the overlay's own path, device and inode), null without
-   * one
+   * one; strings are bytes
    */
   readonly file: null | { readonly path: string; readonly dev: string; readonly ino: number | bigint }
   /** from `audit_rule` or `audit_default` */
   readonly rule: string
 }
 
-/** The bytes that the kernel would hold for a string; a lone surrogate has none and becomes U+FFFD. */
-function utf8(text: string): number[] {
-  const bytes: number[] = []
-  for (const character of text) {
-    const point = character.codePointAt(0) ?? 0
-    const code = point >= 0xd800 && point <= 0xdfff ? 0xfffd : point
-    if (code < 0x80) bytes.push(code)
-    else if (code < 0x800) bytes.push(0xc0 | (code >> 6), 0x80 | (code & 0x3f))
-    else if (code < 0x10000)
-      bytes.push(0xe0 | (code >> 12), 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f))
-    else {
-      bytes.push(0xf0 | (code >> 18), 0x80 | ((code >> 12) & 0x3f))
-      bytes.push(0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f))
-    }
-  }
-  return bytes
-}
-
 /**
  * Quotes a string that a user may have chosen: in double quotes when every byte is printable and none is a
  * space or a double quote, else as upper-case hex without quotes.
  *
- * @param text the string; like any string of C it ends at its first NUL
+ * @param bytes the string, one character for each byte; like any string of C it ends at its first NUL
  * @returns what stands behind the field's `=`
  * Errors: none. Source: kernel/audit.c: audit_log_untrustedstring, audit_string_contains_control,
  * audit_log_n_hex.
  */
-export function audit_untrusted(text: string): string {
-  const end = text.indexOf('\0')
-  const string = end < 0 ? text : text.slice(0, end)
+export function audit_untrusted(bytes: string): string {
+  const end = bytes.indexOf('\0')
+  const string = end < 0 ? bytes : bytes.slice(0, end)
   if (/^[\x21\x23-\x7e]*$/.test(string)) return `"${string}"`
-  const hex = utf8(string).map((byte) => byte.toString(16).padStart(2, '0'))
-  return hex.join('').toUpperCase()
+  return [...string]
+    .map((byte) => byte.charCodeAt(0).toString(16).padStart(2, '0'))
+    .join('')
+    .toUpperCase()
 }
 
 /**
@@ -84,7 +70,7 @@ export function audit_untrusted(text: string): string {
  */
 function audit_prop(prop: IpeProp): string {
   if (typeof prop.value === 'boolean') return `${prop.name}=${prop.value ? 'TRUE' : 'FALSE'}`
-  return `${prop.name}=${audit_untrusted(prop.value.alg)}:${prop.value.hex.toUpperCase()}`
+  return `${prop.name}=${audit_untrusted(utf8_bytes(prop.value.alg))}:${prop.value.hex.toUpperCase()}`
 }
 
 /**

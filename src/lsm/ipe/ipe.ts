@@ -13,9 +13,9 @@ import type { SecurityModule } from '../../kernel/security.js'
 import { d_path } from '../../vfs/d_path.js'
 import { d_real_inode } from '../../vfs/d_real.js'
 import { file } from '../../vfs/file.js'
+import { file_superblock } from '../../vfs/file_superblock.js'
 import { inode } from '../../vfs/inode.js'
 import { PROT_EXEC, vm_area } from '../../vfs/mm.js'
-import { mount } from '../../vfs/mount.js'
 import { block_device, super_block } from '../../vfs/super_block.js'
 import { current } from '../../vfs/task.js'
 import { audit_access_record, type IpeHook } from './audit.js'
@@ -55,9 +55,8 @@ function context_of(k: Kernel, ino: number, sb: number): IpeContext {
  */
 function build_eval_ctx(k: Kernel, id: number): IpeContext {
   if (id === 0) return NO_FILE
-  const { f_mnt, f_dentry } = file(k, id)
-  const real = d_real_inode(k, f_dentry, k.has('ipe_backing_metadata') ? 'metadata' : 'data')
-  return context_of(k, real, mount(k, f_mnt).mnt_sb)
+  const real = d_real_inode(k, file(k, id).f_dentry, k.has('ipe_backing_metadata') ? 'metadata' : 'data')
+  return context_of(k, real, file_superblock(k, id))
 }
 
 /** What the record says of the file: the one that the hook was given, of an overlay the overlay's own. */
@@ -78,7 +77,7 @@ function kernel_s_id(k: Kernel, sb: number): string {
   return on_a_device.has(s_type) ? s_id : s_type
 }
 
-/** Bytes of a task's name; the kernel's has a NUL behind them (include/linux/sched.h: TASK_COMM_LEN). */
+/** Bytes of a task's name; the kernel's have a NUL behind them (include/linux/sched.h: TASK_COMM_LEN). */
 const COMM_BYTES = 15
 
 /**
