@@ -1,24 +1,28 @@
 /**
  * The program in a thread of its own, beside one that waits for signals. The first asks the search to end with what there
- * is; the second, or one that comes before there is a search, ends the program at once.
+ * is; the second, or one that comes before there is a search, ends the program at once. This thread also ends the
+ * program where code of the user's keeps the other from ever getting any further.
  */
 import { constants } from 'node:os'
 import { isatty } from 'node:tty'
 import { Worker } from 'node:worker_threads'
+import { type Begun, type Beside, COME, LOOKED_AT } from './thread.js'
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
-/** What the program's thread is given. */
-export interface Beside {
-  /** How many signals have come; and, written by the program, whether it looks at that. */
-  readonly signals: SharedArrayBuffer
-  /** Columns of the terminal; undefined where standard output is none. */
-  readonly columns: number | undefined
-}
+/** A scenario that is code cannot be loaded (see `exit` in errors.ts, which costs too much to load here). */
+const CANNOT_LOAD = 3
+const LACKING = 6
 
-/** Places in `signals`. */
-export const COME = 0
-export const LOOKED_AT = 1
+const OUT_OF_MEMORY =
+  'toctoscope: there is no more memory: bound what a search keeps, e.g. --max-memory 1G, or --max-states 2M\n'
+
+/** Ends the program, with words. */
+async function give_up(words: string, code: number): Promise<never> {
+  const { last_words } = await import('./terminal.js')
+  last_words(words)
+  process.exit(code)
+}
 
 /** Runs the command line of this process, and exits with what it says. */
 export async function run_beside(): Promise<void> {
@@ -35,9 +39,21 @@ export async function run_beside(): Promise<void> {
     if (before > 0 || Atomics.load(seen, LOOKED_AT) === 0) process.exit(128 + constants.signals[signal])
   }
   for (const signal of SIGNALS) process.on(signal, on_signal)
+  let begun: Begun | null = null
+  let timer: NodeJS.Timeout | undefined
+  worker.on('message', (message: Begun | null) => {
+    clearTimeout(timer)
+    begun = message
+    if (message !== null) timer = setTimeout(give_up, message.limit, message.too_late, CANNOT_LOAD)
+  })
   await new Promise<void>((resolve, reject) => {
-    worker.on('error', reject)
+    worker.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ERR_WORKER_OUT_OF_MEMORY') reject(error)
+      else if (begun !== null) give_up(begun.too_large, CANNOT_LOAD)
+      else give_up(OUT_OF_MEMORY, LACKING)
+    })
     worker.on('exit', (code) => {
+      clearTimeout(timer)
       process.exitCode = code
       resolve()
     })

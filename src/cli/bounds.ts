@@ -33,6 +33,20 @@ export function add_bounds(command: Command): Command {
     )
 }
 
+export interface LoadOptions {
+  loadTime?: number
+}
+
+export const add_load_time = (command: Command): Command =>
+  command.option(
+    '--load-time <time>',
+    'a scenario file that is code must be loaded by then, e.g. 5m; 30s unless given',
+    parse_time,
+  )
+
+/** `500 ms`, `30 s`. */
+export const say_time = (ms: number): string => (ms < 1000 ? `${ms} ms` : `${ms / 1000} s`)
+
 /** The bounds that were asked for, and that of who wants the search to end. */
 export function bounds_of(options: BoundOptions, terminal: Pick<Terminal, 'now' | 'interrupted'>): Bounds {
   const { now, interrupted } = terminal
@@ -68,7 +82,7 @@ export function say_bound(bound: Bound, options: BoundOptions): string {
     case 'preemptions':
       return of(preemptions, 'preemption', bound)
     case 'time':
-      return maxTime === undefined ? bound : maxTime < 1000 ? `${maxTime} ms` : `${maxTime / 1000} s`
+      return maxTime === undefined ? bound : say_time(maxTime)
     case 'memory':
       return maxMemory === undefined ? bound : `${maxMemory} bytes of memory`
     case 'stopped':

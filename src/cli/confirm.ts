@@ -23,13 +23,13 @@ import { count, cut, pad, type Theme, theme, width_of, wrap } from '../trace/lay
 import { printable } from '../trace/printable.js'
 import { quote, show_address } from '../trace/strace.js'
 import { case_hash, decode_token, find_case, looks_like_token } from '../trace/token.js'
-import { type BoundOptions, bounds_of } from './bounds.js'
+import { type BoundOptions, bounds_of, type LoadOptions } from './bounds.js'
 import { case_words, choose_cases, parameters, pattern_of } from './cases.js'
 import { exit, LoadError } from './errors.js'
 import { about, type Loaded, load_scenario, shipped_names } from './load.js'
 import type { Terminal } from './terminal.js'
 
-export interface ConfirmCommandOptions extends BoundOptions {
+export interface ConfirmCommandOptions extends BoundOptions, LoadOptions {
   case?: readonly string[]
   /** Every step of every case. */
   all?: boolean
@@ -60,7 +60,7 @@ export async function confirm(
       `the token is of the scenario ${token.scenario}, which is not among the shipped ones: ${help}`,
     )
   }
-  const loaded = await load_scenario(token === null ? what : (file ?? token.scenario))
+  const loaded = await load_scenario(token === null ? what : (file ?? token.scenario), options.loadTime)
   const agent = await Agent.start()
   try {
     const machine = await machine_of(agent)

@@ -102,20 +102,41 @@ function tell(error: unknown, user_files: readonly string[]): { text: string; co
 export const is_out_of_files = (error: unknown): boolean =>
   /^(EMFILE|ENFILE)$/.test(String((error as NodeJS.ErrnoException | null)?.code))
 
-/** `TypeError: x is not a function`: what an error says, in one line. */
+/** `TypeError: x is not a function`: what an error says, in one line. Anything can be thrown. */
 export function first_line(error: unknown): string {
-  if (!(error instanceof Error)) return JSON.stringify(error) ?? String(error)
-  const text = error.message === '' ? error.name : `${error.name}: ${error.message}`
-  return text.split('\n')[0]!.trim()
+  try {
+    if (!(error instanceof Error)) return shown(error)
+    const { name, message } = error
+    const text = message === '' ? String(name) : `${String(name)}: ${String(message)}`
+    return text.split('\n')[0]!.trim()
+  } catch {
+    return 'what cannot be shown'
+  }
+}
+
+function shown(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value)
+  } catch {
+    return String(value)
+  }
 }
 
 /** `file.ts:3:7`, where an error's stack passes through this file; null if it does not. */
 export function place_in(error: unknown, file: string): string | null {
-  const stack = error instanceof Error ? (error.stack ?? '') : ''
-  for (const line of stack.split('\n')) {
+  for (const line of stack_of(error).split('\n')) {
     const at = line.indexOf(file)
     const place = at < 0 ? null : /^(?:\?[^:)]*)?:(\d+)(?::(\d+))?/.exec(line.slice(at + file.length))
     if (place !== null) return `${file}:${place[1]}${place[2] === undefined ? '' : `:${place[2]}`}`
   }
   return null
+}
+
+/** Whoever throws an error may give it any stack. */
+function stack_of(error: unknown): string {
+  try {
+    return error instanceof Error && typeof error.stack === 'string' ? error.stack : ''
+  } catch {
+    return ''
+  }
 }

@@ -13,7 +13,7 @@ import { case_hash } from '../trace/token.js'
 import type { Trace } from '../trace/trace.js'
 import { type CaseReport, explore_case, minimise } from '../verdicts.js'
 import { VERSION } from '../version.js'
-import { type BoundOptions, bound_options, bounds_of, say_bound } from './bounds.js'
+import { type BoundOptions, bound_options, bounds_of, type LoadOptions, say_bound } from './bounds.js'
 import { case_words, choose_cases, matching_cases, most_fitting, pattern_of } from './cases.js'
 import { file_of } from './draw.js'
 import { exit, tell_error, worst } from './errors.js'
@@ -22,7 +22,7 @@ import { ProgressLine, thousands } from './progress.js'
 import { verdict_list, verdict_table } from './table.js'
 import type { Terminal } from './terminal.js'
 
-export interface ExploreCommandOptions extends BoundOptions {
+export interface ExploreCommandOptions extends BoundOptions, LoadOptions {
   case?: readonly string[]
   json?: boolean
   /** False with --no-timing. */

@@ -3,9 +3,8 @@
  * that waits for each answer gets it without a turn of the event loop. What has been read is answered before
  * more is waited for.
  */
-import { readSync } from 'node:fs'
 import { StringDecoder } from 'node:string_decoder'
-import { code_of, wait, write_all } from './terminal.js'
+import { read_some, write_all } from './terminal.js'
 
 /** Bytes read at once. */
 const CHUNK = 1 << 16
@@ -13,21 +12,6 @@ const CHUNK = 1 << 16
 const OUTPUT = 1 << 16
 /** Characters of the longest line: what is longer is answered by `too_long` and skipped. */
 export const MAX_LINE = 1 << 26
-
-const STDIN = 0
-
-/** Bytes of stdin, 0 at its end. */
-function read_some(buffer: Uint8Array): number {
-  for (;;) {
-    try {
-      return readSync(STDIN, buffer)
-    } catch (error) {
-      if (code_of(error) === 'EOF') return 0
-      if (code_of(error) !== 'EAGAIN') throw error
-      wait()
-    }
-  }
-}
 
 /** Cuts text that comes in pieces into lines. */
 export class LineCutter {

@@ -6,7 +6,7 @@ import { load_scenario, shipped_names } from './load.js'
 import type { Terminal } from './terminal.js'
 
 export async function list(options: { json?: boolean }, terminal: Terminal): Promise<number> {
-  const scenarios = await Promise.all(shipped_names().map(load_scenario))
+  const scenarios = await Promise.all(shipped_names().map((name) => load_scenario(name)))
   if (options.json === true) {
     const rows = scenarios.map((each) => ({
       name: each.name,

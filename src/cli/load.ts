@@ -5,8 +5,12 @@ import { pathToFileURL } from 'node:url'
 import type { Case, Scenario } from '../scenario/builder.js'
 import { nearest, ScenarioError } from '../scenario/error.js'
 import { command } from '../trace/command.js'
+import { printable } from '../trace/printable.js'
+import { say_time } from './bounds.js'
+import { remember_builtins } from './builtins.js'
 import { exit, first_line, is_out_of_files, LoadError, place_in } from './errors.js'
-import { last_words } from './terminal.js'
+import { divert_prints, last_words } from './terminal.js'
+import { watched } from './thread.js'
 
 /** A scenario that is loaded, and how it is called on a command line. */
 export interface Loaded {
@@ -41,16 +45,20 @@ export function shipped_names(): string[] {
     .sort()
 }
 
+/** Milliseconds that a file which is code may take to be loaded, unless told otherwise. */
+export const LOAD_TIME = 30_000
+
 /**
  * Loads a scenario by its name or from a file.
  *
+ * @param load_time milliseconds after which the program ends, in words, where the file is code and not loaded yet
  * @throws LoadError saying what is wrong: no such file or scenario, does not compile, throws, exports the wrong
  *   thing, does not fit the schema
  */
-export async function load_scenario(called: string): Promise<Loaded> {
+export async function load_scenario(called: string, load_time = LOAD_TIME): Promise<Loaded> {
   const is_file = called.includes('/') || code_file.test(called) || called.endsWith('.json')
   if (!is_file && shipped_names().includes(called)) return load_shipped(called)
-  if (is_file || existsSync(called)) return load_file(called)
+  if (is_file || existsSync(called)) return load_file(called, load_time)
   throw new LoadError(`there is no scenario ${JSON.stringify(called)}${did_you_mean(called)}`, next.list)
 }
 
@@ -74,37 +82,53 @@ function loaded(scenario: Scenario, called: string, file: string | null): Loaded
 
 // --- files -------------------------------------------------------------------------------------------------
 
-async function load_file(given: string): Promise<Loaded> {
+async function load_file(given: string, load_time: number): Promise<Loaded> {
   const file = resolve(given)
   must_be_file(given, file)
   if (given.endsWith('.json')) return load_json(given, file)
   if (!code_file.test(given))
     throw new LoadError(`${given}: expected a scenario in .ts, .js, .mjs or .json`, next.example)
-  return while_loading(given, () => load_code(given, file))
+  return while_loading(given, load_time, () => load_code(given, file))
 }
 
 /**
- * Code may end the program while it is loaded, or wait for what never comes: Node would say nothing, and the
- * first would look like success.
+ * Code may end the program while it is loaded, wait for what never comes, run for ever, or throw where nobody catches:
+ * Node would say nothing, or what only helps its own authors, and the first would look like success.
  */
-async function while_loading<T>(given: string, work: () => Promise<T>): Promise<T> {
+async function while_loading<T>(given: string, load_time: number, work: () => Promise<T>): Promise<T> {
+  const words = (what: string) =>
+    `toctoscope: ${printable(given)} ${what}\n  ${printable(next.again(given))}\n`
   const fail = (what: string) => {
-    last_words(`toctoscope: ${given} ${what}\n  ${next.again(given)}\n`)
+    last_words(words(what))
     process.exitCode = exit.cannot_load
   }
+  const over = watched({
+    too_late: words(
+      `is not loaded after ${say_time(load_time)}: it runs or waits for ever (or raise --load-time)`,
+    ),
+    too_large: words('takes all the memory while it is loaded'),
+    limit: load_time,
+  })
   const ended = () => fail('ended the program while it was loaded (process.exit?)')
-  const waits = () => {
+  const end_with = (what: string) => {
     process.off('exit', ended)
-    fail('never ends loading: it awaits what never comes')
+    fail(what)
     process.exit()
   }
+  const waits = () => end_with('never ends loading: it awaits what never comes')
+  const throws = (error: unknown) => end_with(`throws while it is loaded: ${first_line(error)}`)
   process.on('exit', ended)
   process.on('beforeExit', waits)
+  process.prependListener('uncaughtException', throws)
+  process.prependListener('unhandledRejection', throws)
   try {
     return await work()
   } finally {
+    over()
     process.off('exit', ended)
     process.off('beforeExit', waits)
+    process.off('uncaughtException', throws)
+    process.off('unhandledRejection', throws)
   }
 }
 
@@ -183,21 +207,25 @@ async function from_form(document: unknown, given: string, file: string): Promis
 
 async function load_code(given: string, file: string): Promise<Loaded> {
   await prepare_imports(file)
-  let module: Record<string, unknown>
-  try {
-    module = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as Record<string, unknown>
-  } catch (error) {
-    if (is_out_of_files(error)) throw error
-    throw new LoadError(import_problem(error, given, file), next.again(given))
-  }
+  const put_back = remember_builtins()
+  const loading = import_scenario(given, file)
+  const found = await loading.catch((error: unknown) => ({ error }))
+  const changed = put_back()
+  if (changed.length > 0)
+    throw new LoadError(
+      `${given} replaces ${changed.slice(0, 5).join(', ')}${changed.length > 5 ? ' …' : ''}: this program needs the built-in objects of JavaScript as they are`,
+      next.again(given),
+    )
+  if (!('error' in found)) return found
+  if (is_out_of_files(found.error) || found.error instanceof LoadError) throw found.error
+  throw new LoadError(import_problem(found.error, given, file), next.again(given))
+}
+
+/** Evaluates the file, and builds all its cases. @throws whatever its code throws */
+async function import_scenario(given: string, file: string): Promise<Loaded> {
+  const module = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as Record<string, unknown>
   const exported = unwrapped(module)
-  if (is_scenario(exported)) {
-    try {
-      return loaded(exported, given, file)
-    } catch (error) {
-      throw new LoadError(build_problem(error, given, file), next.again(given))
-    }
-  }
+  if (is_scenario(exported)) return loaded(exported, given, file)
   if (is_form(exported)) return from_form(exported, given, file)
   throw new LoadError(wrong_export(given, module, exported), next.example)
 }
@@ -215,8 +243,9 @@ function is_scenario(value: unknown): value is Scenario {
   return (
     typeof value === 'object' &&
     value !== null &&
-    'form' in Object.getPrototypeOf(value ?? {}) &&
-    'toJSON' in value
+    'form' in (Object.getPrototypeOf(value) ?? {}) &&
+    'toJSON' in value &&
+    'cases' in value
   )
 }
 
@@ -236,7 +265,9 @@ function wrong_export(given: string, module: Record<string, unknown>, exported: 
         ? 'null'
         : Array.isArray(exported)
           ? 'a list'
-          : 'an object'
+          : exported instanceof Promise
+            ? 'a promise'
+            : 'an object'
       : `a ${typeof exported}`
   return `${given}: its default export is ${what}, not a scenario; ${expected}`
 }
@@ -245,7 +276,7 @@ function wrong_export(given: string, module: Record<string, unknown>, exported: 
 
 function import_problem(error: unknown, given: string, file: string): string {
   if (error instanceof Error && error.name === 'ScenarioError') return `${given}: ${error.message}`
-  const text = error instanceof Error ? error.message : String(error)
+  const text = error instanceof Error ? String(error.message) : first_line(error)
   const compile = /^(?:Transform failed[^\n]*\n)?(?:file:\/\/)?([^\n]*?):(\d+):(\d+): ERROR: ([^\n]*)/m.exec(
     text,
   )
@@ -292,6 +323,7 @@ async function prepare_imports(file: string): Promise<void> {
   }
   if (name_ready) return
   name_ready = true
+  divert_prints()
   const { register } = await import('node:module')
   const source = new URL('../', import.meta.url).href
   register('./resolve.js', import.meta.url, { data: { source } })

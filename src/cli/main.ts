@@ -9,7 +9,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import type { Scenario } from '../scenario/builder.js'
 import { nearest } from '../scenario/error.js'
 import { VERSION } from '../version.js'
-import { add_bounds, parse_count, several } from './bounds.js'
+import { add_bounds, add_load_time, type LoadOptions, parse_count, several } from './bounds.js'
 import { CASE_HELP } from './cases.js'
 import type { ConfirmCommandOptions } from './confirm.js'
 import type { ConformCommandOptions } from './conform.js'
@@ -129,9 +129,9 @@ interface Width {
 const with_width = (terminal: Terminal, { width }: Width): Terminal =>
   width === undefined ? terminal : { ...terminal, width }
 
-async function load(called: string, files: Files): Promise<Loaded> {
+async function load(called: string, { loadTime }: LoadOptions, files: Files): Promise<Loaded> {
   const { load_scenario } = await import('./load.js')
-  const loaded = await load_scenario(called)
+  const loaded = await load_scenario(called, loadTime)
   if (loaded.file !== null) files.push(loaded.file)
   return loaded
 }
@@ -139,16 +139,16 @@ async function load(called: string, files: Files): Promise<Loaded> {
 /** One that cannot be loaded does not void the others, nor a document of JSON. */
 async function load_all(
   called: readonly string[],
+  options: ExploreCommandOptions,
   files: Files,
-  always: boolean,
 ): Promise<{ scenarios: Loaded[]; failed: Failed[] }> {
   const scenarios: Loaded[] = []
   const failed: Failed[] = []
   for (const each of called) {
     try {
-      scenarios.push(await load(each, files))
+      scenarios.push(await load(each, options, files))
     } catch (error) {
-      if (called.length === 1 && !always) throw error
+      if (called.length === 1 && options.json !== true) throw error
       failed.push({ called: each, ...tell_error(error, files) })
     }
   }
@@ -174,7 +174,7 @@ function add_explore(program: Command, terminal: Terminal, files: Files, finish:
     )
     .option('--case <pattern>', CASE_HELP, several)
     .option('--json', 'one JSON document')
-  add_bounds(command)
+  add_load_time(add_bounds(command))
     .option('--no-timing', 'leave out times: the same output on every machine')
     .option('--exact', 'compare states themselves, not their 64-bit hashes (slow)')
     .option('--strict', 'a lint is a failure: exit code 1')
@@ -182,14 +182,14 @@ function add_explore(program: Command, terminal: Terminal, files: Files, finish:
     .addOption(stages_option())
     .addOption(width_option())
     .action(async (called: string[], options: ExploreCommandOptions & Width) => {
-      const { scenarios, failed } = await load_all(called, files, options.json === true)
+      const { scenarios, failed } = await load_all(called, options, files)
       const { explore } = await import('./explore.js')
       await finish(explore(scenarios, options, with_width(terminal, options), failed))
     })
 }
 
 function add_run(program: Command, terminal: Terminal, files: Files, finish: Finish): void {
-  program
+  const command = program
     .command('run')
     .argument('<scenario>', 'a name (see list) or a file')
     .description(
@@ -202,10 +202,11 @@ function add_run(program: Command, terminal: Terminal, files: Files, finish: Fin
       'who runs until when: interpreter:check,attacker,interpreter (until a call returns, for so many stages, or to the end)',
     )
     .addOption(format_option())
+  add_load_time(command)
     .addOption(stages_option())
     .addOption(width_option())
     .action(async (called: string, options: RunOptions & Width) => {
-      const loaded = await load(called, files)
+      const loaded = await load(called, options, files)
       const { run } = await import('./run.js')
       await finish(run(loaded, options, with_width(terminal, options)))
     })
@@ -225,12 +226,13 @@ function parse_index(text: string): number {
 }
 
 function add_replay(program: Command, terminal: Terminal, files: Files, finish: Finish): void {
-  program
+  const command = program
     .command('replay')
     .argument('<token>', 'a replay token, or a trace file')
     .argument('[file]', 'the scenario, where it is not a shipped one')
     .description('repeat one execution exactly')
     .option('--step', 'stop at each stage: Enter goes on, q ends')
+  add_load_time(command)
     .addOption(stages_option())
     .addOption(width_option())
     .action(async (token: string, file: string | undefined, options: ReplayOptions & Width) => {
@@ -248,7 +250,7 @@ function add_show(program: Command, terminal: Terminal, files: Files, finish: Fi
     .description('draw a trace')
     .option('--case <pattern>', CASE_HELP, several)
     .addOption(format_option())
-  add_bounds(command)
+  add_load_time(add_bounds(command))
     .addOption(stages_option())
     .addOption(width_option())
     .action(async (what: string, file: string | undefined, options: ShowOptions & Width) => {
@@ -266,7 +268,7 @@ function add_confirm(program: Command, terminal: Terminal, files: Files, finish:
     .description('play it on the kernel of this machine, and compare with the model step by step')
     .option('--case <pattern>', CASE_HELP, several)
     .option('--all', 'every step of every case')
-  add_bounds(command)
+  add_load_time(add_bounds(command))
     .addOption(width_option())
     .action(async (what: string, file: string | undefined, options: ConfirmCommandOptions & Width) => {
       files.push(what, ...(file === undefined ? [] : [file]))
@@ -276,18 +278,18 @@ function add_confirm(program: Command, terminal: Terminal, files: Files, finish:
 }
 
 function add_repro(program: Command, terminal: Terminal, files: Files, finish: Finish): void {
-  program
+  const command = program
     .command('repro')
     .argument('<what>', 'a token, the name of a scenario (see list), or its file')
     .argument('[file]', 'with a token: the scenario, where it is not a shipped one')
     .description('write a C program without dependencies that plays it on any Linux')
     .requiredOption('-o, --output <file.c>', 'where to; - is standard output')
     .option('--case <pattern>', CASE_HELP, several)
-    .action(async (what: string, file: string | undefined, options: ReproOptions) => {
-      files.push(what, ...(file === undefined ? [] : [file]))
-      const { repro } = await import('./repro.js')
-      await finish(repro(what, file, options, terminal))
-    })
+  add_load_time(command).action(async (what: string, file: string | undefined, options: ReproOptions) => {
+    files.push(what, ...(file === undefined ? [] : [file]))
+    const { repro } = await import('./repro.js')
+    await finish(repro(what, file, options, terminal))
+  })
 }
 
 function add_conform(program: Command, terminal: Terminal, finish: Finish): void {
@@ -316,7 +318,7 @@ function add_conform(program: Command, terminal: Terminal, finish: Finish): void
 }
 
 function add_shell(program: Command, terminal: Terminal, files: Files, finish: Finish): void {
-  program
+  const command = program
     .command('shell')
     .argument('[scenario]', 'a name (see list) or a file: its set-up and tasks; without it an empty world')
     .description('type system calls at the model: openat(AT_FDCWD, "/x", O_RDWR|O_CREAT, 0644)')
@@ -325,11 +327,11 @@ function add_shell(program: Command, terminal: Terminal, files: Files, finish: F
     .option('--both', 'they go to both; stops where the answers differ')
     .option('--profile <release>', 'which kernel the model is, e.g. 6.18; with --both the running one')
     .option('--case <pattern>', CASE_HELP, several)
-    .action(async (called: string | undefined, options: ShellOptions) => {
-      const loaded = called === undefined ? null : await load(called, files)
-      const { shell } = await import('./shell.js')
-      await finish(shell(loaded, options, terminal))
-    })
+  add_load_time(command).action(async (called: string | undefined, options: ShellOptions) => {
+    const loaded = called === undefined ? null : await load(called, options, files)
+    const { shell } = await import('./shell.js')
+    await finish(shell(loaded, options, terminal))
+  })
 }
 
 /**
@@ -404,7 +406,8 @@ export async function main(): Promise<void> {
   }
   process.on('uncaughtException', last_resort)
   process.on('unhandledRejection', last_resort)
-  process.exitCode = await run_command_line(process.argv.slice(2))
+  // At once: a scenario's own code may have left behind what would keep the program from ending.
+  process.exit(await run_command_line(process.argv.slice(2)))
 }
 
 if (is_program()) await main()

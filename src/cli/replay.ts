@@ -9,12 +9,13 @@ import { printable_trace } from '../trace/printable.js'
 import { epilogue, to_text } from '../trace/text.js'
 import { decode_token, find_case, looks_like_token } from '../trace/token.js'
 import type { Trace } from '../trace/trace.js'
+import type { LoadOptions } from './bounds.js'
 import { exit, LoadError, UsageError } from './errors.js'
 import { about, load_scenario, shipped_names } from './load.js'
 import type { Terminal } from './terminal.js'
 import { is_trace_file, load_trace } from './trace_file.js'
 
-export interface ReplayOptions {
+export interface ReplayOptions extends LoadOptions {
   step?: boolean
   stages?: boolean
 }
@@ -28,8 +29,8 @@ export async function replay(
 ): Promise<number> {
   const trace =
     looks_like_token(what) || !existsSync(what)
-      ? await trace_of_token(what, file)
-      : await trace_of_file(what, file)
+      ? await trace_of_token(what, file, options.loadTime)
+      : await trace_of_file(what, file, options.loadTime)
   const { width, color } = terminal
   if (options.step === true) return step_through(trace, terminal, file)
   terminal.out(to_text(trace, { width, color, stages: options.stages, file }))
@@ -41,7 +42,11 @@ export async function replay(
 }
 
 /** What the token of a trace file shows, which must be what the file says. */
-async function trace_of_file(given: string, file: string | undefined): Promise<Trace> {
+async function trace_of_file(
+  given: string,
+  file: string | undefined,
+  load_time: number | undefined,
+): Promise<Trace> {
   if (!given.endsWith('.json'))
     throw new UsageError(`${given}: expected a token, or a trace in JSON (toctoscope show … --format json)`)
   if (!is_trace_file(given))
@@ -49,7 +54,7 @@ async function trace_of_file(given: string, file: string | undefined): Promise<T
   const written = await load_trace(given)
   const { token } = written
   if (token === null) throw new LoadError(`${given}: this trace holds no token, so it cannot be replayed`)
-  return as_replayed(given, written, token, file)
+  return as_replayed(given, written, token, file, load_time)
 }
 
 async function as_replayed(
@@ -57,8 +62,9 @@ async function as_replayed(
   written: Trace,
   token: string,
   file: string | undefined,
+  load_time?: number,
 ): Promise<Trace> {
-  const played = await trace_of_token(token, file)
+  const played = await trace_of_token(token, file, load_time)
   const edited = edited_part(written, JSON.parse(JSON.stringify(played)) as Trace)
   if (edited === null) return played
   throw new LoadError(
@@ -94,14 +100,18 @@ export async function checked_trace(given: string): Promise<Trace> {
  * @param file the scenario, where the token is of one that is not shipped
  * @throws TokenError, LoadError, ReplayError
  */
-export async function trace_of_token(word: string, file: string | undefined): Promise<Trace> {
+export async function trace_of_token(
+  word: string,
+  file: string | undefined,
+  load_time?: number,
+): Promise<Trace> {
   const token = decode_token(word)
   if (file === undefined && !shipped_names().includes(token.scenario)) {
     throw new LoadError(
       `the token is of the scenario ${token.scenario}, which is not among the shipped ones: give its file too, toctoscope replay TOKEN FILE`,
     )
   }
-  const loaded = await load_scenario(file ?? token.scenario)
+  const loaded = await load_scenario(file ?? token.scenario, load_time)
   const index = find_case(token, { toctoscope: 1, ...loaded, cases: loaded.cases.map(({ form }) => form) })
   const { removed, schedule } = token
   return about(loaded, () => trace_execution({ scenario: loaded, index, removed, schedule }))

@@ -25,13 +25,14 @@ import { to_text } from '../trace/text.js'
 import { tidy } from '../trace/tidy.js'
 import { decode_token, find_case, looks_like_token } from '../trace/token.js'
 import { explore_case } from '../verdicts.js'
+import type { LoadOptions } from './bounds.js'
 import { choose_cases, pattern_of } from './cases.js'
 import { exit, LoadError } from './errors.js'
 import { type Loaded, load_scenario, shipped_names } from './load.js'
 import type { Terminal } from './terminal.js'
 import { write_file } from './write_file.js'
 
-export interface ReproOptions {
+export interface ReproOptions extends LoadOptions {
   output: string
   case?: readonly string[]
 }
@@ -48,7 +49,7 @@ export async function repro(
     throw new LoadError(
       `the token is of the scenario ${token.scenario}: give its file too, toctoscope repro TOKEN FILE`,
     )
-  const loaded = await load_scenario(token === null ? what : (file ?? token.scenario))
+  const loaded = await load_scenario(token === null ? what : (file ?? token.scenario), options.loadTime)
   const form = { toctoscope: 1 as const, ...loaded, cases: loaded.cases.map((each) => each.form) }
   const chosen =
     token === null

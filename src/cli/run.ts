@@ -8,6 +8,7 @@ import { nearest } from '../scenario/error.js'
 import type { CaseSystem } from '../scenario/system.js'
 import { shell_word } from '../trace/command.js'
 import { system_of, trace_execution } from '../trace/execution.js'
+import type { LoadOptions } from './bounds.js'
 import { choose_cases, pattern_of } from './cases.js'
 import { type DrawOptions, draw, file_of } from './draw.js'
 import { UsageError } from './errors.js'
@@ -15,7 +16,7 @@ import { search, to_be_shown } from './explore.js'
 import { about, type Loaded } from './load.js'
 import type { Terminal } from './terminal.js'
 
-export interface RunOptions extends DrawOptions {
+export interface RunOptions extends DrawOptions, LoadOptions {
   case?: readonly string[]
   seed?: number
   schedule?: string

@@ -4,13 +4,14 @@ import { Console } from '../shell/console.js'
 import { type Player, Protocol } from '../shell/protocol.js'
 import { Session, type TaskSpec } from '../shell/session.js'
 import { printable_json } from '../trace/printable.js'
+import type { LoadOptions } from './bounds.js'
 import { UsageError } from './errors.js'
 import { answer_lines, MAX_LINE } from './lines.js'
 import type { Loaded } from './load.js'
 import { one_case } from './run.js'
-import { line_editor, type Terminal } from './terminal.js'
+import { is_typed, line_editor, type Terminal } from './terminal.js'
 
-export interface ShellOptions {
+export interface ShellOptions extends LoadOptions {
   case?: readonly string[]
   json?: boolean
   profile?: string
@@ -114,7 +115,7 @@ async function json(player: Player, over?: () => boolean): Promise<void> {
 }
 
 async function text(lines: Lines, terminal: Terminal, over: () => boolean = () => false): Promise<void> {
-  if (process.stdin.isTTY) return interactive(lines, terminal, over)
+  if (is_typed()) return interactive(lines, terminal, over)
   const show = (shown: readonly string[] | null) =>
     shown === null ? null : shown.map((each) => `${each}\n`).join('')
   await answer_lines(

@@ -2,7 +2,7 @@
 
 import { printable } from '../trace/printable.js'
 import { looks_like_token } from '../trace/token.js'
-import { type BoundOptions, say_bound } from './bounds.js'
+import { type BoundOptions, type LoadOptions, say_bound } from './bounds.js'
 import { pattern_of } from './cases.js'
 import { type DrawOptions, draw, file_of } from './draw.js'
 import { exit, UsageError } from './errors.js'
@@ -13,7 +13,7 @@ import { run } from './run.js'
 import type { Terminal } from './terminal.js'
 import { is_trace_file } from './trace_file.js'
 
-export interface ShowOptions extends BoundOptions, DrawOptions {
+export interface ShowOptions extends BoundOptions, DrawOptions, LoadOptions {
   case?: readonly string[]
 }
 
@@ -24,7 +24,8 @@ export async function show(
   options: ShowOptions,
   terminal: Terminal,
 ): Promise<number> {
-  if (looks_like_token(what)) draw(await trace_of_token(what, file), options, terminal, file ?? null)
+  if (looks_like_token(what))
+    draw(await trace_of_token(what, file, options.loadTime), options, terminal, file ?? null)
   else if (file !== undefined) throw new UsageError('only a token is followed by a file: show TOKEN FILE')
   else if (is_trace_file(what)) draw(await checked_trace(what), options, terminal, null)
   else return show_scenario(what, options, terminal)
@@ -32,7 +33,7 @@ export async function show(
 }
 
 async function show_scenario(called: string, options: ShowOptions, terminal: Terminal): Promise<number> {
-  const loaded = await load_scenario(called)
+  const loaded = await load_scenario(called, options.loadTime)
   const began = terminal.now()
   const explored = search(loaded, options, terminal)
   const found = to_be_shown(explored)

@@ -4,8 +4,9 @@
  * be loaded, that can still be said.
  */
 try {
-  // A search does not look up from its work: beside it this thread stays free for Ctrl-C and SIGTERM.
-  if (/^(explore|show|confirm|repro)$/.test(process.argv[2] ?? ''))
+  // A search does not look up from its work, nor may a file that is code: beside them this thread stays free.
+  const is_search = /^(explore|show|confirm|repro)$/.test(process.argv[2] ?? '')
+  if (is_search || process.argv.slice(3).some((word) => /\.[cm]?[jt]sx?$/.test(word)))
     await (await import('./beside.js')).run_beside()
   else await (await import('./main.js')).main()
 } catch (error) {

@@ -3,13 +3,13 @@
  * names and bytes of strangers are in most of it: but for line ends, tabs and our own styles, every character that acts
  * instead of being seen is escaped. So nobody can forget to.
  */
-import { writeSync } from 'node:fs'
+import { readSync, writeSync } from 'node:fs'
 import type { Interface } from 'node:readline'
-import { isatty } from 'node:tty'
-import { isMainThread, workerData } from 'node:worker_threads'
+import { StringDecoder } from 'node:string_decoder'
+import { isatty, ReadStream, WriteStream } from 'node:tty'
 import { printable } from '../trace/printable.js'
-import { type Beside, COME, LOOKED_AT } from './beside.js'
 import { exit } from './errors.js'
+import { type Beside, beside, COME, LOOKED_AT } from './thread.js'
 
 /** Where a verb writes: data to `out`, talk to `err`. Tests bring their own. */
 export interface Terminal {
@@ -76,6 +76,7 @@ export function screened(terminal: Terminal): Terminal {
 
 // --- the process's own -----------------------------------------------------------------------------------------
 
+const STDIN = 0
 const STDOUT = 1
 const STDERR = 2
 
@@ -140,8 +141,8 @@ export function wants_color(
 
 /** The terminal that the process runs in; where this is a thread beside the one for signals, as that one sees it. */
 export function process_terminal(): Terminal {
-  const beside = isMainThread ? null : (workerData as Beside)
-  const columns = beside === null ? (isatty(STDOUT) ? process.stdout.columns : undefined) : beside.columns
+  const given = beside()
+  const columns = given === null ? (isatty(STDOUT) ? process.stdout.columns : undefined) : given.columns
   const width = columns === undefined ? PIPE_WIDTH : Math.min(Math.max(columns || PIPE_WIDTH, 60), WIDEST)
   return screened({
     out: tell_data,
@@ -151,7 +152,7 @@ export function process_terminal(): Terminal {
     interactive: isatty(STDERR),
     now: () => performance.now(),
     line: next_line(),
-    ...(beside === null ? {} : { interrupted: signals_of(beside) }),
+    ...(given === null ? {} : { interrupted: signals_of(given) }),
   })
 }
 
@@ -163,12 +164,52 @@ function signals_of({ signals }: Beside): () => boolean {
   }
 }
 
+/** Characters that a scenario's own code may print. */
+const MOST_PRINTED = 1 << 16
+
+/**
+ * What code of the user's prints is talk, at once: standard output is for data, and a thread that never comes to rest
+ * would print nothing. It is bounded, for code may print without end.
+ */
+export function divert_prints(): void {
+  let left = MOST_PRINTED
+  const print = (chunk: unknown, encoding?: unknown, done?: unknown): boolean => {
+    const text = typeof chunk === 'string' ? chunk : Buffer.from(chunk as Uint8Array).toString('utf8')
+    if (left > 0) last_words(text.slice(0, left))
+    if (left > 0 && text.length >= left)
+      last_words('\ntoctoscope: the scenario prints more, which is left out\n')
+    left -= text.length
+    const then = typeof encoding === 'function' ? encoding : done
+    if (typeof then === 'function') queueMicrotask(() => then())
+    return true
+  }
+  for (const stream of [process.stdout, process.stderr])
+    Object.defineProperty(stream, 'write', { value: print, configurable: false, writable: true })
+}
+
+/** Whether somebody types. */
+export const is_typed = (): boolean => isatty(STDIN)
+
+/** Bytes of standard input, 0 at its end. */
+export function read_some(buffer: Uint8Array): number {
+  for (;;) {
+    try {
+      return readSync(STDIN, buffer)
+    } catch (error) {
+      if (code_of(error) === 'EOF') return 0
+      if (code_of(error) !== 'EAGAIN') throw error
+      wait()
+    }
+  }
+}
+
 /** A line editor with history, for a person who types. */
 export async function line_editor(complete: (line: string) => [string[], string]): Promise<Interface> {
   const { createInterface } = await import('node:readline')
+  // Not those of the process: in a thread beside that of signals they are no terminal.
   return createInterface({
-    input: process.stdin,
-    output: process.stdout,
+    input: new ReadStream(STDIN),
+    output: new WriteStream(STDOUT),
     historySize: HISTORY,
     removeHistoryDuplicates: true,
     completer: complete,
@@ -178,13 +219,22 @@ export async function line_editor(complete: (line: string) => [string[], string]
 const HISTORY = 1000
 
 function next_line(): () => Promise<string | null> {
-  let lines: AsyncIterator<string> | undefined
+  const buffer = new Uint8Array(1 << 12)
+  const decoder = new StringDecoder('utf8')
+  let rest = ''
   return async () => {
-    if (lines === undefined) {
-      const { createInterface } = await import('node:readline')
-      lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
+    for (let at = rest.indexOf('\n'); ; at = rest.indexOf('\n')) {
+      if (at >= 0) {
+        const line = rest.slice(0, at)
+        rest = rest.slice(at + 1)
+        return line
+      }
+      const size = read_some(buffer)
+      const last = rest
+      rest += decoder.write(Buffer.from(buffer.buffer, 0, size))
+      if (size > 0) continue
+      rest = ''
+      return last === '' ? null : last
     }
-    const { value, done } = await lines.next()
-    return done === true ? null : value
   }
 }
