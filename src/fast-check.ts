@@ -1,6 +1,6 @@
 /**
  * Arbitraries for property tests with fast-check: random file trees, set-ups, IPE policies, programs, cases,
- * schedules, and arguments that make no sense. What they make is data in the JSON form (DESIGN.md, section 3),
+ * schedules, and arguments that make no sense. What they make is data in the JSON form (docs/scenarios.md),
  * so a failing example can be printed, saved and explored; they shrink to less and simpler data.
  *
  *     import fc from 'fast-check'
@@ -16,3 +16,5 @@ export { operations, type ProgramOptions, programs } from './fast-check/programs
 export { follow, schedules } from './fast-check/schedules.js'
 export { type SetupOptions, setups } from './fast-check/setups.js'
 export { file_trees, type TreeOptions } from './fast-check/trees.js'
+export { FastStore } from './kernel/fast_store.js'
+export { case_system } from './scenario/system.js'

@@ -1,4 +1,4 @@
-/** The library `toctoscope`: write scenarios, explore them, bring your own security modules and properties. */
+/** The library `toctoscope`: write scenarios, explore them, draw traces, bring your own security modules and properties. */
 import { make_scenario, type Params, type Scenario, type ScenarioSource } from './scenario/builder.js'
 
 export { NotModelled } from './kernel/not_modelled.js'
@@ -28,6 +28,13 @@ export { define_module } from './scenario/code_module.js'
 export { ScenarioError } from './scenario/error.js'
 export type * from './scenario/form.js'
 export { case_name, case_profile } from './scenario/form.js'
+export { validate_scenario } from './scenario/schema.js'
+export { to_json as trace_to_json } from './trace/json.js'
+export { counterexample_trace, replay_token, TraceError, validate_trace } from './trace/library.js'
+export { to_mermaid as trace_to_mermaid } from './trace/mermaid.js'
+export { type TextOptions, to_text as trace_to_text } from './trace/text.js'
+export { TokenError } from './trace/token.js'
+export type { CallResult, Trace, TraceEvent, TraceStep, TraceTask, Use } from './trace/trace.js'
 export { type CaseReport, type ExploreOptions, explore_case } from './verdicts.js'
 export { dentry } from './vfs/dentry.js'
 export { file } from './vfs/file.js'

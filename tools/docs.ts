@@ -91,8 +91,17 @@ export function in_folder<T>(
   }
 }
 
-/** The files that a document shows whole. */
-export const files_of = (text: string): { file: string; text: string }[] =>
+/** The files that a document shows whole, and those of the guide, of which other pages make use. */
+export function files_of(text: string): { file: string; text: string }[] {
+  const own = named_files(text)
+  const guide = named_files(readFileSync(join(root, 'docs/scenarios.md'), 'utf8'))
+  return [
+    ...own,
+    ...guide.filter(({ file }) => !own.some((each) => each.file === file) && /'.\/plugin.ts'/.test(text)),
+  ]
+}
+
+const named_files = (text: string) =>
   code_blocks(text).flatMap((block) =>
     block.file === undefined ? [] : [{ file: block.file, text: block.text }],
   )
@@ -195,7 +204,7 @@ async function schema(): Promise<string> {
 
 function documents(): string[] {
   const lessons = readdirSync(join(root, 'docs/lessons')).map((name) => `docs/lessons/${name}`)
-  const pages = ['scenarios'].map((name) => `docs/${name}.md`)
+  const pages = ['scenarios', 'library', 'fast-check'].map((name) => `docs/${name}.md`)
   return ['README.md', ...pages, ...lessons]
 }
 

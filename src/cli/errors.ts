@@ -98,9 +98,14 @@ function tell(error: unknown, user_files: readonly string[]): { text: string; co
   return { text: `this is a bug in toctoscope: ${first_line(error)}`, code: exit.bug }
 }
 
-/** This process, or the whole machine, may open no more files. */
-export const is_out_of_files = (error: unknown): boolean =>
-  /^(EMFILE|ENFILE)$/.test(String((error as NodeJS.ErrnoException | null)?.code))
+/** This process, or the whole machine, may open no more files. A thread that cannot be started says it in its message only. */
+export function is_out_of_files(error: unknown): boolean {
+  const { code, message } = (error ?? {}) as NodeJS.ErrnoException
+  return (
+    /^(EMFILE|ENFILE)$/.test(String(code)) ||
+    /^Worker initialization failure: E[MN]FILE\b/.test(String(message))
+  )
+}
 
 /** `TypeError: x is not a function`: what an error says, in one line. Anything can be thrown. */
 export function first_line(error: unknown): string {

@@ -11,7 +11,8 @@ try {
   else await (await import('./main.js')).main()
 } catch (error) {
   const { code, message } = error as NodeJS.ErrnoException
-  const few = code === 'EMFILE' || code === 'ENFILE'
+  // A thread that cannot be started says it in its message only.
+  const few = /\b(EMFILE|ENFILE)\b/.test(`${code} ${message}`)
   const what = few ? 'too few files may be open at once: allow more, e.g. ulimit -n 256' : message
   process.stderr.write(`toctoscope: the program cannot be loaded: ${what}\n`)
   process.exit(few ? 6 : 70)

@@ -1,6 +1,5 @@
 /** Traces that were saved: `toctoscope show … --format json > trace.json`. */
 import type { Trace } from '../trace/trace.js'
-import { VERSION } from '../version.js'
 import { LoadError } from './errors.js'
 import { read_json } from './load.js'
 
@@ -14,21 +13,11 @@ export function is_trace_file(given: string): boolean {
 /** @throws LoadError with what is wrong with the file */
 export async function load_trace(given: string): Promise<Trace> {
   const document = read_json(given)
-  const [{ validate_trace }, { inconsistency }] = await Promise.all([
-    import('../trace/schema.js'),
-    import('../trace/consistent.js'),
-  ])
-  const checked = validate_trace(document)
-  if ('problem' in checked)
-    throw new LoadError(`${given}: not a trace that this version can read: ${checked.problem}`)
-  const { trace } = checked
-  if (trace.version !== VERSION) {
-    throw new LoadError(
-      `${given}: the trace was recorded by toctoscope ${trace.version}, and this is ${VERSION}`,
-      'Record it anew: npx toctoscope show … --format json',
-    )
+  const { TraceError, validate_trace } = await import('../trace/library.js')
+  try {
+    return validate_trace(document)
+  } catch (error) {
+    if (!(error instanceof TraceError)) throw error
+    throw new LoadError(`${given}: ${error.message}`, error.next)
   }
-  const wrong = inconsistency(trace)
-  if (wrong !== null) throw new LoadError(`${given}: the trace was edited or is damaged: ${wrong}`)
-  return trace
 }

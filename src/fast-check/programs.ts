@@ -1,5 +1,6 @@
 /** Random programs: a few system calls whose arguments mostly mean something. */
 import fc from 'fast-check'
+import { suggestion } from '../scenario/error.js'
 import type { ArgumentForm, OpForm } from '../scenario/form.js'
 
 /** What random programs are made of. */
@@ -237,8 +238,15 @@ const writers: Readonly<Record<string, Write>> = {
 /** Names of the operations that programs are made of. */
 export const operations: readonly string[] = Object.keys(writers)
 
-/** A program. Its calls go on after errors. */
+/**
+ * A program. Its calls go on after errors.
+ *
+ * @throws RangeError for an operation that there is not, with the nearest that there is
+ */
 export function programs(options: ProgramOptions = {}): fc.Arbitrary<readonly OpForm[]> {
+  const unknown = options.operations?.find((each) => !operations.includes(each))
+  if (unknown !== undefined)
+    throw new RangeError(`there is no operation ${JSON.stringify(unknown)}${suggestion(unknown, operations)}`)
   const { min = 1, max = 6, paths = PATHS } = options
   const wish = fc.record<Wish>({
     op: fc.constantFrom(...(options.operations ?? operations)),

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { type CodeBlock, code_blocks, in_folder, regenerate } from '../../tools/docs.js'
+import { type CodeBlock, code_blocks, files_of, in_folder, regenerate } from '../../tools/docs.js'
 
 const generated = await regenerate()
 
@@ -24,7 +24,8 @@ const pages = [
 ]
 const programs = pages
   .filter((path) => path !== 'docs/machine.md')
-  .map((path) => ({ path, blocks: code_blocks(readFileSync(path, 'utf8')) }))
+  .map((path) => ({ path, text: readFileSync(path, 'utf8') }))
+  .map((page) => ({ ...page, blocks: code_blocks(page.text) }))
   .filter(({ blocks }) => blocks.length > 0)
 
 /** A part of a program, in a scenario whose parts it may name: `s`, `victim`, `attacker`, `fd`, `check`. */
@@ -49,11 +50,13 @@ ${part}
 `
 }
 
-/** All that a page shows in TypeScript and JSON, as files: parts of programs each in a scenario of its own. */
-const files_in = (blocks: readonly CodeBlock[]) =>
-  blocks.map(({ file, text }, i) =>
-    file === undefined ? { file: `part-${i + 1}.ts`, text: framed(text) } : { file, text },
-  )
+/** All that a page shows or uses, as files: parts of programs each in a scenario of its own. */
+const files_in = ({ text, blocks }: { text: string; blocks: readonly CodeBlock[] }) => [
+  ...files_of(text),
+  ...blocks.flatMap((block, i) =>
+    block.file === undefined ? [{ file: `part-${i + 1}.ts`, text: framed(block.text) }] : [],
+  ),
+]
 
 const TYPES = {
   compilerOptions: {
@@ -80,23 +83,23 @@ function run(folder: string, program: string, ...args: string[]): { code: number
   return { code: status ?? -1, said: stdout + stderr }
 }
 
-describe.each(programs)('the code of $path', ({ blocks }) => {
+describe.each(programs)('the code of $path', (page) => {
   it('has one file of each name', () => {
-    const names = files_in(blocks).map(({ file }) => file)
+    const names = files_in(page).map(({ file }) => file)
     expect(names).toEqual([...new Set(names)])
   })
 
   it('compiles, with the types that a user has', () => {
-    const files = [...files_in(blocks), { file: 'tsconfig.json', text: JSON.stringify(TYPES) }]
+    const files = [...files_in(page), { file: 'tsconfig.json', text: JSON.stringify(TYPES) }]
     const told = in_folder(files, (folder) => run(folder, 'node_modules/typescript/bin/tsc', '-p', '.'))
     expect(told).toEqual({ code: 0, said: '' })
   })
 
   it('can be explored where it is a scenario', () => {
-    const scenarios = files_in(blocks).filter(({ text }) => /^export default|"toctoscope"/m.test(text))
+    const scenarios = files_in(page).filter(({ text }) => /^export default|"toctoscope"/m.test(text))
     if (scenarios.length === 0) return
     const names = scenarios.map(({ file }) => file)
-    const { code, said } = in_folder(files_in(blocks), (folder) =>
+    const { code, said } = in_folder(files_in(page), (folder) =>
       run(folder, 'dist/src/cli/start.js', 'explore', ...names, '--max-states', '20k'),
     )
     expect(said).not.toMatch(/^toctoscope: /m)
@@ -105,21 +108,24 @@ describe.each(programs)('the code of $path', ({ blocks }) => {
 })
 
 describe('what the documents say of their code', () => {
-  const blocks_of = (path: string) => programs.find((page) => page.path === path)!.blocks
+  const page_of = (path: string) => programs.find((page) => page.path === path)!
 
   it('the scenario of the README has its verdicts', () => {
-    const { code, said } = in_folder(files_in(blocks_of('README.md')), (folder) =>
+    const { code, said } = in_folder(files_in(page_of('README.md')), (folder) =>
       run(folder, 'node_modules/tsx/dist/cli.mjs', 'my-first-race.ts'),
     )
     expect(said).toMatch(/2 cases: 1 race, 1 safe/)
     expect(code).toBe(0)
   })
 
-  it('the test of the guide passes', () => {
-    const { code, said } = in_folder(files_in(blocks_of('docs/scenarios.md')), (folder) =>
+  it.each([
+    ['docs/scenarios.md', 4],
+    ['docs/fast-check.md', 2],
+  ])('the tests of %s pass', (path, tests) => {
+    const { code, said } = in_folder(files_in(page_of(path)), (folder) =>
       run(folder, 'node_modules/vitest/vitest.mjs', 'run', '--root', folder),
     )
-    expect(said).toMatch(/Tests {2}4 passed/)
+    expect(said).toContain(`Tests  ${tests} passed`)
     expect(code).toBe(0)
   })
 })

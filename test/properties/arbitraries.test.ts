@@ -117,3 +117,8 @@ test('cases are not all safe, and small', () => {
   expect(count('race')).toBeGreaterThan(30)
   expect(count('race') + count('hole')).toBeGreaterThanOrEqual(40)
 })
+
+test('an operation that there is not is named, and so is the nearest', () => {
+  const programs_of = () => programs({ operations: ['open_read', 'raed'] })
+  expect(programs_of).toThrow('there is no operation "raed"; did you mean read')
+})
