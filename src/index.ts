@@ -96,7 +96,7 @@ function is_program(url: string): boolean {
   )
 }
 
-/** Without links; a path without its extension (`tsx scenarios/mine`) names no file and stays as it is. */
+/** Without links; a path without its extension (`tsx mine`) names no file and stays as it is. */
 function real_path(path: string, realpathSync: (path: string) => string): string {
   try {
     return realpathSync(path)

@@ -171,7 +171,7 @@ export function fidelity_ledger(): string {
   const differences = load_cases(join(root, 'test/conformance/cases'))
   return `# The fidelity ledger
 
-Made from the code and from \`test/conformance\` by \`npm run docs\`.
+Made from the code and from the conformance cases of the repository by \`npm run docs\`.
 
 A function is *seen* where cases that a running kernel ${SEEN_ON} has answered run through it and the model gives the
 same answers; the tests play them again on the model, and on the kernel of the machine where there is one. *Source
@@ -186,10 +186,10 @@ ${functions.map((fn) => ledger_row(fn, seen.get(fn.name) ?? 0)).join('\n')}
 
 | source | what | standing |
 | --- | --- | --- |
-| security/commoncap.c | \`prctl\` of securebits (\`src/lsm/capability.ts\`) | seen on ${SEEN_ON}: test/conformance/tables/securebits.txt |
-| security/ipe | policy grammar, evaluation, hooks, audit records (\`src/lsm/ipe\`) | source only: no kernel at hand runs IPE |
-| drivers/md, fs/verity | what security modules learn of dm-verity and fs-verity (\`src/integrity\`) | source only |
-| security/security.c | order of the chain, first answer other than 0 ends it (\`src/kernel/security.ts\`) | source only |
+| security/commoncap.c | \`prctl\` of securebits (\`lsm/capability\`) | seen on ${SEEN_ON}: a table of cases |
+| security/ipe | policy grammar, evaluation, hooks, audit records (\`lsm/ipe\`) | source only: no kernel at hand runs IPE |
+| drivers/md, fs/verity | what security modules learn of dm-verity and fs-verity (\`integrity\`) | source only |
+| security/security.c | order of the chain, first answer other than 0 ends it (\`kernel/security\`) | source only |
 
 ## Differences that were found, and are tests now
 

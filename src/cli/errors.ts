@@ -1,4 +1,4 @@
-/** What a user did that cannot work, and the exit codes that say so (DESIGN.md, section 4). */
+/** What a user did that cannot work, and the exit codes that say so. */
 import { ReplayError } from '../explore/replay.js'
 import { NotModelled } from '../kernel/not_modelled.js'
 import { TooMany } from '../kernel/schema.js'

@@ -234,7 +234,7 @@ function exit_code(explored: readonly Explored[], { strict }: ExploreCommandOpti
   return explored.some(({ report }) => report.verdict === 'incomplete') ? exit.incomplete : exit.ok
 }
 
-// --- JSON (DESIGN.md, section 4) -----------------------------------------------------------------------------
+// --- JSON --------------------------------------------------------------------------------------------------
 
 function document(
   explored: readonly Explored[],

@@ -1,7 +1,7 @@
 /**
  * The judge of every reduction: the unreduced search. Every stage yields, no task is preferred, and the
  * visited set is keyed by the exact serialised state. It is slow, shares nothing with depth_first.ts but the
- * machine, and stays for ever (DESIGN.md, law 3).
+ * machine, and stays for ever.
  */
 import { type Kernel, STEPPED, step } from '../kernel/machine.js'
 import type { Store } from '../kernel/store.js'

@@ -1,7 +1,7 @@
 /**
  * What fs-verity says of an inode (fs/verity): its content is frozen from the day it was enabled, and known
  * by one digest. Name, mode and owner stay free; so does unlinking it. ext4 keeps the content as it is
- * (`src/vfs/filesystems/ext4.ts`).
+ * (`vfs/filesystems/ext4`).
  */
 import type { Kernel } from '../kernel/machine.js'
 import { inode } from '../vfs/inode.js'

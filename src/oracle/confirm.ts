@@ -332,7 +332,7 @@ export async function confirm_case(
   else if (report.counterexample !== null) {
     const schedule = tidy(report.system, report.counterexample.schedule)
     claims.push(await confirm_schedule(agent, report.system, schedule, told))
-  } else claims.push(...(await confirm_safe(agent, whole, runs)))
+  } else claims.push(...(await confirm_safe(agent, whole, runs, report.unreached)))
   const rest = await play_rest(agent, whole, runs, options.most_runs ?? MOST_RUNS, interrupted)
   return { claims, ...rest, bounded: runs.length >= MOST_FOUND }
 }
@@ -445,12 +445,19 @@ function claim(text: string, shown: Observed, note: string | null): Claim {
 }
 
 /** A safe case: each outcome that it must reach, or else the run that shows most. */
-async function confirm_safe(agent: Agent, system: CaseSystem, runs: readonly Playable[]): Promise<Claim[]> {
+async function confirm_safe(
+  agent: Agent,
+  system: CaseSystem,
+  runs: readonly Playable[],
+  unreached: readonly string[],
+): Promise<Claim[]> {
   const claims: Claim[] = []
   for (const { name } of system.properties.reaches) {
     const run = runs.find(({ witness }) => witness.includes(`reached ${name}`))
     if (run === undefined) {
-      const note = 'not confirmable here: it needs a switch where the kernel cannot be stopped'
+      const note = unreached.includes(name)
+        ? 'nothing to play: no run of the model reaches it'
+        : 'not confirmable here: it needs a switch where the kernel cannot be stopped'
       claims.push({ text: `reached: ${name}`, standing: 'unconfirmed', note, shown: null })
     } else {
       const note = run.stops > 0 ? 'with a stop inside a call' : null

@@ -106,7 +106,7 @@ export interface IpeForm {
   readonly success_audit?: boolean
 }
 
-/** A module as a table of rules, see `src/lsm/rules.ts`. */
+/** A module as a table of rules, see docs/scenarios.md. */
 export type RulesForm = { readonly name: string; readonly rules: readonly Json[] }
 
 /** A module that is code: named, and refused where only data can go. */

@@ -1,5 +1,5 @@
 /**
- * `shell --json`: requests as lines of JSON, and their answers (DESIGN.md, section 4; `docs/shell.md`).
+ * `shell --json`: requests as lines of JSON, and their answers (`docs/shell.md`).
  *
  * Nothing that stands in a request throws: what cannot be played is answered with an `error` that names the
  * field or the argument, and the next request is as if it had not been.
