@@ -166,6 +166,7 @@ export interface Shown {
   readonly counterexample: Counterexample | null
   /** Calls that were taken out. */
   readonly removed: readonly Removal[]
+  /** Which step of the counterexample made the difference. */
   readonly cause: Cause | null
   /** What ended the work before all was tried: then the cause may be unknown, and calls be left that do not matter. */
   readonly bounds: readonly Bound[]
