@@ -271,6 +271,7 @@ describe('a verb or option', () => {
   it('where few files may be open', () => {
     for (const [limit, verb] of [
       [20, 'explore'],
+      [20, 'confirm'],
       [20, 'show'],
       [30, 'run'],
     ] as const) {
