@@ -7,6 +7,7 @@
 import { EINVAL } from '../kernel/errno.js'
 import { done, type Frame, fn, type Outcome, stage } from '../kernel/fn.js'
 import type { Kernel } from '../kernel/machine.js'
+import { NotModelled } from '../kernel/not_modelled.js'
 import { int, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
 import { type Constants, define_syscall } from '../kernel/syscall.js'
@@ -80,9 +81,19 @@ function do_prctl(k: Kernel, f: Prctl): Outcome {
     case PR_GET_NO_NEW_PRIVS:
       return f.arg2 !== 0 || rest ? -EINVAL : done(f, task.no_new_privs)
     default:
-      return k.refuse(-EINVAL, () => `prctl option ${f.option} is not modelled`)
+      if (may_be_an_option(f.option)) throw new NotModelled(`prctl option ${f.option}`)
+      return k.refuse(-EINVAL, () => `there is no prctl option ${f.option}`)
   }
 }
+
+const PR_SET_PTRACER = 0x59616d61
+const PR_SET_VMA = 0x53564d41
+/** Options are numbered from 1, with two exceptions; the highest of 7.2 is well below this. */
+const HIGHEST_OPTION = 255
+
+/** Whether some kernel knows the option (include/uapi/linux/prctl.h). */
+const may_be_an_option = (option: number): boolean =>
+  (option > 0 && option <= HIGHEST_OPTION) || option === PR_SET_PTRACER || option === PR_SET_VMA
 
 const arg = (name: string, constants: Constants = {}) =>
   ({ name, kind: 'int', wide: true, constants, missing: 0 }) as const

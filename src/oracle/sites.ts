@@ -66,7 +66,11 @@ const beyond_plays: readonly Beyond[] = [
     text: /directory is append-only/,
     why: 'no set-up makes a directory append-only',
   },
-  { file: 'exec/securebits', text: /is not modelled/, why: 'what the model does not know is not asked' },
+  {
+    file: 'exec/securebits',
+    text: /there is no prctl option/,
+    why: 'options that there are not are not asked for',
+  },
   {
     file: 'exec/arguments',
     text: /argv\.length === 0/,

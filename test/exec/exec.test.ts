@@ -112,6 +112,22 @@ describe('what a real exec answers', () => {
     }
   })
 
+  test('no level of it is a check, and a module is told so', () => {
+    const told: string[] = []
+    const tell =
+      (hook: string) =>
+      (_: unknown, { is_check }: { is_check: boolean }) => {
+        told.push(`${hook} ${is_check}`)
+        return 0
+      }
+    const names = ['bprm_creds_for_exec', 'bprm_check_security', 'bprm_creds_from_file'] as const
+    const hooks = Object.fromEntries(names.map((name) => [name, tell(name)]))
+    const w = new World({ modules: [{ name: 'm', hooks }] })
+    w.file('elf', ELF)
+    expect(w.exec('elf')).toBe(0)
+    expect(told).toEqual(names.map((name) => `${name} false`))
+  })
+
   test('a module that refuses the mapping is too late for an errno', () => {
     const w = new World({ modules: [{ name: 'm', hooks: { mmap_file: () => -13 } }] })
     const elf = w.file('elf', ELF)

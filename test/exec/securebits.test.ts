@@ -82,5 +82,8 @@ test('no_new_privs can be set once and for all, and has nothing to do with secur
 })
 
 test('an option that is not modelled', () => {
-  expect(world(0).w.call(2, 'prctl', 4711)).toBe('EINVAL')
+  for (const none of [0, -1, 4711]) expect(world(0).w.call(2, 'prctl', none)).toBe('EINVAL')
+  // PR_GET_DUMPABLE, PR_SET_NAME, PR_SET_VMA: a kernel has an answer.
+  for (const other of [3, 15, 0x53564d41])
+    expect(() => world(0).w.call(2, 'prctl', other)).toThrow(`prctl option ${other} is not modelled`)
 })
