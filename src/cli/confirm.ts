@@ -87,10 +87,13 @@ const differs = ({ claims, differing }: Confirmation): boolean =>
 function group_cases(loaded: Loaded, chosen: readonly number[], machine: Machine): Group[] {
   const groups = new Map<string, { fitted: Fitted; indices: number[] }>()
   for (const index of chosen) {
-    const fitted = fit_case(loaded.cases[index]!, machine)
+    const of = loaded.cases[index]!
+    const fitted = fit_case(of, machine)
     const { params: _, ...form } = fitted.of.form
     const policed = fitted.policed === null ? '' : case_hash({ ...fitted.policed.form, params: {} })
-    const key = `${case_hash(form)} ${policed} ${fitted.unplayable ?? ''}`
+    // What code does may depend on the parameters, whatever its source says.
+    const of_its_own = of.code.modules.size + of.code.properties.size > 0 ? index : ''
+    const key = `${case_hash(form)} ${policed} ${fitted.unplayable ?? ''} ${of_its_own}`
     const known = groups.get(key)
     if (known === undefined) groups.set(key, { fitted, indices: [index] })
     else known.indices.push(index)

@@ -14,7 +14,7 @@ import {
 } from '../oracle/confirm.js'
 import { OracleError } from '../oracle/play.js'
 import { to_c } from '../oracle/repro.js'
-import { kernel_run, NoStop, playable_runs } from '../oracle/stops.js'
+import { kernel_run, NotPlayable, playable_runs } from '../oracle/stops.js'
 import type { Case } from '../scenario/builder.js'
 import { case_profile } from '../scenario/form.js'
 import { without_calls } from '../scenario/reduce.js'
@@ -148,7 +148,7 @@ function between_calls(system: CaseSystem, schedule: Schedule): Schedule {
     const { steps } = kernel_run(system, schedule)
     if (steps.every(({ kind }) => kind === 'call')) return schedule
   } catch (error) {
-    if (!(error instanceof NoStop)) throw error
+    if (!(error instanceof NotPlayable)) throw error
   }
   const twin = equivalent(system, schedule, false)
   if (twin !== undefined) return twin.schedule

@@ -5,7 +5,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { release } from 'node:os'
-import { replay, run_to_end } from '../explore/replay.js'
+import { ReplayError, replay, run_to_end } from '../explore/replay.js'
 import type { Bounds, Schedule } from '../explore/system.js'
 import { FastStore } from '../kernel/fast_store.js'
 import { STEPPED, step } from '../kernel/machine.js'
@@ -26,12 +26,13 @@ import type { Agent } from './agent.js'
 import { compare, type Difference } from './compare.js'
 import { type Answer, OracleError } from './play.js'
 import { needs_root as what_needs_root } from './privilege.js'
+import { with_real_programs } from './real_programs.js'
 import { check_case } from './stage.js'
 import {
   encode_run,
   type KernelRun,
   kernel_run,
-  NoStop,
+  NotPlayable,
   type Playable,
   playable_runs,
   stopped_by,
@@ -114,9 +115,10 @@ export interface Fitted {
  * @throws HostRefused, ScenarioError where playing it would reach the host
  */
 export function fit_case(of: Case, machine: Machine): Fitted {
-  const { form } = of
-  check_case(form)
+  check_case(of.form)
+  const form = with_real_programs(of.form)
   const unconfirmed: string[] = []
+  if (form !== of.form) unconfirmed.push('a file that only begins as an ELF does: played as a whole program')
   const setup = form.setup ?? {}
   const { profile: _, lsm, ...rest } = setup
   if (lsm?.ipe?.policy !== undefined) unconfirmed.push(said_policy('ipe', machine))
@@ -143,7 +145,17 @@ export function fit_case(of: Case, machine: Machine): Fitted {
   const policed = lsm === undefined ? null : { ...of, form: with_policies(form, fitted, machine) }
   const root = machine.privilege === 'root' ? null : what_needs_root(form)
   const unplayable = why_not(form, setup) ?? (root === null ? null : `needs root: ${root}`)
-  return { of: { ...of, form: fitted }, policed, unconfirmed, unplayable, needs_root: root !== null }
+  const built_again = of.again
+  if (built_again === undefined)
+    return { of: { ...of, form: fitted }, policed, unconfirmed, unplayable, needs_root: root !== null }
+  const again = () => fit_case(built_again(), machine)
+  return {
+    of: { ...of, form: fitted, again: () => again().of },
+    policed: policed === null ? null : { ...policed, again: () => again().policed! },
+    unconfirmed,
+    unplayable,
+    needs_root: root !== null,
+  }
 }
 
 /** The running kernel's profile, but with the IPE of the case's own. */
@@ -347,9 +359,12 @@ async function confirm_policed(
   policed: Case,
   options: ConfirmOptions,
 ): Promise<Claim> {
-  const { text, run } = policed_run(fitted, policed, options)
+  const { text, run } = policed_run(fitted, policed, {
+    ...options,
+    stops: agent.privilege === 'root',
+  })
   if (run === undefined) {
-    const note = 'no run of it is without the policy saying no'
+    const note = 'no run that can be played shows it without the policy saying no'
     return { text, standing: 'unconfirmed', note, shown: null }
   }
   const note = 'the policy part is unconfirmed; in this run the policy allows everything'
@@ -360,20 +375,30 @@ async function confirm_policed(
 export function policed_run(
   fitted: CaseSystem,
   policed: Case,
-  options: Bounds = {},
+  options: Bounds & { readonly stops?: boolean } = {},
 ): { text: string; run: Playable | undefined } {
   const { verdict, property } = explore_case(policed, { ...options, remove_calls: false })
   const text = property === null ? verdict : `${verdict}: ${property}`
   if (verdict === 'incomplete') return { text, run: undefined }
   if (verdict === 'unwitnessed') return { text: 'not witnessed', run: undefined }
   const system = case_system(policed)
-  const runs = playable_runs(system, { stops: false, limit: MOST_FOUND })
+  const runs = playable_runs(system, { stops: options.stops ?? false, limit: MOST_FOUND })
   const shows = runs.filter(({ violations }) => (property === null ? true : violations.includes(property)))
   const allowed = shows.flatMap((run) => {
-    const schedule = follow_calls(fitted, call_order(system, run.schedule))
-    return schedule !== null && outcome_of(fitted, schedule) === run.outcome ? [{ ...run, schedule }] : []
+    const schedule = run.stops > 0 ? run.schedule : follow_calls(fitted, call_order(system, run.schedule))
+    return schedule !== null && ends_alike(fitted, schedule, run.outcome) ? [{ ...run, schedule }] : []
   })
   return { text, run: property === null ? most_telling(allowed) : allowed[0] }
+}
+
+/** Whether a schedule fits a case, and all its calls give this. */
+function ends_alike(system: CaseSystem, schedule: Schedule, outcome: string): boolean {
+  try {
+    return outcome_of(system, schedule) === outcome
+  } catch (error) {
+    if (error instanceof ReplayError) return false
+    throw error
+  }
 }
 
 /** Which task returns from a call, one after another. */
@@ -420,7 +445,7 @@ export async function confirm_schedule(
     const as_is = !run.steps.some(({ kind }) => kind === 'stop')
     return claim(text, await observe(agent, run), as_is ? null : 'with stops inside calls')
   } catch (error) {
-    if (!(error instanceof NoStop)) throw error
+    if (!(error instanceof NotPlayable)) throw error
     const twin = equivalent(system, whole, agent.privilege === 'root')
     if (twin === undefined)
       return { text, standing: 'unconfirmed', note: `not confirmable here: ${error.message}`, shown: null }
@@ -457,7 +482,7 @@ async function confirm_safe(
     if (run === undefined) {
       const note = unreached.includes(name)
         ? 'nothing to play: no run of the model reaches it'
-        : 'not confirmable here: it needs a switch where the kernel cannot be stopped'
+        : 'not confirmable here: it needs a switch where the kernel cannot be stopped, or runs what is no whole ELF'
       claims.push({ text: `reached: ${name}`, standing: 'unconfirmed', note, shown: null })
     } else {
       const note = run.stops > 0 ? 'with a stop inside a call' : null

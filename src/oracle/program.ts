@@ -14,7 +14,8 @@ const machines: Readonly<Record<string, { readonly number: number; readonly code
   },
 }
 
-const HEADERS = 64 + 56
+/** Bytes of the headers: of the file, and of its one segment. */
+export const HEADERS = 64 + 56
 const LOAD_ADDRESS = 0x400000
 
 function little_endian(value: number, bytes: number): number[] {

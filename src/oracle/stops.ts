@@ -16,12 +16,15 @@ import { RETURNING } from '../kernel/fn.js'
 import { type Event, type Kernel, STEPPED, step } from '../kernel/machine.js'
 import type { Parameter } from '../kernel/syscall.js'
 import { type CallInstruction, code_of, is_ref, result } from '../scenario/code.js'
+import { running } from '../scenario/exec_monitor.js'
 import type { ArgumentForm } from '../scenario/form.js'
 import type { CaseSystem } from '../scenario/system.js'
 import { quote, show_call } from '../trace/strace.js'
 import { inode } from '../vfs/inode.js'
+import { content_of } from '../vfs/page_cache.js'
 import { encode_call, encode_setup, encode_task } from './encode.js'
 import type { Answer, Play, PlayCall } from './play.js'
+import { can_run } from './real_programs.js'
 
 export type StopKind = 'exec_open' | 'exec_args' | 'copy_up_open' | 'copy_up_read'
 
@@ -64,12 +67,30 @@ export interface KernelRun {
   readonly notes: readonly { readonly after: number; readonly task: number; readonly text: string }[]
 }
 
-/** A schedule switches where no kernel can be stopped. */
-export class NoStop extends Error {
+/** No kernel can be made to play a schedule. */
+export class NotPlayable extends Error {}
+
+/** It switches where no kernel can be stopped. */
+export class NoStop extends NotPlayable {
   constructor(readonly place: string) {
     super(`the kernel cannot be stopped ${place}`)
     this.name = 'NoStop'
   }
+}
+
+/** What is run is a program to the model alone. */
+export class NoProgram extends NotPlayable {
+  constructor(call: string) {
+    super(`${call} would run a file that is no whole ELF by then, which a kernel does not`)
+    this.name = 'NoProgram'
+  }
+}
+
+/** Whether a task has mapped just now, by the stage that it ran, what a kernel would not run. */
+function runs_no_program(k: Kernel, task: number, ran: { stage: string }): boolean {
+  if (ran.stage !== 'elf_load') return false
+  const program = running.find(k, task)
+  return program !== undefined && !can_run(content_of(k, program.data_inode))
 }
 
 // --- where the model stands at a stop --------------------------------------------------------------------------
@@ -181,7 +202,7 @@ class Runs {
     for (let n = 0, seen = 0; n < MOST_STAGES; n++) {
       const ran = next_stage(k, task)
       k.events = []
-      if (step(k, task) !== STEPPED) return false
+      if (step(k, task) !== STEPPED || runs_no_program(k, task, ran)) return false
       this.moves.push({ task, choice: 0 })
       const returned = k.events.some(({ kind }) => kind === 'return')
       if (returned || k.store.depth(task) === 0) return nth === 0
@@ -326,6 +347,7 @@ class Telling {
   private after(k: Kernel, { task }: Move, events: readonly Event[]): void {
     const open = this.open.get(task)
     if (open === undefined) return
+    if (runs_no_program(k, task, this.ran)) throw new NoProgram(open.form.call)
     if (!events.some(({ kind }) => kind === 'return')) {
       if (k.store.depth(task) === 0) this.open.delete(task)
       else this.open.set(task, { ...open, stops: stops_after(k, task, this.ran) })
@@ -428,8 +450,8 @@ export function encode_run({ play, predicted, steps }: KernelRun): string {
   const lines = encode_setup(play.setup)
   if (steps.some(({ kind }) => kind === 'stop')) lines.push('stoppable')
   for (const [i, task] of play.tasks.entries()) lines.push(encode_task(i + 1, task))
+  // The agent counts the calls that it is told to make.
   const known = new Map<string, number>()
-  for (const [i, call] of play.calls.entries()) if (call.as !== undefined) known.set(call.as, i)
   const replaced = new Set<number>()
   for (const { kind, call, stop } of steps) {
     const form = play.calls[call]!
@@ -440,6 +462,7 @@ export function encode_run({ play, predicted, steps }: KernelRun): string {
     else {
       const request = encode_call(form, known)
       lines.push(kind === 'stop' ? request.replace(/^call/, `stop ${stop}`) : request)
+      if (form.as !== undefined) known.set(form.as, known.size)
     }
   }
   lines.push('end', '')

@@ -14,6 +14,10 @@ export function source_hash(sources: readonly string[]): string {
   return sha256(utf8_bytes(JSON.stringify(sources))).slice(0, 16)
 }
 
+/** Each hook with its name: the same code in another place is another module. */
+const said_hooks = (hooks: object): string[] =>
+  Object.entries(hooks).map(([hook, code]) => `${hook}: ${code}`)
+
 /**
  * Makes a security module from its hooks (see `lsm/module.ts`), and notes what its source is.
  *
@@ -22,7 +26,7 @@ export function source_hash(sources: readonly string[]): string {
 export function define_module(definition: ModuleDefinition): SecurityModule {
   check_words(definition)
   const module = define(definition)
-  hashes.set(module, source_hash(Object.values(definition.hooks).map(String)))
+  hashes.set(module, source_hash(said_hooks(definition.hooks)))
   return module
 }
 
@@ -44,5 +48,5 @@ export const is_defined = (module: SecurityModule): boolean =>
 
 /** The hash of a module's source. */
 export function module_source(module: SecurityModule): string {
-  return hashes.get(module) ?? source_hash(Object.values(module.hooks).map(String))
+  return hashes.get(module) ?? source_hash(said_hooks(module.hooks))
 }

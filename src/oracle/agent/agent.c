@@ -126,7 +126,7 @@ struct slot {
 	bool has_data, has_fields;
 	bool refused;          /* the call would reach the host: it was not made */
 	enum stop stop;        /* where the call is to stop */
-	int uffd;              /* the task's userfaultfd until the agent has it, 0: none */
+	int uffd;              /* the task's userfaultfd until the agent has it, 0: none; or an errno, negative */
 	char *args_page;       /* in the task's memory: missing until the agent fills it, with args */
 	char *args[512];       /* one page: what will be there */
 	char line[LINE_SIZE];  /* the request */
@@ -725,14 +725,18 @@ static void become(const struct identity *who)
 
 static int null_fd;
 static bool stoppable;      /* tasks of this program get what is needed to stop them */
-static int uffd[MAX_TASKS]; /* the agent's, 0: none */
+static int uffd[MAX_TASKS]; /* the agent's, 0: none; why there is none, as a negative errno */
+static int forks_to[MAX_TASKS]; /* the number of the child that a task is about to have */
+static bool faulted[MAX_TASKS]; /* it waits for its arguments */
 
 /* A page of the task's memory that the agent fills when somebody wants to read it. */
 static void make_args_page(struct slot *slot)
 {
-	struct uffdio_api api = { .api = UFFD_API };
+	/* A forked child's page waits for the agent too, which gets a descriptor of its own for it. */
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_EVENT_FORK };
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 
+	slot->uffd = -errno;
 	if (fd < 0)
 		return;
 	slot->args_page = mmap(NULL, sizeof slot->args, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -741,6 +745,7 @@ static void make_args_page(struct slot *slot)
 		.mode = UFFDIO_REGISTER_MODE_MISSING,
 	};
 	if (slot->args_page == MAP_FAILED || ioctl(fd, UFFDIO_API, &api) != 0 || ioctl(fd, UFFDIO_REGISTER, &area) != 0) {
+		slot->uffd = -errno;
 		slot->args_page = NULL;
 		close(fd);
 		return;
@@ -754,8 +759,25 @@ static void take_uffd(int number)
 	int pidfd = (int)syscall(SYS_pidfd_open, slot->pid, 0);
 	int fd = (int)syscall(SYS_pidfd_getfd, pidfd, slot->uffd, 0);
 
-	uffd[number] = fd > 0 ? fd : 0;
+	uffd[number] = fd > 0 ? fd : -errno;
 	close(pidfd);
+}
+
+/* What a task's userfaultfd says: it misses its arguments, or it has forked and here is the child's. */
+static void hear_of_memory(int number)
+{
+	struct pollfd ready = { .fd = uffd[number], .events = POLLIN };
+	struct uffd_msg message;
+
+	if (uffd[number] <= 0 || poll(&ready, 1, 0) != 1 || read(uffd[number], &message, sizeof message) <= 0)
+		return;
+	if (message.event == UFFD_EVENT_PAGEFAULT)
+		faulted[number] = true;
+	if (message.event != UFFD_EVENT_FORK)
+		return;
+	int child = forks_to[number];
+	shared->slot[child].args_page = shared->slot[number].args_page;
+	uffd[child] = (int)message.arg.fork.ufd;
 }
 
 static void start_task(char *rest)
@@ -821,6 +843,7 @@ static void start_task(char *rest)
 			return;
 		}
 	}
+	uffd[number] = slot->uffd;
 	if (slot->uffd > 0)
 		take_uffd(number);
 }
@@ -1099,7 +1122,6 @@ static void raise_stage(void)
 
 static int watch[MAX_TASKS];   /* the fanotify group of a task that is to stop, 0: none */
 static int event[MAX_TASKS];   /* the event that it waits at, 0: none */
-static bool faulted[MAX_TASKS]; /* it waits for its arguments */
 
 static void allow(int group, int file)
 {
@@ -1134,7 +1156,7 @@ static bool mark_all(int group, enum stop stop)
 static bool arm(int number, enum stop stop)
 {
 	if (stop == EXEC_ARGS) {
-		errno = EPERM;
+		errno = -uffd[number];
 		return uffd[number] > 0;
 	}
 	int group = fanotify_init(FAN_CLASS_CONTENT | FAN_NONBLOCK | FAN_CLOEXEC, O_RDONLY | O_LARGEFILE | O_CLOEXEC);
@@ -1193,10 +1215,7 @@ static void look_for_stops(void)
 			event[i] = each->fd;
 			fanotify_mark(watch[i], FAN_MARK_FLUSH | FAN_MARK_FILESYSTEM, 0, AT_FDCWD, NULL);
 		}
-		struct pollfd fault = { .fd = uffd[i], .events = POLLIN };
-		struct uffd_msg message;
-		if (uffd[i] > 0 && poll(&fault, 1, 0) == 1 && read(uffd[i], &message, sizeof message) > 0)
-			faulted[i] = true;
+		hear_of_memory(i);
 	}
 }
 
@@ -1373,6 +1392,9 @@ static void make_call(char *rest)
 			if (child > 0 && child < MAX_TASKS) {
 				shared->slot[child].turn = 0;
 				shared->slot[child].state = RETURNED;
+				shared->slot[child].uffd = 0;
+				shared->slot[child].args_page = NULL;
+				forks_to[slot - shared->slot] = child;
 			}
 		}
 		strcpy(slot->line, rest);
