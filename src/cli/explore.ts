@@ -4,7 +4,8 @@ import { Decided } from '../decided.js'
 import { type Bound, BrokenInvariant, type Look, look_at_clock } from '../explore/system.js'
 import { FastStore } from '../kernel/fast_store.js'
 import { command } from '../trace/command.js'
-import { token_of, trace_execution } from '../trace/execution.js'
+import { type Execution, token_of, trace_execution } from '../trace/execution.js'
+import { to_json } from '../trace/json.js'
 import { count, theme, wrap } from '../trace/layout.js'
 import { printable, printable_json } from '../trace/printable.js'
 import { to_text } from '../trace/text.js'
@@ -29,6 +30,8 @@ export interface ExploreCommandOptions extends BoundOptions, LoadOptions {
   timing?: boolean
   exact?: boolean
   paranoid?: boolean
+  /** Whether the document of JSON has the trace of each counterexample. */
+  trace?: boolean
   /** Whether a lint is a failure. */
   strict?: boolean
   stages?: boolean
@@ -239,7 +242,7 @@ function exit_code(explored: readonly Explored[], { strict }: ExploreCommandOpti
 function document(
   explored: readonly Explored[],
   wrong: readonly Failed[],
-  { timing }: ExploreCommandOptions,
+  { timing, trace }: ExploreCommandOptions,
   look: Look,
 ): object {
   const cases = explored.map(({ loaded, index, report, ms }) => ({
@@ -264,19 +267,33 @@ function document(
     witnesses: report.witnesses,
     bounds: report.bounds,
     lints: report.lints,
+    trace: trace === true ? trace_of(loaded, index, report, look) : null,
   }))
   const errors = wrong.map(({ called, text }) => ({ scenario: called, error: text }))
   return { tool: 'toctoscope', version: VERSION, cases, ...(errors.length === 0 ? {} : { errors }) }
 }
 
-function token(
+/** The counterexample of a case as a schedule that a person can read; null where there is none. */
+function execution_of(
   loaded: Loaded,
   index: number,
   { system, removed, counterexample }: CaseReport,
   look: Look,
-): string | null {
+): Execution | null {
   if (counterexample === null) return null
-  return token_of({ scenario: loaded, index, removed, schedule: tidy(system, counterexample.schedule, look) })
+  return { scenario: loaded, index, removed, schedule: tidy(system, counterexample.schedule, look) }
+}
+
+function token(loaded: Loaded, index: number, report: CaseReport, look: Look): string | null {
+  const execution = execution_of(loaded, index, report, look)
+  return execution === null ? null : token_of(execution)
+}
+
+/** What `show --format json` prints of it. */
+function trace_of(loaded: Loaded, index: number, report: CaseReport, look: Look): object | null {
+  const execution = execution_of(loaded, index, report, look)
+  if (execution === null) return null
+  return JSON.parse(to_json(trace_execution(execution, new FastStore(), look))) as object
 }
 
 // --- for people ----------------------------------------------------------------------------------------------
