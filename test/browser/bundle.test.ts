@@ -11,7 +11,17 @@ import { search_in_browser } from './entry.js'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** What a browser's worker has besides the language itself, as far as the engine and fast-check use it. */
-const browser = { atob, btoa, TextEncoder, TextDecoder, URL, queueMicrotask, setTimeout, clearTimeout }
+const browser = {
+  atob,
+  btoa,
+  crypto,
+  TextEncoder,
+  TextDecoder,
+  URL,
+  queueMicrotask,
+  setTimeout,
+  clearTimeout,
+}
 
 /** Every source file but those that need the machine they run on. */
 function engine_files(): string[] {

@@ -73,7 +73,9 @@ describe('calls', () => {
     refused('mknod', '/x', 0o20600, '0x109').toThrow(HostRefused)
     refused('mknod', '/x', 0x10000 + 0o60600, 0).toThrow(HostRefused)
     refused('mknodat', 'AT_FDCWD', '/x', '0o60000', 0).toThrow(HostRefused)
-    refused('mknodat', 3, '/x', 0o20000, 2 ** 32 + 0x103).toThrow(HostRefused)
+    refused('mknodat', 3, '/x', 0o20000, 2 ** 32 + 0x109).toThrow(HostRefused)
+    // The kernel takes 32 bits of a device's number, and so do we: this is null.
+    refused('mknodat', 3, '/x', 0o20000, 2 ** 32 + 0x103).not.toThrow()
     refused('mknod', '/x', 'S_IFCHR|0600', 0x103).not.toThrow()
     refused('mknodat', { $: 'fd' }, '/x', 'S_IFIFO|0600').not.toThrow()
     refused('mknod', '/x', 'S_IFCHR|0600').not.toThrow()
