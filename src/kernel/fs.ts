@@ -67,8 +67,8 @@ export interface FileSystemOperations {
     new_dentry: number
     flags: number
   }>
-  /** An inode without a name, for O_TMPFILE in the directory `parent`; types without it answer EOPNOTSUPP. */
-  tmpfile?(k: Kernel, parent: number, mode: number): number
+  /** Makes an inode without a name, for O_TMPFILE in the directory `parent`; types without it answer EOPNOTSUPP. */
+  readonly tmpfile?: Operation<TmpfileLocals>
   /** The inode goes: what the type keeps about it goes too. */
   evict_inode?(k: Kernel, inode: number): void
   /** Whether a directory (a dentry) has no entries. */
@@ -96,6 +96,14 @@ export interface CreateLocals {
   /** Target of a symbolic link. */
   target: string
   rdev: number
+}
+
+export interface TmpfileLocals {
+  parent: number
+  /** Type and permission bits; the umask is applied already. */
+  mode: number
+  /** Those of the open: with O_EXCL it gets no name later. */
+  flags: number
 }
 
 const types = new Map<string, FileSystemOperations>()

@@ -844,16 +844,20 @@ class Calls {
 
   private unnamed_file(): void {
     const { r } = this
-    // Not in an overlay: the model has no unnamed files there.
     const answer = this.add(
       'open',
-      r.pick(['/t', '/t', '/t/d', '/t/f']),
+      `${r.pick(this.world.free)}${r.pick(['', '', '/d', '/d', '/f'])}`,
       `${r.pick(['O_RDWR', 'O_WRONLY', 'O_RDONLY'])}|O_TMPFILE${r.chance(0.2) ? '|O_EXCL' : ''}`,
       0o755,
     )
     this.opened(answer)
-    if (answer.ret !== undefined && r.chance(0.5))
-      this.add('linkat', answer.ret, '', 'AT_FDCWD', this.path(), 'AT_EMPTY_PATH')
+    const { ret: fd } = answer
+    if (fd === undefined) return
+    if (r.chance(0.4)) this.add('write', fd, 'NEW')
+    if (r.chance(0.3)) this.add('fstat', fd)
+    if (r.chance(0.6)) this.add('linkat', fd, '', 'AT_FDCWD', this.path(), 'AT_EMPTY_PATH')
+    if (r.chance(0.1)) this.add('linkat', fd, '', 'AT_FDCWD', this.path(), 'AT_EMPTY_PATH')
+    if (r.chance(0.3)) this.add('fstat', fd)
   }
 
   /** How often each kind is chosen; the area that it belongs to, for `only`. */
@@ -863,7 +867,7 @@ class Calls {
     [2, 'open', () => this.openat()],
     [7, 'open', () => this.close()],
     [2, 'open', () => this.descriptors()],
-    [1, 'open', () => this.unnamed_file()],
+    [2, 'open', () => this.unnamed_file()],
     [5, 'data', () => this.reader_and_writer()],
     [10, 'exec', () => this.check()],
     [2, 'exec', () => this.run()],

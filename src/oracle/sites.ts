@@ -52,7 +52,7 @@ const beyond_plays: readonly Beyond[] = [
     text: /'i_op'|without_operation|no_operation = /,
     why: 'the file system types that are played have every operation',
   },
-  { file: 'vfs/open', text: /-EOPNOTSUPP/, why: 'unnamed files of an overlay, which the model has not' },
+  { file: 'vfs/open', text: /-EOPNOTSUPP/, why: 'the file system types that are played have unnamed files' },
   {
     file: 'vfs/link',
     within: 'may_link',

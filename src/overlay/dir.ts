@@ -14,6 +14,7 @@ import {
   add_entry,
   d_exchange,
   d_move,
+  d_tmpfile,
   new_inode,
   remove_entry,
   too_many_links,
@@ -142,6 +143,32 @@ function make_room(k: Kernel, upperdir: number, name: string): number {
 function ovl_instantiate(k: Kernel, parent: number, name: string, upper: number): number {
   return d_add(k, parent, name, ovl_get_inode(k, dentry(k, parent).d_sb, { upper, lowerstack: [] }))
 }
+
+/**
+ * Makes a file without a name (O_TMPFILE), in the upper layer; the directory is copied up for it. @returns its dentry
+ *
+ * Errors, in order: EROFS (the upper layer), those of copying the directory up.
+ */
+export const ovl_tmpfile = fn(
+  'ovl_tmpfile',
+  {
+    source: 'fs/overlayfs/dir.c',
+    since: '6.1',
+    locals: { parent: ref('dentry'), mode: int(), flags: int(), ...wanted },
+  },
+  [
+    stage('ovl_create_tmpfile', (k, f) => {
+      const read_only = ovl_want_write(k, f.parent)
+      if (read_only !== 0) return read_only
+      if (must_copy_up(k, f, f.parent)) return
+      const upperdir = ovl_dentry_upper(k, f.parent)
+      const upper = d_tmpfile(k, upperdir, new_inode(k, upperdir, f.mode), f.flags)
+      const ino = ovl_get_inode(k, dentry(k, f.parent).d_sb, { upper, lowerstack: [] })
+      return done(f, d_tmpfile(k, f.parent, ino, f.flags))
+    }),
+    copy_up_then('ovl_create_tmpfile'),
+  ],
+)
 
 /**
  * Another name for a file, which is copied up for it. @returns the new dentry

@@ -1,6 +1,6 @@
 /** OverlayFS: one directory tree made of several, the lower ones never written (Documentation/filesystems/overlayfs.rst). */
 import { register_filesystem } from '../kernel/fs.js'
-import { ovl_create_object, ovl_do_remove, ovl_link, ovl_rename } from './dir.js'
+import { ovl_create_object, ovl_do_remove, ovl_link, ovl_rename, ovl_tmpfile } from './dir.js'
 import {
   ovl_file_data_inode,
   ovl_mmap_file,
@@ -34,6 +34,7 @@ register_filesystem({
   link: ovl_link,
   unlink: ovl_do_remove,
   rename: ovl_rename,
+  tmpfile: ovl_tmpfile,
   is_empty: ovl_is_empty,
   evict_inode: (k, ino) => ovl_inode.remove(k, ino),
 })

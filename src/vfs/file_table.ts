@@ -89,22 +89,25 @@ const close = fn('close', { source: 'fs/open.c', locals: { fd: int(), file: ref(
   call(fput, (_, f) => ({ file: f.file })),
 ])
 
+/** In place of a descriptor: the lowest that is free. No number that a caller gives is a fraction. */
+const LOWEST_FREE = -0.5
+
 /** Shares the open file of `oldfd` under another descriptor (fs/file.c: ksys_dup3, do_dup2). */
 const do_dup2 = fn(
   'do_dup2',
   {
     source: 'fs/file.c',
-    locals: { oldfd: int(), newfd: int(-1), flags: int(), dup3: int(), replaced: ref('file') },
+    locals: { oldfd: int(), newfd: int(LOWEST_FREE), flags: int(), dup3: int(), replaced: ref('file') },
   },
   [
     stage('do_dup2', (k, f) => {
       if ((f.flags & ~O_CLOEXEC) !== 0) return -EINVAL
       if (f.dup3 === 1 && f.oldfd === f.newfd) return -EINVAL
       const opened = fdget_raw(k, f.oldfd)
-      if (f.newfd >= current(k).rlimit_nofile || (f.newfd < 0 && f.newfd !== -1)) return -EBADF
+      if (f.newfd >= current(k).rlimit_nofile || (f.newfd < 0 && f.newfd !== LOWEST_FREE)) return -EBADF
       if (opened === 0) return -EBADF
       if (f.oldfd === f.newfd) return done(f, f.newfd)
-      const fd = f.newfd === -1 ? alloc_fd(k) : f.newfd
+      const fd = f.newfd === LOWEST_FREE ? alloc_fd(k) : f.newfd
       if (fd < 0) return fd
       f.replaced = fdget_raw(k, fd)
       if (f.replaced !== 0) fd_slot.remove(k, fd_row(k.task, fd))
@@ -142,14 +145,13 @@ define_syscall({
   name: 'dup2',
   params: [int_param('oldfd'), int_param('newfd')],
   fn: do_dup2,
-  // -1 means "the lowest free" inside; from outside it is as bad as any negative number.
-  locals: (oldfd, newfd) => ({ oldfd, newfd: newfd < 0 ? -2 : newfd }),
+  locals: (oldfd, newfd) => ({ oldfd, newfd }),
   returns: 'fd',
 })
 define_syscall({
   name: 'dup3',
   params: [int_param('oldfd'), int_param('newfd'), { name: 'flags', kind: 'int', constants: { O_CLOEXEC } }],
   fn: do_dup2,
-  locals: (oldfd, newfd, flags) => ({ oldfd, newfd: newfd < 0 ? -2 : newfd, flags, dup3: 1 }),
+  locals: (oldfd, newfd, flags) => ({ oldfd, newfd, flags, dup3: 1 }),
   returns: 'fd',
 })

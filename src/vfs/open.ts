@@ -577,15 +577,17 @@ const do_tmpfile = fn('do_tmpfile', { source: 'fs/namei.c', locals: filp_open },
     const refused =
       mnt_want_write(k, f.dir_mnt) || inode_permission(k, directory.d_inode, MAY_WRITE | MAY_EXEC)
     if (refused !== 0) return refused
-    const { tmpfile } = ops_of(k, directory.d_sb)
-    if (tmpfile === undefined) return -EOPNOTSUPP
-    const ino = tmpfile(k, f.dir, create_mode(k, f))
-    // A slash at the end says that it may get a name later (I_LINKABLE): not with O_EXCL.
-    const d_name = (f.flags & O_EXCL) !== 0 ? `#${ino}/excl` : `#${ino}/`
-    const name = dentry.create(k, { d_parent: f.dir, d_name, d_inode: ino, d_sb: directory.d_sb })
-    inode(k, ino).i_count += 1
-    f.dentry = name.id
+    if (ops_of(k, directory.d_sb).tmpfile === undefined) return -EOPNOTSUPP
+    f.mode = create_mode(k, f)
   }),
+  call(
+    (k, f) => ops_of(k, dentry(k, f.dir).d_sb).tmpfile!,
+    (_, f) => ({ parent: f.dir, mode: f.mode, flags: f.flags }),
+    (_, f, made: number) => {
+      f.dentry = made
+    },
+    'i_op->tmpfile',
+  ),
   call(
     do_dentry_open,
     (_, f) => ({ mnt: f.dir_mnt, dentry: f.dentry, flags: f.flags & ~O_TMPFILE }),

@@ -8,10 +8,11 @@
  * The kernel has the pipe's mutex around each of these; here each is one stage. What wakes a sleeper in open is
  * that the other end was opened at all, though it may be closed again by then: hence the two counters.
  */
-import { EAGAIN, EINVAL, ENXIO, EPIPE } from '../kernel/errno.js'
+import { EAGAIN, EFAULT, EINVAL, ENXIO, EPIPE } from '../kernel/errno.js'
 import { AGAIN, BLOCKED, done, type Frame, fn, hold, stage, take } from '../kernel/fn.js'
 import type { Kernel } from '../kernel/machine.js'
 import { int, list, ref, str, table } from '../kernel/schema.js'
+import { NULL_BYTES } from '../kernel/syscall.js'
 import { FMODE_READ, FMODE_STREAM, FMODE_WRITE, file } from './file.js'
 import { PAGE_SIZE, S_IFIFO, S_IFMT } from './inode.js'
 import { O_NONBLOCK } from './open_flags.js'
@@ -150,7 +151,7 @@ function room_for(bufs: readonly number[], length: number): { taken: number; buf
 }
 
 /**
- * Bytes to be read. Errors: EPIPE (no reader; SIGPIPE is ignored here), EAGAIN (no room, O_NONBLOCK).
+ * Bytes to be read. Errors, in order: EPIPE (no reader; SIGPIPE is ignored here), EAGAIN (no room, O_NONBLOCK), EFAULT.
  * @returns their number
  */
 export const pipe_write = fn(
@@ -168,6 +169,7 @@ export const pipe_write = fn(
         if (none === 0) return BLOCKED
         return f.written > 0 ? done(f, f.written) : k.refuse(none, 'nobody reads the FIFO, or it is full')
       }
+      if (f.data === NULL_BYTES) return k.refuse(-EFAULT, 'there are no bytes to be written')
       fifo.data += rest.slice(0, taken)
       fifo.bufs = bufs
       f.written += taken

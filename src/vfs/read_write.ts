@@ -88,7 +88,8 @@ export const generic_file_read_iter = fn(
  * Writes to the page cache under i_rwsem (mm/filemap.c: generic_file_write_iter).
  *
  * Locals: `file`; `pos` in bytes, or -1 for the file's own position, which moves; `data`.
- * Errors: EFBIG, what security_inode_setattr answers where set-user-id must go. @returns the number of bytes
+ * Errors, in order: EFBIG, what security_inode_setattr answers where set-user-id must go, EFAULT (then it has gone all
+ * the same). @returns the number of bytes
  */
 export const generic_file_write_iter = fn(
   'generic_file_write_iter',
@@ -130,6 +131,7 @@ export const generic_file_write_iter = fn(
       'file_remove_privs',
     ),
     stage('generic_perform_write', (k, f) => {
+      if (f.data === NULL_BYTES) return k.refuse(-EFAULT, 'there are no bytes to be written')
       const ino = file(k, f.file).f_inode
       const pos = f.pos + f.written
       const bytes = f.data.slice(f.written, f.written + PAGE_SIZE - page_offset(pos))
@@ -240,7 +242,7 @@ function read_iter(k: Kernel, id: number) {
 
 /**
  * write(2), pwrite(2). Errors, in order: EINVAL (negative position), EBADF, ESPIPE (pwrite on a FIFO), EBADF (not
- * open for writing), EFAULT, what security_file_permission answers, EFBIG.
+ * open for writing), EFAULT (no such length), what security_file_permission answers, EFBIG, EFAULT (no such bytes).
  * @returns the number of bytes, at most MAX_RW_COUNT
  */
 export const vfs_write = fn(
@@ -268,9 +270,9 @@ function write_special(k: Kernel, f: Frame<ValuesOf<typeof rw_locals> & { data: 
     return written < 0 ? written : done(f, written)
   }
   if (!is_reg(i_mode) && !is_fifo(i_mode)) return -EINVAL
-  f.data = f.data === NULL_BYTES ? '' : f.data.slice(0, f.count)
-  // As in C the buffer may be shorter than the length says: what can be copied is.
-  return f.data === '' && f.count > 0 ? -EFAULT : undefined
+  // As in C the buffer may be shorter than the length says: what can be copied is. That nothing can is found out when it is.
+  const bytes = f.data === NULL_BYTES ? '' : f.data.slice(0, f.count)
+  f.data = bytes === '' && f.count > 0 ? NULL_BYTES : bytes
 }
 
 function write_iter(k: Kernel, id: number) {

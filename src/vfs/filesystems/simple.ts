@@ -11,6 +11,7 @@ import type { Kernel } from '../../kernel/machine.js'
 import { int, ref, str } from '../../kernel/schema.js'
 import { children, d_add, d_drop, dentry } from '../dentry.js'
 import { inode, inode_ops, is_dir, is_lnk, S_IFCHR, S_ISGID } from '../inode.js'
+import { O_EXCL } from '../open_flags.js'
 import { RENAME_EXCHANGE, RENAME_WHITEOUT } from '../rename_flags.js'
 import { current } from '../task.js'
 
@@ -190,7 +191,21 @@ export const simple_rename = fn(
   ],
 )
 
-/** An inode without a name, which may be given one later (mm/shmem.c: shmem_tmpfile). */
-export function simple_tmpfile(k: Kernel, parent: number, mode: number): number {
-  return new_inode(k, parent, mode)
+/**
+ * The dentry of a file without a name (fs/dcache.c: d_tmpfile). A slash at the end says that it may get a name later
+ * (I_LINKABLE): not with O_EXCL.
+ */
+export function d_tmpfile(k: Kernel, parent: number, ino: number, flags: number): number {
+  return d_add(k, parent, (flags & O_EXCL) !== 0 ? `#${ino}/excl` : `#${ino}/`, ino)
 }
+
+/** A file without a name, which may be given one later (mm/shmem.c: shmem_tmpfile). @returns its dentry */
+export const simple_tmpfile = fn(
+  'shmem_tmpfile',
+  { source: 'mm/shmem.c', locals: { parent: ref('dentry'), mode: int(), flags: int() } },
+  [
+    stage('shmem_tmpfile', (k, f) =>
+      done(f, d_tmpfile(k, f.parent, new_inode(k, f.parent, f.mode), f.flags)),
+    ),
+  ],
+)
