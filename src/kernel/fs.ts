@@ -21,6 +21,8 @@ export interface FileSystemOperations {
   readonly name: string
   /** The largest file in bytes, where that is less than the vfs's own limit (16 TiB on ext4). */
   readonly s_maxbytes?: number
+  /** A write that could copy nothing leaves the file as long as where it began (mm/shmem.c: shmem_write_end). */
+  readonly extends_by_failed_write?: boolean
   /** The most links that an inode can have; unless told there is no limit. */
   readonly max_links?: number
   /** The dentry of `name` in the directory `parent` (a dentry number), or 0 where there is none. Atomic. */

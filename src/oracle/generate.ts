@@ -325,10 +325,15 @@ class Calls {
     ])
   }
 
-  /** A page that was looked at through a mapping is no hole of a tmpfs any more, which the model does not know. */
+  /**
+   * A page that was looked at through a mapping, or that a write without bytes was to fill, is no hole of a tmpfs any
+   * more, which the model does not know.
+   */
   private seek(): void {
-    const mapped = this.made.some(({ call }) => call === 'mmap')
-    const whence = this.r.chance(0.05) ? this.r.pick([5, -1]) : this.r.int(mapped ? 3 : 5)
+    const filled = this.made.some(
+      ({ call, args }) => call === 'mmap' || (/write$/.test(call) && args?.[1] === null),
+    )
+    const whence = this.r.chance(0.05) ? this.r.pick([5, -1]) : this.r.int(filled ? 3 : 5)
     this.add('lseek', this.fd(), this.r.pick([0, -1, 2, 4096, 10000]), whence)
   }
 

@@ -131,8 +131,12 @@ export const generic_file_write_iter = fn(
       'file_remove_privs',
     ),
     stage('generic_perform_write', (k, f) => {
-      if (f.data === NULL_BYTES) return k.refuse(-EFAULT, 'there are no bytes to be written')
       const ino = file(k, f.file).f_inode
+      if (f.data === NULL_BYTES) {
+        const extends_it = inode_ops(k, ino).extends_by_failed_write && f.pos > inode(k, ino).i_size
+        if (extends_it) inode(k, ino).i_size = f.pos
+        return k.refuse(-EFAULT, 'there are no bytes to be written')
+      }
       const pos = f.pos + f.written
       const bytes = f.data.slice(f.written, f.written + PAGE_SIZE - page_offset(pos))
       write_page(k, ino, page_index(pos), page_offset(pos), bytes)

@@ -12,6 +12,7 @@ import {
 
 register_filesystem({
   name: 'tmpfs',
+  extends_by_failed_write: true,
   lookup: simple_lookup,
   is_empty: simple_empty,
   create: simple_create,
