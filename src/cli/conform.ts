@@ -33,6 +33,9 @@ const TEST_CASES = 'test/conformance/cases'
 /** Milliseconds between two lines of progress: on a terminal, and where nobody watches. */
 const OFTEN = 500
 const RARELY = 10_000
+/** What agrees by construction, so that nobody takes it for confirmed. */
+const NOT_COMPARED =
+  'Not compared: numbers of inodes and devices themselves (each machine has its own; which files share one is compared), and the size of a directory (each file system decides for itself).'
 /** A signal stops it after the program that is being compared. */
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
@@ -102,6 +105,8 @@ function report(result: ConformResult, options: Drawn, terminal: Terminal, runni
     ...reach.lines().flatMap((line) => wrap(`  ${line}`, width, 15)),
     '',
     ...(sites === undefined ? [] : site_lines(sites, options.sites === true, width)),
+    '',
+    ...wrap(NOT_COMPARED, width, 2),
     '',
     `Go on with: npx toctoscope conform --count ${options.count - plays || options.count} --seed ${options.seed} --from ${next}${options.only === undefined ? '' : ` --only ${options.only}`}`,
   ]
