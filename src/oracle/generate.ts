@@ -46,6 +46,8 @@ function random_task(r: Random, name: string, world: World, one_user: boolean): 
 /** What a task has by now, as the model says: calls that have nothing to work on are asked for less often. */
 interface Holdings {
   readonly number: number
+  /** How many forks lie between it and a task of the play. */
+  readonly forks: number
   readonly fds: number[]
   /** Addresses of its pages. */
   readonly pages: number[]
@@ -54,6 +56,8 @@ interface Holdings {
 /** Where mappings are placed: addresses that no program has by itself. */
 const map_places = [0x20000000, 0x20010000]
 const PAGE = 4096
+/** Children of children, so deep: the model has no numbers for deeper ones of every task. */
+const MAX_FORKS = 3
 const rename_flags = [
   'RENAME_NOREPLACE',
   'RENAME_EXCHANGE',
@@ -101,6 +105,7 @@ class Calls {
   ) {
     this.tasks = played_by.map((_, i) => ({
       number: i + 1,
+      forks: 0,
       fds: [],
       pages: [],
     }))
@@ -594,12 +599,12 @@ class Calls {
   }
 
   private fork(): void {
-    if (this.forked >= 6) return
+    const { number, forks, fds, pages } = this.task
+    if (this.forked >= 6 || forks >= MAX_FORKS) return
     const child = this.forked + 1
-    const { number, fds, pages } = this.task
     if (this.play({ task: number, call: 'fork', args: [], child }).ret === undefined) return
     this.forked = child
-    this.tasks.push({ number: child, fds: [...fds], pages: [...pages] })
+    this.tasks.push({ number: child, forks: forks + 1, fds: [...fds], pages: [...pages] })
   }
 
   /** The calls that take a directory's descriptor. */
