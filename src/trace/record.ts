@@ -150,7 +150,8 @@ class Recorder {
     return {
       task,
       name: this.names.task(task),
-      role: 'other',
+      // A forked child does its parent's work.
+      role: this.recording.case.tasks[this.programs.get(task) ?? -1]?.role ?? 'other',
       uid: Number(row?.uid ?? 0),
       cwd: this.stood.get(task) ?? '/',
     }

@@ -54,6 +54,7 @@ describe('the story', () => {
   it('says that a shared position has moved', () => {
     const trace = trace_of(shared_position)
     expect(trace.cause!.kind).toBe('moved position')
+    expect(trace.tasks.map(({ role }) => role)).toEqual(['victim', 'victim'])
     const told = explain(trace).join(' ')
     expect(told).toMatch(
       /child of parent has the same open file, and moves the position in it, which they share, with read \(\w+, step \d+\): from 0 to 5/,
