@@ -11,7 +11,7 @@
  * The kernel waits for nothing between ovl_do_link and ovl_inode_update, yet they are two instants: a
  * reader of the upper directory and one of the overlay can disagree in between.
  */
-import { EEXIST, EROFS } from '../kernel/errno.js'
+import { EEXIST, EISDIR, ENOTDIR, ENOTEMPTY, EROFS } from '../kernel/errno.js'
 import {
   AGAIN,
   BLOCKED,
@@ -29,12 +29,13 @@ import {
 import type { Kernel } from '../kernel/machine.js'
 import { int, ref, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
-import { dentry, iput } from '../vfs/dentry.js'
-import { add_entry, new_inode } from '../vfs/filesystems/simple.js'
+import { children, d_add, dentry, iput } from '../vfs/dentry.js'
+import { add_entry, new_inode, remove_entry } from '../vfs/filesystems/simple.js'
 import { inode, is_dir, is_reg, is_special, PAGE_SIZE, page } from '../vfs/inode.js'
 import { lookup_one, mnt_want_write } from '../vfs/namei.js'
 import { O_ACCMODE, O_RDWR, O_TRUNC, O_WRONLY } from '../vfs/open_flags.js'
 import { read_page, write_page } from '../vfs/page_cache.js'
+import { ovl_is_whiteout } from './lookup.js'
 import { bottom_real, bottom_realdata, ovl_dentry_upper, ovl_fs, ovl_inode } from './ovl_entry.js'
 
 /** The overlay inode's mutex: one copy-up at a time (fs/overlayfs/util.c: ovl_inode_lock). */
@@ -169,7 +170,7 @@ function ovl_copy_up_file(k: Kernel, f: CopyUp): Outcome {
   return f.pos < f.size && rest.length > 1 ? AGAIN : undefined
 }
 
-/** The name that a dentry has, or had before it was unlinked: then a whiteout stands there, and the copy-up fails. */
+/** The name that a dentry has, or had before it was unlinked: then a whiteout stands there. */
 const name_of = (k: Kernel, dent: number): string => dentry(k, dent).d_name.split('/')[0]!
 
 /** The copy gets its name in the upper directory, whose lock is held only for that (ovl_copy_up_tmpfile, ovl_copy_up_workdir). */
@@ -180,12 +181,32 @@ function ovl_do_link(k: Kernel, f: CopyUp): Outcome {
   if (inode(k, dentry(k, upperdir).d_inode).i_rwsem !== 0) return BLOCKED
   const read_only = mnt_want_write(k, ovl_fs(k, dentry(k, f.at).d_sb).upper_mnt)
   if (read_only !== 0) return read_only
-  if (lookup_one(k, upperdir, d_name) !== 0)
-    return k.refuse(-EEXIST, () => `${d_name} was made in the upper layer`)
+  const refused = make_way(k, f, d_parent, d_name, lookup_one(k, upperdir, d_name))
+  if (refused !== 0) return refused
   const linked = add_entry(k, upperdir, d_name, f.temp)
   hand_over(f, tmpfile)
   inode(k, f.temp).i_count -= 1
   f.pos = linked
+}
+
+/**
+ * What stands at the name in the upper layer already. A regular file is linked to its name, and fails; everything
+ * else is made in the workdir and moved there, over whatever it finds (fs/overlayfs/copy_up.c: ovl_copy_up_tmpfile,
+ * ovl_copy_up_workdir; seen on 6.18). Over a whiteout: then the name that was unlinked is there again.
+ *
+ * @returns 0, or -EEXIST, -EISDIR, -ENOTDIR, -ENOTEMPTY
+ */
+function make_way(k: Kernel, f: CopyUp, parent: number, name: string, there: number): number {
+  if (there === 0) return 0
+  const { i_mode } = inode(k, f.temp)
+  if (is_reg(i_mode)) return k.refuse(-EEXIST, () => `${name} was made in the upper layer`)
+  const directory = is_dir(inode(k, dentry(k, there).d_inode).i_mode)
+  if (directory && !is_dir(i_mode)) return -EISDIR
+  if (!directory && is_dir(i_mode)) return -ENOTDIR
+  if (directory && children(k, there).length > 0) return -ENOTEMPTY
+  if (ovl_is_whiteout(k, there)) d_add(k, parent, name, dentry(k, f.at).d_inode)
+  remove_entry(k, there)
+  return 0
 }
 
 /** Publication, and the end of the mutex. After an ancestor comes the next of its descendants. */
