@@ -214,7 +214,8 @@ describe.skipIf(no_kernel !== undefined)('conform', () => {
     // In a process of its own: of what has run before in this one, not every block would be told apart (sites.ts).
     const args = [compiled, 'conform', '--count', '5', '--sites', '--save', folder]
     const { stdout: out } = spawnSync(process.execPath, args, { encoding: 'utf8' })
-    expect(out).toMatch(/^ {2}vfs\/mmap, do_mmap: return -EINVAL;$/m)
+    // Five programs reach few of them: some of those of mmap are always left.
+    expect(out).toMatch(/^Not reached:\n(?: .*\n)*? {2}vfs\/mmap, \w+: return /m)
     expect(out).toMatch(/^Not counted \(needs 65,530 mappings\):\n {2}vfs\/mmap, do_mmap: return -ENOMEM;$/m)
   })
 

@@ -57,7 +57,7 @@ no-upper, ro-mount, no-permission  any        safe  safe   safe        safe     
     expect(document.cases).toHaveLength(5)
     for (const each of document.cases) {
       expect(Object.keys(each)).toEqual(
-        'scenario case params profile verdict expected property states transitions interleavings racy steps preemptions cause token ms as_expected unwitnessed witnesses bounds lints'.split(
+        'scenario case params profile verdict expected property states transitions interleavings racy steps preemptions cause token ms as_expected unwitnessed witnesses bounds lints trace'.split(
           ' ',
         ),
       )
