@@ -12,6 +12,8 @@ export default defineConfig({
     ],
   },
   test: {
+    // Left to itself vitest keeps one core free, and on two cores that is half of the machine.
+    maxWorkers: '100%',
     testTimeout: 60_000,
     hookTimeout: 60_000,
     coverage: {
