@@ -90,7 +90,7 @@ function node_lines(fs: string, path: string, node: NodeForm): string[] {
     const type = { char: 'S_IFCHR', block: 'S_IFBLK', fifo: 'S_IFIFO' }[node.device]
     return [`make_node(${at}, ${type} | ${mode_of(node, 0o644)}, ${node.rdev ?? 0});`]
   }
-  return [`make_node(${at}, S_IFCHR, makedev(0, 0)); /* a whiteout */`]
+  return [`make_node(${at}, S_IFCHR, makedev(0, 0)); /* a whiteout */`, `must(lchown(${at}, 0, 0), ${at});`]
 }
 
 /** Where everything is built: the root is a tmpfs that only this program sees, and nothing else. */

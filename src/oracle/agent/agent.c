@@ -944,7 +944,8 @@ static void build(const char *what, char *rest)
 		return;
 	}
 	if (strcmp(what, "white") == 0) {
-		if (mknod(path, S_IFCHR, makedev(0, 0)) != 0)
+		/* Of root, in a set-group-ID directory too: a set-up gives whiteouts no owner. */
+		if (mknod(path, S_IFCHR, makedev(0, 0)) != 0 || lchown(path, 0, 0) != 0)
 			fail("whiteout %s", path);
 		return;
 	}
