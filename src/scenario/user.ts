@@ -41,7 +41,7 @@ function locals_of(k: Kernel, call: CallInstruction): object {
 }
 
 /** As strace would write the call; symbolic arguments with their values. */
-export function show_call(k: Kernel, call: CallInstruction): string {
+function show_call(k: Kernel, call: CallInstruction): string {
   const { params, name } = call.syscall
   const args = call.args.map((arg, i) =>
     show_argument(is_ref(arg) ? value_of(k, arg as never, params[i]!) : arg, params[i]!),

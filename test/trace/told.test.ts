@@ -20,6 +20,15 @@ function trace_of(of: Scenario): Trace {
 
 const mine = (build: (s: CaseBuilder) => void) => trace_of(scenario({ name: 'mine', summary: 'mine', build }))
 
+/** A script that anybody may write; somebody checks its descriptor, and then reads and uses it. */
+function checked_and_read(s: CaseBuilder): void {
+  s.mount('/', s.filesystem('root', { type: 'ext4', tree: { script: { file: 'good', mode: 0o777 } } }))
+  const t = s.victim('reader')
+  const fd = t.open('/script', 'O_RDONLY')
+  const check = t.execveat(fd, '', null, null, CHECK)
+  t.use(t.read(fd, 100), { relies: check })
+}
+
 describe('the story', () => {
   it('names the file that was checked, whatever else was opened before', () => {
     const trace = trace_of(names_the_wrong_file)
@@ -64,11 +73,7 @@ describe('the story', () => {
 
   it('tells a write through a shared position from one that only moves it', () => {
     const trace = mine((s) => {
-      s.mount('/', s.filesystem('root', { type: 'ext4', tree: { script: { file: 'good', mode: 0o777 } } }))
-      const t = s.victim('reader')
-      const fd = t.open('/script', 'O_RDONLY')
-      const check = t.execveat(fd, '', null, null, CHECK)
-      t.use(t.read(fd, 100), { relies: check })
+      checked_and_read(s)
       const a = s.attacker('writer')
       a.write(a.open('/script', 'O_RDWR'), 'evil')
     })
@@ -137,11 +142,7 @@ describe('switches', () => {
 describe('numbers', () => {
   it('of modes are octal, whichever way they are given', () => {
     const trace = mine((s) => {
-      s.mount('/', s.filesystem('root', { type: 'ext4', tree: { script: { file: 'good', mode: 0o777 } } }))
-      const t = s.victim('reader')
-      const fd = t.open('/script', 'O_RDONLY')
-      const check = t.execveat(fd, '', null, null, CHECK)
-      t.use(t.read(fd, 100), { relies: check })
+      checked_and_read(s)
       const a = s.attacker('writer')
       a.chmod('/script', 0o640)
       a.truncate('/script', 0)
