@@ -9,7 +9,7 @@ import { FastStore } from '../src/kernel/fast_store.js'
 import { ImmerStore } from '../src/kernel/immer_store.js'
 import { step } from '../src/kernel/machine.js'
 import type { Store } from '../src/kernel/store.js'
-import { case_system } from '../src/scenario/system.js'
+import { case_system } from '../src/scenario/case_system.js'
 import { family } from './family.js'
 
 /** A search of the family. */

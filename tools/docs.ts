@@ -19,9 +19,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { all_functions, type Fn } from '../src/kernel/fn.ts'
 import '../src/model.ts'
 import { FastStore } from '../src/kernel/fast_store.ts'
-import { load_cases } from '../src/oracle/cases.ts'
-import { play_on_model } from '../src/oracle/model_runner.ts'
-import type { Play } from '../src/oracle/play.ts'
+import { load_cases } from '../src/oracle/conform/saved_cases.ts'
+import { play_on_model } from '../src/oracle/conform/model_runner.ts'
+import type { Play } from '../src/oracle/agent/play.ts'
 import { parse_table } from '../test/conformance/table.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -198,7 +198,7 @@ ${differences.map(({ name, about }) => `- \`${name}\`: ${about}`).join('\n')}
 }
 
 async function schema(): Promise<string> {
-  const { json_schema } = await import('../src/scenario/schema.ts')
+  const { json_schema } = await import('../src/scenario/form_schema.ts')
   return `${JSON.stringify(json_schema(), null, 2)}\n`
 }
 

@@ -2,19 +2,19 @@
 import { randomInt } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { release } from 'node:os'
-import { save_case } from '../oracle/cases.js'
-import { running_profile } from '../oracle/confirm.js'
+import { save_case } from '../oracle/conform/saved_cases.js'
+import { running_profile } from '../oracle/confirm/confirm.js'
 import {
   type ConformResult,
   conform as compare_random,
   type Disagreement,
   type Progress,
-} from '../oracle/conform.js'
-import { type Area, areas } from '../oracle/generate.js'
-import type { Answer, PlayCall } from '../oracle/play.js'
-import type { Site, SiteReport } from '../oracle/sites.js'
-import { cut, wrap } from '../trace/layout.js'
-import { quote } from '../trace/strace.js'
+} from '../oracle/conform/conform.js'
+import { type Area, areas } from '../oracle/conform/generate.js'
+import type { Answer, PlayCall } from '../oracle/agent/play.js'
+import type { Site, SiteReport } from '../oracle/conform/sites.js'
+import { cut, wrap } from '../trace/render/layout.js'
+import { quote } from '../scenario/strace.js'
 import { exit, UsageError } from './errors.js'
 import { thousands } from './progress.js'
 import type { Terminal } from './terminal.js'

@@ -1,7 +1,7 @@
 /** A trace in one of its forms, on a terminal. */
-import { to_json } from '../trace/json.js'
-import { to_mermaid } from '../trace/mermaid.js'
-import { to_text } from '../trace/text.js'
+import { to_json } from '../trace/render/json.js'
+import { to_mermaid } from '../trace/render/mermaid.js'
+import { to_text } from '../trace/render/text.js'
 import type { Trace } from '../trace/trace.js'
 import type { formats } from './formats.js'
 import type { Loaded } from './load.js'

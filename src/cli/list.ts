@@ -1,7 +1,7 @@
 /** `toctoscope list`: the shipped scenarios, and what each shows. */
-import { count, theme, wrap } from '../trace/layout.js'
-import { printable_json } from '../trace/printable.js'
-import { parameters } from './cases.js'
+import { count, theme, wrap } from '../trace/render/layout.js'
+import { printable_json } from '../trace/render/printable.js'
+import { parameters } from './choose_cases.js'
 import { load_scenario, shipped_names } from './load.js'
 import type { Terminal } from './terminal.js'
 

@@ -3,7 +3,7 @@ import type { SetupForm } from '../scenario/form.js'
 import { Console } from '../shell/console.js'
 import { type Player, Protocol } from '../shell/protocol.js'
 import { Session, type TaskSpec } from '../shell/session.js'
-import { printable_json } from '../trace/printable.js'
+import { printable_json } from '../trace/render/printable.js'
 import type { LoadOptions } from './bounds.js'
 import { UsageError } from './errors.js'
 import { answer_lines, MAX_LINE } from './lines.js'
@@ -35,7 +35,7 @@ interface Lines {
 }
 
 const check_setup = async (given: unknown): Promise<SetupForm> =>
-  (await import('../scenario/schema.js')).validate_setup(given)
+  (await import('../scenario/form_schema.js')).validate_setup(given)
 
 /**
  * Runs a shell until its input ends.
@@ -67,7 +67,7 @@ function world_of(loaded: Loaded | null, options: ShellOptions, terminal: Termin
 
 async function kernel_shell(world: World, options: ShellOptions, terminal: Terminal): Promise<number> {
   const { BothConsole, BothPlayer, KernelConsole, open_kernel } = await import('./shell_kernel.js')
-  const { running_profile } = await import('../oracle/confirm.js')
+  const { running_profile } = await import('../oracle/confirm/confirm.js')
   const { setup, tasks } = world
   const profile = options.profile ?? running_profile()
   const session = options.both ? new Session({ setup: setup && { ...setup, profile }, profile, tasks }) : null

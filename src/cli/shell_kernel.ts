@@ -1,8 +1,8 @@
 /** `shell --kernel` and `shell --both`: the calls go to the kernel of this machine, alone or beside the model. */
 import type { Syscall } from '../kernel/syscall.js'
-import { Agent } from '../oracle/agent.js'
-import { OracleError } from '../oracle/play.js'
-import { KernelPlayer } from '../oracle/player.js'
+import { Agent } from '../oracle/agent/agent.js'
+import { OracleError } from '../oracle/agent/play.js'
+import { KernelPlayer } from '../oracle/agent/player.js'
 import type { SetupForm } from '../scenario/form.js'
 import { type Answer, RequestError } from '../shell/answer.js'
 import { type Console, type Played, parse_spawn } from '../shell/console.js'

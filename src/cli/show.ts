@@ -1,9 +1,9 @@
 /** `toctoscope show`: a trace in one of its forms. */
 
-import { printable } from '../trace/printable.js'
-import { looks_like_token } from '../trace/token.js'
+import { printable } from '../trace/render/printable.js'
+import { looks_like_token } from '../trace/record/token.js'
 import { type BoundOptions, type LoadOptions, say_bound } from './bounds.js'
-import { pattern_of } from './cases.js'
+import { pattern_of } from './choose_cases.js'
 import { type DrawOptions, draw, file_of } from './draw.js'
 import { exit, UsageError } from './errors.js'
 import { type Explored, not_as_short, search, shown_trace, time_to_show, to_be_shown } from './explore.js'

@@ -7,7 +7,7 @@ import { readSync, writeSync } from 'node:fs'
 import type { Interface } from 'node:readline'
 import { StringDecoder } from 'node:string_decoder'
 import { isatty, ReadStream, WriteStream } from 'node:tty'
-import { printable } from '../trace/printable.js'
+import { printable } from '../trace/render/printable.js'
 import { exit } from './errors.js'
 import { type Beside, beside, COME, LOOKED_AT } from './thread.js'
 

@@ -7,12 +7,12 @@ import { call, done, type Frame, fn, hand_over, local, release, stage, take } fr
 import type { Kernel } from '../kernel/machine.js'
 import { int, ref, str } from '../kernel/schema.js'
 import { FMODE_EXEC, file } from '../vfs/file.js'
-import { fput } from '../vfs/file_table.js'
-import { AT_FDCWD, LOOKUP_EMPTY, LOOKUP_FOLLOW } from '../vfs/namei.js'
-import { do_filp_open, path_noexec } from '../vfs/open.js'
-import { MAY_EXEC } from '../vfs/permission.js'
-import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from '../vfs/stat.js'
-import { deny_write_access, write_denial } from '../vfs/write_access.js'
+import { fput } from '../vfs/files/file_table.js'
+import { AT_FDCWD, LOOKUP_EMPTY, LOOKUP_FOLLOW } from '../vfs/namei/namei.js'
+import { do_filp_open, path_noexec } from '../vfs/open/open.js'
+import { MAY_EXEC } from '../vfs/namei/permission.js'
+import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from '../vfs/attributes/stat.js'
+import { deny_write_access, write_denial } from '../vfs/open/write_access.js'
 
 /** Only ask whether the file may be executed (include/uapi/linux/fcntl.h). */
 export const AT_EXECVE_CHECK = 0x10000

@@ -11,7 +11,7 @@ import { NotModelled } from '../kernel/not_modelled.js'
 import { int, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
 import { type Constants, define_syscall } from '../kernel/syscall.js'
-import { commit_creds, current } from '../vfs/task.js'
+import { commit_creds, current } from '../vfs/tasks/task.js'
 
 export const SECBIT_NOROOT = 0x1
 export const SECBIT_NO_SETUID_FIXUP = 0x4

@@ -5,7 +5,7 @@
 import { EPERM } from '../kernel/errno.js'
 import type { Kernel } from '../kernel/machine.js'
 import type { SecurityModule } from '../kernel/security.js'
-import { CAP_SETPCAP, capable, current } from '../vfs/task.js'
+import { CAP_SETPCAP, capable, current } from '../vfs/tasks/task.js'
 
 /** include/uapi/linux/prctl.h: PR_SET_SECUREBITS. */
 const PR_SET_SECUREBITS = 28

@@ -20,8 +20,8 @@ import {
   too_many_links,
 } from '../vfs/filesystems/simple.js'
 import { inode, is_dir, S_IFCHR, S_IFMT, S_ISGID } from '../vfs/inode.js'
-import { lookup_one, mnt_want_write } from '../vfs/namei.js'
-import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../vfs/rename_flags.js'
+import { lookup_one, mnt_want_write } from '../vfs/namei/namei.js'
+import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../vfs/namei/rename_flags.js'
 import { super_block } from '../vfs/super_block.js'
 import { ovl_copy_up_flags } from './copy_up.js'
 import { ovl_get_inode, ovl_is_empty, ovl_is_whiteout, ovl_lower_has, ovl_lower_positive } from './lookup.js'

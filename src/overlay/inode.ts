@@ -15,14 +15,14 @@ import {
   ATTR_SIZE,
   notify_change,
   setattr_prepare,
-} from '../vfs/attr.js'
+} from '../vfs/attributes/attr.js'
 import { dentry } from '../vfs/dentry.js'
 import { inode, inode_ops, is_reg, is_special, S_IMMUTABLE } from '../vfs/inode.js'
 import { inode_lock } from '../vfs/lock.js'
-import { mnt_want_write } from '../vfs/namei.js'
-import { O_WRONLY } from '../vfs/open_flags.js'
-import { MAY_APPEND, MAY_READ, MAY_WRITE, sb_permission } from '../vfs/permission.js'
-import { get_write_access } from '../vfs/write_access.js'
+import { mnt_want_write } from '../vfs/namei/namei.js'
+import { O_WRONLY } from '../vfs/open/open_flags.js'
+import { MAY_APPEND, MAY_READ, MAY_WRITE, sb_permission } from '../vfs/namei/permission.js'
+import { get_write_access } from '../vfs/open/write_access.js'
 import { ovl_copy_up_flags } from './copy_up.js'
 import {
   bottom_real,

@@ -2,7 +2,7 @@
 import type { Kernel } from '../kernel/machine.js'
 import { children, d_add, dentry, is_unhashed } from '../vfs/dentry.js'
 import { inode, is_dir, S_IFCHR, S_IFMT } from '../vfs/inode.js'
-import { lookup_one } from '../vfs/namei.js'
+import { lookup_one } from '../vfs/namei/namei.js'
 import { ovl_fs, ovl_inode, ovl_lowerstack, type RealPath } from './ovl_entry.js'
 
 /** Which real objects stand behind a name. */

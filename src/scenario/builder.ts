@@ -59,7 +59,7 @@ import type {
 } from './form.js'
 import { case_name } from './form.js'
 import { inside, plain } from './plain.js'
-import { validate_scenario } from './schema.js'
+import { validate_scenario } from './form_schema.js'
 import { at_once, check_keys, count_arguments, strict } from './strict.js'
 
 /** A release, with features added by `+name` or left out by `+-name`. */

@@ -5,7 +5,7 @@
  */
 
 import type { ErrnoName } from '../kernel/errno.js'
-import { stat_fields } from '../vfs/stat.js'
+import { stat_fields } from '../vfs/attributes/stat.js'
 
 /** `S` if it is names of `N` joined by `|`, else never. */
 export type Flags<N extends string, S extends string> = S extends N

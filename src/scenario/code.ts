@@ -6,7 +6,7 @@ import type { Config, Kernel } from '../kernel/machine.js'
 import type { Feature } from '../kernel/profile.js'
 import { int, list, str, table } from '../kernel/schema.js'
 import type { Argument, Syscall } from '../kernel/syscall.js'
-import { task_struct } from '../vfs/task.js'
+import { task_struct } from '../vfs/tasks/task.js'
 import type { ArgumentForm, ResultRef } from './form.js'
 
 /** What a call gave: one row per named result of a task; a call that runs again replaces it. */

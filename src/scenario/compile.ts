@@ -10,7 +10,7 @@ import {
   type Syscall,
   syscall_named,
 } from '../kernel/syscall.js'
-import { AT_FDCWD } from '../vfs/namei.js'
+import { AT_FDCWD } from '../vfs/namei/namei.js'
 import {
   type Block,
   type CallInstruction,

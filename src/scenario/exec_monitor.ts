@@ -15,7 +15,7 @@ import { int, str, table } from '../kernel/schema.js'
 import { d_real_inode } from '../vfs/d_real.js'
 import { file } from '../vfs/file.js'
 import { inode } from '../vfs/inode.js'
-import { content_of } from '../vfs/page_cache.js'
+import { content_of } from '../vfs/memory/page_cache.js'
 import { type CallInstruction, type CaseConfig, result } from './code.js'
 import {
   type Assembled,

@@ -9,9 +9,9 @@ import { ovl_fs } from '../overlay/ovl_entry.js'
 import { dentry, is_unhashed } from '../vfs/dentry.js'
 import { FMODE_WRITER, file } from '../vfs/file.js'
 import { inode, is_dir } from '../vfs/inode.js'
-import { mm_struct, vm_area } from '../vfs/mm.js'
+import { mm_struct, vm_area } from '../vfs/memory/mm.js'
 import { super_block } from '../vfs/super_block.js'
-import { fd_slot, task_struct } from '../vfs/task.js'
+import { fd_slot, task_struct } from '../vfs/tasks/task.js'
 
 /** A number per object. */
 class Tally {

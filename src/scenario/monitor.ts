@@ -9,7 +9,7 @@ import type { Frame } from '../kernel/fn.js'
 import type { Kernel } from '../kernel/machine.js'
 import { int, list, ref, str, table } from '../kernel/schema.js'
 import { inode } from '../vfs/inode.js'
-import { content_of } from '../vfs/page_cache.js'
+import { content_of } from '../vfs/memory/page_cache.js'
 import {
   type CallInstruction,
   type CaseConfig,

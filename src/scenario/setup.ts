@@ -22,10 +22,10 @@ import { check_rules, type Rule } from '../lsm/rules.js'
 import { capability, ipe, mount_overlay, rules_module } from '../model.js'
 import { dentry, dget } from '../vfs/dentry.js'
 import { FMODE_READ, FMODE_WRITE, file } from '../vfs/file.js'
-import { fd_install } from '../vfs/file_table.js'
+import { fd_install } from '../vfs/files/file_table.js'
 import { inode, is_dir } from '../vfs/inode.js'
-import { mm_struct } from '../vfs/mm.js'
-import { O_RDWR } from '../vfs/open_flags.js'
+import { mm_struct } from '../vfs/memory/mm.js'
+import { O_RDWR } from '../vfs/open/open_flags.js'
 import {
   add_node,
   attach_mount,
@@ -34,9 +34,9 @@ import {
   make_super_block,
   type Place,
   populate,
-} from '../vfs/populate.js'
+} from '../vfs/filesystems/populate.js'
 import { super_block } from '../vfs/super_block.js'
-import { CAP_FULL_SET, first_cred, RLIMIT_NOFILE, task_struct, user_buffer } from '../vfs/task.js'
+import { CAP_FULL_SET, first_cred, RLIMIT_NOFILE, task_struct, user_buffer } from '../vfs/tasks/task.js'
 import { type CapabilityName, capability_names } from './capabilities.js'
 import { ScenarioError, suggestion } from './error.js'
 import type { FileSystemForm, LsmForm, MountForm, SetupForm, TaskForm } from './form.js'

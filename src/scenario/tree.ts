@@ -2,7 +2,7 @@
 import { sha256 } from '../kernel/sha256.js'
 import { utf8_bytes } from '../kernel/syscall.js'
 import { S_APPEND, S_IMMUTABLE } from '../vfs/inode.js'
-import type { TreeNode } from '../vfs/populate.js'
+import type { TreeNode } from '../vfs/filesystems/populate.js'
 import { ScenarioError } from './error.js'
 import type { BytesForm, NodeForm, OwnerForm, TreeForm } from './form.js'
 

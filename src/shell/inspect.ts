@@ -2,11 +2,11 @@
 import { type Frame, hold_kind, RETURNING } from '../kernel/fn.js'
 import type { Kernel } from '../kernel/machine.js'
 import { show_id, type Value } from '../kernel/schema.js'
-import { readable } from '../trace/characters.js'
-import { pad, width_of } from '../trace/layout.js'
-import { printable } from '../trace/printable.js'
-import { quote } from '../trace/strace.js'
-import { d_path } from '../vfs/d_path.js'
+import { readable } from '../scenario/characters.js'
+import { pad, width_of } from '../trace/render/layout.js'
+import { printable } from '../trace/render/printable.js'
+import { quote } from '../scenario/strace.js'
+import { d_path } from '../vfs/namei/d_path.js'
 import { dentry, is_unhashed } from '../vfs/dentry.js'
 import { FMODE_PATH, FMODE_READ, FMODE_WRITE, file } from '../vfs/file.js'
 import {
@@ -24,10 +24,10 @@ import {
   S_IFSOCK,
 } from '../vfs/inode.js'
 import { mount } from '../vfs/mount.js'
-import { content_of } from '../vfs/page_cache.js'
-import { mount_flags, type Place } from '../vfs/populate.js'
+import { content_of } from '../vfs/memory/page_cache.js'
+import { mount_flags, type Place } from '../vfs/filesystems/populate.js'
 import { super_block } from '../vfs/super_block.js'
-import { fd_row, fd_slot, RLIMIT_NOFILE, task_struct } from '../vfs/task.js'
+import { fd_row, fd_slot, RLIMIT_NOFILE, task_struct } from '../vfs/tasks/task.js'
 
 /** Runs `look` as if `task` were running: paths are seen from its root. */
 function as_task<T>(k: Kernel, task: number, look: () => T): T {

@@ -7,7 +7,7 @@
 import { ArgumentError, all_syscalls, type Syscall, syscall_named } from '../kernel/syscall.js'
 import { ScenarioError, suggestion } from '../scenario/error.js'
 import type { SetupForm } from '../scenario/form.js'
-import { readable } from '../trace/characters.js'
+import { readable } from '../scenario/characters.js'
 import { type Answer, MAX_TASK, RequestError } from './answer.js'
 import type { Completed, TaskSpec } from './session.js'
 

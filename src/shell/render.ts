@@ -2,8 +2,8 @@
 import type { Kernel } from '../kernel/machine.js'
 import { ArgumentError, type Syscall } from '../kernel/syscall.js'
 import type { CallInstruction } from '../scenario/code.js'
-import { readable } from '../trace/characters.js'
-import { quote, show_address, show_call } from '../trace/strace.js'
+import { readable } from '../scenario/characters.js'
+import { quote, show_address, show_call } from '../scenario/strace.js'
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../vfs/inode.js'
 import type { Answer, StatFields } from './answer.js'
 

@@ -3,7 +3,7 @@ import '../vfs/filesystems/proc.js'
 import type { Kernel } from '../kernel/machine.js'
 import type { SetupForm } from '../scenario/form.js'
 import { boot_setup, type Environment } from '../scenario/setup.js'
-import { attach_mount, make_super_block, populate } from '../vfs/populate.js'
+import { attach_mount, make_super_block, populate } from '../vfs/filesystems/populate.js'
 
 /** Root is an empty tmpfs, but for the places of two mounts: an empty tmpfs on /dev, and proc on /proc. */
 export const DEFAULT_SETUP: SetupForm = {

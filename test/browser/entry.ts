@@ -4,8 +4,8 @@ import { FastStore } from '../../src/kernel/fast_store.js'
 import { ImmerStore } from '../../src/kernel/immer_store.js'
 import { scenario_from_form } from '../../src/scenario/builder.js'
 import { case_name } from '../../src/scenario/form.js'
-import { validate_scenario } from '../../src/scenario/schema.js'
-import { explore_case } from '../../src/verdicts.js'
+import { validate_scenario } from '../../src/scenario/form_schema.js'
+import { explore_case } from '../../src/verdict/explore_case.js'
 
 const chosen = ['access=read mitigation=none profile=7.2', 'access=mmap-after mitigation=none profile=7.2']
 

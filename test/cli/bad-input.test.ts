@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { encode_token } from '../../src/trace/token.ts'
+import { encode_token } from '../../src/trace/record/token.ts'
 import { VERSION } from '../../src/version.ts'
 import { compiled, type Output, program, STACK, toctoscope } from './terminal.ts'
 
@@ -441,7 +441,7 @@ describe('a token', () => {
       '--json',
     )
     const good = JSON.parse(out).cases[0].token as string
-    const { decode_token } = await import('../../src/trace/token.ts')
+    const { decode_token } = await import('../../src/trace/record/token.ts')
     const bad = encode_token({ ...decode_token(good), schedule: [{ task: 7, choice: 0 }] })
     said(
       await toctoscope('replay', bad),

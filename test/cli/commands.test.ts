@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { worst } from '../../src/cli/errors.ts'
-import { command, shell_word } from '../../src/trace/command.ts'
+import { command, shell_word } from '../../src/trace/render/command.ts'
 import { compiled, program, STACK, toctoscope } from './terminal.ts'
 
 let folder = ''

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { is_seen } from '../../src/trace/characters.ts'
-import { decode_token, encode_token, type Token } from '../../src/trace/token.ts'
+import { is_seen } from '../../src/scenario/characters.ts'
+import { decode_token, encode_token, type Token } from '../../src/trace/record/token.ts'
 import { type Output, toctoscope } from './terminal.ts'
 
 const CASE = ['overlay-copy-up', '--case', 'read,none,7.2'] as const

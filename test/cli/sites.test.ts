@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import type { Site, SiteReport } from '../../src/oracle/sites.ts'
+import type { Site, SiteReport } from '../../src/oracle/conform/sites.ts'
 
 const dist = fileURLToPath(new URL('../../dist/src/oracle', import.meta.url))
 const program = `

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { write_file } from '../../src/cli/write_file.ts'
-import { save_case } from '../../src/oracle/cases.ts'
+import { save_case } from '../../src/oracle/conform/saved_cases.ts'
 import { overlay_play } from '../oracle/support.ts'
 import { program } from './terminal.ts'
 

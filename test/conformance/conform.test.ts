@@ -1,8 +1,8 @@
 /** Random programs on the model and on the kernel of this machine. `conform` plays more of them. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { conform, type Progress } from '../../src/oracle/conform.js'
-import { areas } from '../../src/oracle/generate.js'
+import { conform, type Progress } from '../../src/oracle/conform/conform.js'
+import { areas } from '../../src/oracle/conform/generate.js'
 import { no_kernel } from '../oracle/support.js'
 
 describe.skipIf(no_kernel !== undefined)('random programs', () => {

@@ -1,7 +1,7 @@
 /** What compares the model with the kernel must find wrong models wrong. */
 import { describe, expect, it } from 'vitest'
-import { running_profile } from '../../src/oracle/confirm.js'
-import { conform } from '../../src/oracle/conform.js'
+import { running_profile } from '../../src/oracle/confirm/confirm.js'
+import { conform } from '../../src/oracle/conform/conform.js'
 import { no_kernel } from '../oracle/support.js'
 import { mutants, with_mutant } from './mutants.js'
 

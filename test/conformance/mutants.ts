@@ -2,15 +2,15 @@
 import { EACCES, EPERM, EROFS, ETXTBSY, raise, SIGBUS, SIGSEGV } from '../../src/kernel/errno.js'
 import { done, type Frame, function_named, type Outcome, type Stage } from '../../src/kernel/fn.js'
 import type { Kernel } from '../../src/kernel/machine.js'
-import type { Area } from '../../src/oracle/generate.js'
+import type { Area } from '../../src/oracle/conform/generate.js'
 import { d_real_inode } from '../../src/vfs/d_real.js'
 import { dentry } from '../../src/vfs/dentry.js'
 import { file } from '../../src/vfs/file.js'
 import { inode, is_reg, S_ISVTX } from '../../src/vfs/inode.js'
-import { PROT_WRITE, vm_area } from '../../src/vfs/mm.js'
+import { PROT_WRITE, vm_area } from '../../src/vfs/memory/mm.js'
 import { MNT_NOEXEC, mount } from '../../src/vfs/mount.js'
-import { MAY_EXEC } from '../../src/vfs/permission.js'
-import { task_struct } from '../../src/vfs/task.js'
+import { MAY_EXEC } from '../../src/vfs/namei/permission.js'
+import { task_struct } from '../../src/vfs/tasks/task.js'
 
 type Run = (k: Kernel, f: Frame<any>) => Outcome
 

@@ -10,8 +10,8 @@
  * `ok`, a number, an errno, a signal, `exec`, `dead`, `"bytes"`, or a field of a structure (`st_size:0`).
  */
 
-import type { Answer, Play, PlayCall } from '../../src/oracle/play.js'
-import { sleeping_program } from '../../src/oracle/program.js'
+import type { Answer, Play, PlayCall } from '../../src/oracle/agent/play.js'
+import { sleeping_program } from '../../src/oracle/agent/sleeping_program.js'
 
 const program = { base64: sleeping_program(process.arch) }
 const run = (mode: number) => ({ file: program, mode })

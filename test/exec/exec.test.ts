@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { script_interpreter } from '../../src/exec/script.js'
 import { inode, S_ISGID, S_ISUID } from '../../src/vfs/inode.js'
-import { mm_struct, PROT_EXEC, PROT_READ, vm_area } from '../../src/vfs/mm.js'
+import { mm_struct, PROT_EXEC, PROT_READ, vm_area } from '../../src/vfs/memory/mm.js'
 import { MNT_NOSUID, mount } from '../../src/vfs/mount.js'
-import { CAP_FULL_SET, fd_row, fd_slot, task_struct } from '../../src/vfs/task.js'
+import { CAP_FULL_SET, fd_row, fd_slot, task_struct } from '../../src/vfs/tasks/task.js'
 import { World } from './world.js'
 
 const ELF = '\x7fELF'

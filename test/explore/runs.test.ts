@@ -1,9 +1,9 @@
 /** Single runs: random, replayed, in order, audited; and which step in one made the difference. */
 import { describe, expect, test } from 'vitest'
-import { audit } from '../../src/explore/audit.js'
-import { first_change } from '../../src/explore/cause.js'
+import { audit } from '../../src/explore/system_audit.js'
+import { first_change } from '../../src/explore/first_change.js'
 import { shortest, violates } from '../../src/explore/counterexample.js'
-import { Random, random_search } from '../../src/explore/random.js'
+import { Random, random_search } from '../../src/explore/random_run.js'
 import {
   count_preemptions,
   Player,

@@ -1,9 +1,9 @@
 /** Numbers as people write them: exact, of the width that C has, or refused by name. */
 import { describe, expect, test } from 'vitest'
 import { ArgumentError, decode_argument, decode_each, type Parameter } from '../../src/kernel/syscall.js'
-import { validate_scenario } from '../../src/scenario/schema.js'
+import { validate_scenario } from '../../src/scenario/form_schema.js'
 import { parse_call } from '../../src/shell/syntax.js'
-import { explore_case } from '../../src/verdicts.js'
+import { explore_case } from '../../src/verdict/explore_case.js'
 import { case_of } from '../scenario/support.js'
 
 const offset: Parameter = { name: 'offset', kind: 'int', wide: true }

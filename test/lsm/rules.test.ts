@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { security } from '../../src/kernel/security.js'
 import { LsmModuleError } from '../../src/lsm/hooks.js'
 import { check_rules, type Rule, rules_module } from '../../src/lsm/rules.js'
-import { PROT_EXEC, PROT_READ } from '../../src/vfs/mm.js'
+import { PROT_EXEC, PROT_READ } from '../../src/vfs/memory/mm.js'
 import { World } from '../exec/world.js'
 
 function world(...rules: Rule[]) {

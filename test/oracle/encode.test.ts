@@ -1,8 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import '../../src/model.js'
-import { decode_answer, encode_call, encode_task, text_word, word_text } from '../../src/oracle/encode.js'
-import { SetupRefused } from '../../src/oracle/play.js'
+import { decode_answer, encode_call, encode_task, text_word, word_text } from '../../src/oracle/agent/encode.js'
+import { SetupRefused } from '../../src/oracle/agent/play.js'
 
 const byte_string = fc
   .array(fc.oneof(fc.integer({ min: 0, max: 255 }), fc.constantFrom(0, 42, 37, 32, 34, 10)), {

@@ -16,8 +16,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import '../../src/model.js'
-import { Agent, open_agent } from '../../src/oracle/agent.js'
-import { answers, open_to_others, own_folder } from '../../src/oracle/own_folder.js'
+import { Agent, open_agent } from '../../src/oracle/agent/agent.js'
+import { answers, open_to_others, own_folder } from '../../src/oracle/agent/own_folder.js'
 import { no_kernel } from './support.js'
 
 const as_root = process.getuid?.() === 0

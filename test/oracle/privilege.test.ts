@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import '../../src/model.js'
-import { needs_root } from '../../src/oracle/privilege.js'
+import { needs_root } from '../../src/oracle/agent/privilege.js'
 import type { NodeForm, OpForm, TaskForm } from '../../src/scenario/form.js'
 
 const reason = (task: Partial<TaskForm>, node: NodeForm = '') =>

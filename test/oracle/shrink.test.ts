@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { Play } from '../../src/oracle/play.js'
-import { shrink } from '../../src/oracle/shrink.js'
+import type { Play } from '../../src/oracle/agent/play.js'
+import { shrink } from '../../src/oracle/conform/shrink.js'
 
 const big: Play = {
   setup: {

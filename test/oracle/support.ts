@@ -1,6 +1,6 @@
 /** A kernel to play on, where this machine has one; else the tests that need it say so and are skipped. */
-import { Agent } from '../../src/oracle/agent.js'
-import type { Play } from '../../src/oracle/play.js'
+import { Agent } from '../../src/oracle/agent/agent.js'
+import type { Play } from '../../src/oracle/agent/play.js'
 
 async function try_agent(): Promise<string | undefined> {
   try {

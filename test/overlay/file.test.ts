@@ -4,7 +4,7 @@ import { EACCES } from '../../src/kernel/errno.js'
 import type { SecurityModule } from '../../src/kernel/security.js'
 import { ovl_inode } from '../../src/overlay/ovl_entry.js'
 import { file as open_file } from '../../src/vfs/file.js'
-import { MAY_READ, MAY_WRITE } from '../../src/vfs/permission.js'
+import { MAY_READ, MAY_WRITE } from '../../src/vfs/namei/permission.js'
 import {
   file,
   MAP_PRIVATE,

@@ -1,7 +1,7 @@
 /** What an overlay can be made of (facts: §1.2), and the kinds that cannot be written. */
 import { describe, expect, it } from 'vitest'
 import { errno_name } from '../../src/kernel/errno.js'
-import { mount_overlay, type OverlaySpec } from '../../src/overlay/index.js'
+import { mount_overlay, type OverlaySpec } from '../../src/overlay/overlay.js'
 import { SB_RDONLY, super_block } from '../../src/vfs/super_block.js'
 import { dir, file, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY, Overlay } from './machine.js'
 

@@ -1,10 +1,10 @@
 /** Overlay calls against each other in every interleaving, and overlays on top of overlays. */
 import { describe, expect, it } from 'vitest'
-import { mount_overlay } from '../../src/overlay/index.js'
+import { mount_overlay } from '../../src/overlay/overlay.js'
 import { d_real_inode } from '../../src/vfs/d_real.js'
 import { file as open_file } from '../../src/vfs/file.js'
 import { super_block } from '../../src/vfs/super_block.js'
-import { fd_row, fd_slot } from '../../src/vfs/task.js'
+import { fd_row, fd_slot } from '../../src/vfs/tasks/task.js'
 import { dir, file, O_RDWR, O_WRONLY, Overlay } from './machine.js'
 
 const lower = () => {

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { audit } from '../../src/explore/audit.js'
+import { audit } from '../../src/explore/system_audit.js'
 import type { Move, System } from '../../src/explore/system.js'
 import { case_of, cases, follow, schedules } from '../../src/fast-check.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
@@ -13,7 +13,7 @@ import { ASLEEP, type Kernel, step } from '../../src/kernel/machine.js'
 import { conflict } from '../../src/kernel/notes.js'
 import type { Footprint } from '../../src/kernel/store.js'
 import type { CaseForm, OpForm, SetupForm } from '../../src/scenario/form.js'
-import { case_system } from '../../src/scenario/system.js'
+import { case_system } from '../../src/scenario/case_system.js'
 import { attacked, racy, shipped } from './support.js'
 
 const any_case = cases({ program: { min: 3, max: 10 }, max_tasks: 3 })

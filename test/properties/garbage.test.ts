@@ -13,7 +13,7 @@ import { make_kernel } from '../../src/model.js'
 import type { SetupForm } from '../../src/scenario/form.js'
 import { broken_invariant } from '../../src/scenario/invariants.js'
 import { boot_setup, make_modules, make_task, parse_profile } from '../../src/scenario/setup.js'
-import { task_struct } from '../../src/vfs/task.js'
+import { task_struct } from '../../src/vfs/tasks/task.js'
 
 const given: { fn: Fn; locals: object } = { fn: undefined as never, locals: {} }
 const answer = table('garbage_answer', { answer: { ret: value() } }, { owned: true })

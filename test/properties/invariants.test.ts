@@ -6,11 +6,11 @@ import { case_of, cases, follow, schedules } from '../../src/fast-check.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import type { Kernel } from '../../src/kernel/machine.js'
 import { broken_invariant } from '../../src/scenario/invariants.js'
-import { case_system } from '../../src/scenario/system.js'
+import { case_system } from '../../src/scenario/case_system.js'
 import { dentry } from '../../src/vfs/dentry.js'
 import { file } from '../../src/vfs/file.js'
 import { inode, is_dir, is_reg } from '../../src/vfs/inode.js'
-import { fd_slot } from '../../src/vfs/task.js'
+import { fd_slot } from '../../src/vfs/tasks/task.js'
 import { case_named, shipped } from './support.js'
 
 test('after every stage of random runs of random cases', () => {

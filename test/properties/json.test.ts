@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest'
 import { case_of, cases } from '../../src/fast-check.js'
 import { scenario_from_form } from '../../src/scenario/builder.js'
 import type { CaseForm, ScenarioForm } from '../../src/scenario/form.js'
-import { validate_scenario } from '../../src/scenario/schema.js'
-import { type CaseReport, explore_case } from '../../src/verdicts.js'
+import { validate_scenario } from '../../src/scenario/form_schema.js'
+import { type CaseReport, explore_case } from '../../src/verdict/explore_case.js'
 import { attacked, racy, shipped } from './support.js'
 
 const document = (form: CaseForm): ScenarioForm => ({

@@ -1,11 +1,11 @@
 /** The monitors against an oracle that shares nothing with them, run by run. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Random, random_run } from '../../src/explore/random.js'
+import { Random, random_run } from '../../src/explore/random_run.js'
 import { case_of, cases } from '../../src/fast-check.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import type { CaseForm, OpForm, OutcomeForm } from '../../src/scenario/form.js'
-import { case_system } from '../../src/scenario/system.js'
+import { case_system } from '../../src/scenario/case_system.js'
 import { RunOracle } from './oracle.js'
 import { attacked, racy } from './support.js'
 

@@ -19,7 +19,7 @@ import type {
   PieceForm,
   UseForm,
 } from '../../src/scenario/form.js'
-import type { CaseSystem } from '../../src/scenario/system.js'
+import type { CaseSystem } from '../../src/scenario/case_system.js'
 
 const PAGE = 4096
 

@@ -1,14 +1,14 @@
 /** Both stores say the same of the whole model, step by step. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Random, random_run } from '../../src/explore/random.js'
+import { Random, random_run } from '../../src/explore/random_run.js'
 import type { Move, Schedule, System } from '../../src/explore/system.js'
 import { case_of, cases, follow, schedules } from '../../src/fast-check.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import { ImmerStore } from '../../src/kernel/immer_store.js'
 import { type Kernel, step } from '../../src/kernel/machine.js'
 import type { Footprint, Store } from '../../src/kernel/store.js'
-import { case_system } from '../../src/scenario/system.js'
+import { case_system } from '../../src/scenario/case_system.js'
 import { shipped } from './support.js'
 
 interface Seen {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import '../../src/model.js'
 import { all_syscalls, syscall_named } from '../../src/kernel/syscall.js'
 import { type Calls, CONSTANTS, STAT_FIELDS } from '../../src/scenario/calls.js'
-import { stat_fields } from '../../src/vfs/stat.js'
+import { stat_fields } from '../../src/vfs/attributes/stat.js'
 import { case_of } from './support.js'
 
 /** Number of arguments of each method. */

@@ -4,8 +4,8 @@ import { afterAll, describe, expect, it } from 'vitest'
 import overlay from '../../scenarios/overlay-copy-up.js'
 import { KEY_WORDS } from '../../src/kernel/hash.js'
 import { use_key } from '../../src/kernel/schema.js'
-import { validate_scenario } from '../../src/scenario/schema.js'
-import { type CaseReport, explore_case } from '../../src/verdicts.js'
+import { validate_scenario } from '../../src/scenario/form_schema.js'
+import { type CaseReport, explore_case } from '../../src/verdict/explore_case.js'
 
 const draw_key = () => use_key(crypto.getRandomValues(new Int32Array(KEY_WORDS)))
 afterAll(draw_key)

@@ -4,8 +4,8 @@ import { ImmerStore } from '../../src/kernel/immer_store.js'
 import { scenario_from_form } from '../../src/scenario/builder.js'
 import { define_module } from '../../src/scenario/code_module.js'
 import type { CaseForm, SetupForm, TaskForm } from '../../src/scenario/form.js'
-import { case_system } from '../../src/scenario/system.js'
-import { CAP_FULL_SET, task_struct } from '../../src/vfs/task.js'
+import { case_system } from '../../src/scenario/case_system.js'
+import { CAP_FULL_SET, task_struct } from '../../src/vfs/tasks/task.js'
 import { case_of, message_of, one_case, run } from './support.js'
 
 const no_code = { modules: new Map(), properties: new Map() }

@@ -8,8 +8,8 @@ import writer_at_check from '../../scenarios/writer-at-check.js'
 import { depth_first } from '../../src/explore/depth_first.js'
 import { case_name } from '../../src/scenario/form.js'
 import { broken_invariant } from '../../src/scenario/invariants.js'
-import { case_system } from '../../src/scenario/system.js'
-import { explore_case } from '../../src/verdicts.js'
+import { case_system } from '../../src/scenario/case_system.js'
+import { explore_case } from '../../src/verdict/explore_case.js'
 
 const scenarios = [overlay_copy_up, mapping_size, plain_write, writer_at_check, path_or_descriptor]
 

@@ -9,8 +9,8 @@ import { features, features_without_rule, release_names } from '../../src/kernel
 import { type CaseBuilder, make_scenario, type Scenario } from '../../src/scenario/builder.js'
 import { define_module } from '../../src/scenario/code_module.js'
 import type { CaseForm, ScenarioForm, TaskForm } from '../../src/scenario/form.js'
-import { json_schema, validate_scenario } from '../../src/scenario/schema.js'
-import { case_system } from '../../src/scenario/system.js'
+import { json_schema, validate_scenario } from '../../src/scenario/form_schema.js'
+import { case_system } from '../../src/scenario/case_system.js'
 import misspelt from '../cases/scenarios/misspelt-property.js'
 import { case_of, message_of, one_case } from './support.js'
 

@@ -3,7 +3,7 @@
  * kernel has answered, and on the kernel of this machine. `npx tsx test/shell/record_answers.ts` asks the kernel again.
  */
 import { describe, expect, it } from 'vitest'
-import { running_profile } from '../../src/oracle/confirm.js'
+import { running_profile } from '../../src/oracle/confirm/confirm.js'
 import { no_kernel } from '../oracle/support.js'
 import { all_asked, ask_kernel, ask_model, recorded } from './answers.js'
 

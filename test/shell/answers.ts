@@ -1,9 +1,9 @@
 /** What shells are asked in `test/cases/shell` and `answers/`, and what a kernel has answered. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { Agent } from '../../src/oracle/agent.js'
-import { KernelPlayer } from '../../src/oracle/player.js'
-import { validate_setup } from '../../src/scenario/schema.js'
+import { Agent } from '../../src/oracle/agent/agent.js'
+import { KernelPlayer } from '../../src/oracle/agent/player.js'
+import { validate_setup } from '../../src/scenario/form_schema.js'
 import { Protocol } from '../../src/shell/protocol.js'
 import { Session } from '../../src/shell/session.js'
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { broken_invariant } from '../../src/scenario/invariants.js'
 import { dentry } from '../../src/vfs/dentry.js'
 import { inode } from '../../src/vfs/inode.js'
-import { shrink_dcache } from '../../src/vfs/shrink.js'
+import { shrink_dcache } from '../../src/vfs/shrink_dcache.js'
 import { JsonShell } from './support.js'
 
 function counts(shell: JsonShell): [number, number] {

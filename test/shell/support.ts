@@ -1,4 +1,4 @@
-import { validate_setup } from '../../src/scenario/schema.js'
+import { validate_setup } from '../../src/scenario/form_schema.js'
 import { Protocol } from '../../src/shell/protocol.js'
 import { Session, type SessionOptions } from '../../src/shell/session.js'
 

@@ -1,6 +1,6 @@
 import string_width from 'string-width'
 import { describe, expect, it } from 'vitest'
-import { width_of } from '../../src/trace/layout.js'
+import { width_of } from '../../src/trace/render/layout.js'
 
 describe('the width of a text', () => {
   it('is what string-width says, for every character alone and between others', () => {

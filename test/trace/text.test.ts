@@ -1,8 +1,8 @@
 import { stripVTControlCharacters } from 'node:util'
 import string_width from 'string-width'
 import { describe, expect, it } from 'vitest'
-import { trace_execution } from '../../src/trace/execution.ts'
-import { to_text } from '../../src/trace/text.ts'
+import { trace_execution } from '../../src/trace/record/execution.ts'
+import { to_text } from '../../src/trace/render/text.ts'
 import type { Trace } from '../../src/trace/trace.ts'
 import { counterexample, READ_RACE, scenarios } from './executions.ts'
 

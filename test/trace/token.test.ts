@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { execution_of, token_of, trace_execution } from '../../src/trace/execution.ts'
-import { to_text } from '../../src/trace/text.ts'
+import { execution_of, token_of, trace_execution } from '../../src/trace/record/execution.ts'
+import { to_text } from '../../src/trace/render/text.ts'
 import {
   case_hash,
   decode_token,
@@ -9,7 +9,7 @@ import {
   find_case,
   looks_like_token,
   TokenError,
-} from '../../src/trace/token.ts'
+} from '../../src/trace/record/token.ts'
 import { VERSION } from '../../src/version.ts'
 import { counterexample, READ_RACE, scenarios } from './executions.ts'
 

@@ -1,7 +1,7 @@
 /** access, and where a task stands. Seen on 6.18.44 (tmpfs). */
 import { describe, expect, it } from 'vitest'
 import { MNT_READONLY } from '../../src/vfs/mount.js'
-import { CAP_DAC_OVERRIDE, current, task_struct } from '../../src/vfs/task.js'
+import { CAP_DAC_OVERRIDE, current, task_struct } from '../../src/vfs/tasks/task.js'
 import { Machine } from './machine.js'
 import { AT_FDCWD, dir, fifo, file, symlink } from './tree.js'
 

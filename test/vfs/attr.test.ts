@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { S_APPEND, S_IMMUTABLE } from '../../src/vfs/inode.js'
-import { CAP_CHOWN, CAP_FOWNER } from '../../src/vfs/task.js'
+import { CAP_CHOWN, CAP_FOWNER } from '../../src/vfs/tasks/task.js'
 import { denying, text, World } from './data_world.js'
 
 const tree = (mode = 0o644, uid = 1000, gid = 5) => ({

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { NotModelled } from '../../src/kernel/not_modelled.js'
 import { syscall_named } from '../../src/kernel/syscall.js'
 import { Session } from '../../src/shell/session.js'
-import { explore_case } from '../../src/verdicts.js'
+import { explore_case } from '../../src/verdict/explore_case.js'
 import { case_of } from '../scenario/support.js'
 import { Machine } from './machine.js'
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { EACCES } from '../../src/kernel/errno.js'
 import type { HookName, SecurityModule } from '../../src/kernel/security.js'
 import { S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK, S_IMMUTABLE } from '../../src/vfs/inode.js'
-import { CAP_DAC_OVERRIDE } from '../../src/vfs/task.js'
+import { CAP_DAC_OVERRIDE } from '../../src/vfs/tasks/task.js'
 import { Machine } from './machine.js'
 import { AT_FDCWD, dir, file, LONG, symlink } from './tree.js'
 

@@ -10,16 +10,16 @@ import { type Feature, profile, type Release } from '../../src/kernel/profile.js
 import { all_tables, range_of } from '../../src/kernel/schema.js'
 import type { SecurityModule } from '../../src/kernel/security.js'
 import { decode_arguments, syscall_named } from '../../src/kernel/syscall.js'
-import '../../src/vfs/attr.js'
+import '../../src/vfs/attributes/attr.js'
 import { dentry } from '../../src/vfs/dentry.js'
 import { file } from '../../src/vfs/file.js'
-import '../../src/vfs/fork_exit.js'
+import '../../src/vfs/tasks/fork_exit.js'
 import { inode } from '../../src/vfs/inode.js'
-import '../../src/vfs/memory.js'
-import { vm_area } from '../../src/vfs/mm.js'
-import '../../src/vfs/mmap.js'
-import '../../src/vfs/open.js'
-import { content_of } from '../../src/vfs/page_cache.js'
+import '../../src/vfs/memory/fault.js'
+import { vm_area } from '../../src/vfs/memory/mm.js'
+import '../../src/vfs/memory/mmap.js'
+import '../../src/vfs/open/open.js'
+import { content_of } from '../../src/vfs/memory/page_cache.js'
 import {
   attach_mount,
   lookup_path,
@@ -27,13 +27,13 @@ import {
   make_super_block,
   populate,
   type TreeNode,
-} from '../../src/vfs/populate.js'
-import '../../src/vfs/read_write.js'
-import '../../src/vfs/stat.js'
+} from '../../src/vfs/filesystems/populate.js'
+import '../../src/vfs/files/read_write.js'
+import '../../src/vfs/attributes/stat.js'
 import { super_block } from '../../src/vfs/super_block.js'
-import { CAP_FULL_SET, fd_slot, task_struct, user_buffer } from '../../src/vfs/task.js'
-import '../../src/vfs/truncate.js'
-import '../../src/vfs/unlink.js'
+import { CAP_FULL_SET, fd_slot, task_struct, user_buffer } from '../../src/vfs/tasks/task.js'
+import '../../src/vfs/open/truncate.js'
+import '../../src/vfs/namei/unlink.js'
 
 const pending = new Map<number, { fn: Fn; locals: object }>()
 const results = new Map<number, unknown>()

@@ -12,7 +12,7 @@ import {
   MNT_READONLY,
   mount,
 } from '../../src/vfs/mount.js'
-import { add_node, find_place, lookup_path, make_super_block, populate } from '../../src/vfs/populate.js'
+import { add_node, find_place, lookup_path, make_super_block, populate } from '../../src/vfs/filesystems/populate.js'
 import { block_device, SB_RDONLY, super_block } from '../../src/vfs/super_block.js'
 import { Machine } from './machine.js'
 import { dir, file, hardlink, symlink } from './tree.js'

@@ -1,5 +1,5 @@
 /** A small kernel for tests: a tree, tasks, and system calls run one after the other or stage by stage. */
-import { audit_local, audit_owned, owned_tables } from '../../src/kernel/audit.js'
+import { audit_local, audit_owned, owned_tables } from '../../src/kernel/footprint_audit.js'
 import { errno_name } from '../../src/kernel/errno.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import { attempt, BLOCKED, type Fn, fn, local } from '../../src/kernel/fn.js'
@@ -10,16 +10,16 @@ import type { SecurityModule } from '../../src/kernel/security.js'
 import { decode_arguments, syscall_named } from '../../src/kernel/syscall.js'
 import { dentry, dget } from '../../src/vfs/dentry.js'
 import { inode } from '../../src/vfs/inode.js'
-import '../../src/vfs/access.js'
-import '../../src/vfs/attr.js'
-import '../../src/vfs/create.js'
-import '../../src/vfs/fs_struct.js'
-import '../../src/vfs/link.js'
-import '../../src/vfs/open.js'
-import '../../src/vfs/rename.js'
-import '../../src/vfs/stat.js'
-import '../../src/vfs/truncate.js'
-import '../../src/vfs/unlink.js'
+import '../../src/vfs/open/access.js'
+import '../../src/vfs/attributes/attr.js'
+import '../../src/vfs/namei/create.js'
+import '../../src/vfs/tasks/fs_struct.js'
+import '../../src/vfs/namei/link.js'
+import '../../src/vfs/open/open.js'
+import '../../src/vfs/namei/rename.js'
+import '../../src/vfs/attributes/stat.js'
+import '../../src/vfs/open/truncate.js'
+import '../../src/vfs/namei/unlink.js'
 import { mount } from '../../src/vfs/mount.js'
 import {
   attach_mount,
@@ -29,8 +29,8 @@ import {
   populate,
   type SuperBlockOptions,
   type TreeNode,
-} from '../../src/vfs/populate.js'
-import { CAP_FULL_SET, first_cred, task_struct, user_buffer } from '../../src/vfs/task.js'
+} from '../../src/vfs/filesystems/populate.js'
+import { CAP_FULL_SET, first_cred, task_struct, user_buffer } from '../../src/vfs/tasks/task.js'
 
 export interface Who {
   readonly uid?: number

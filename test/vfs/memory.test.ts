@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { file } from '../../src/vfs/file.js'
-import { anon_page } from '../../src/vfs/mm.js'
+import { anon_page } from '../../src/vfs/memory/mm.js'
 import { super_block } from '../../src/vfs/super_block.js'
 import { PAGE, pages, text, World } from './data_world.js'
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { file } from '../../src/vfs/file.js'
 import { S_APPEND } from '../../src/vfs/inode.js'
-import { vm_area } from '../../src/vfs/mm.js'
-import { MMAP_BASE, mappings, TASK_SIZE } from '../../src/vfs/mmap.js'
-import { task_struct } from '../../src/vfs/task.js'
+import { vm_area } from '../../src/vfs/memory/mm.js'
+import { MMAP_BASE, mappings, TASK_SIZE } from '../../src/vfs/memory/mmap.js'
+import { task_struct } from '../../src/vfs/tasks/task.js'
 import { denying, PAGE, pages, text, World } from './data_world.js'
 
 const R = 'PROT_READ'

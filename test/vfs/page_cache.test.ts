@@ -11,7 +11,7 @@ import {
   trim_zeros,
   truncate_setsize,
   write_page,
-} from '../../src/vfs/page_cache.js'
+} from '../../src/vfs/memory/page_cache.js'
 import { PAGE, pages, text, World } from './data_world.js'
 
 const world = (data: string) => {

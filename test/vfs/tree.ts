@@ -1,5 +1,5 @@
 /** Short forms of trees for tests. */
-import type { TreeNode } from '../../src/vfs/populate.js'
+import type { TreeNode } from '../../src/vfs/filesystems/populate.js'
 
 type More = Omit<Partial<TreeNode>, 'type' | 'entries'>
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { NotModelled } from '../../src/kernel/not_modelled.js'
 import { inode, S_APPEND } from '../../src/vfs/inode.js'
-import { O_RDWR } from '../../src/vfs/open_flags.js'
+import { O_RDWR } from '../../src/vfs/open/open_flags.js'
 import { denying, PAGE, pages, text, World } from './data_world.js'
 
 describe('truncate', () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { EACCES } from '../../src/kernel/errno.js'
 import type { HookName, SecurityModule } from '../../src/kernel/security.js'
 import { S_APPEND, S_IMMUTABLE } from '../../src/vfs/inode.js'
-import { AT_REMOVEDIR } from '../../src/vfs/unlink.js'
+import { AT_REMOVEDIR } from '../../src/vfs/namei/unlink.js'
 import { Machine } from './machine.js'
 import { AT_FDCWD, dir, file, hardlink, LONG, symlink } from './tree.js'
 

@@ -7,8 +7,8 @@ import { type IpeOptions, IpePolicyError, ipe } from '../../../src/lsm/ipe/ipe.j
 import { parse_policy } from '../../../src/lsm/ipe/policy_parser.js'
 import { dentry } from '../../../src/vfs/dentry.js'
 import { file } from '../../../src/vfs/file.js'
-import { PROT_EXEC, PROT_READ, PROT_WRITE, vm_area } from '../../../src/vfs/mm.js'
-import { task_struct } from '../../../src/vfs/task.js'
+import { PROT_EXEC, PROT_READ, PROT_WRITE, vm_area } from '../../../src/vfs/memory/mm.js'
+import { task_struct } from '../../../src/vfs/tasks/task.js'
 import { World } from '../../exec/world.js'
 
 const ELF = '\x7fELF'

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Release } from '../../../src/kernel/profile.js'
 import { ipe } from '../../../src/lsm/ipe/ipe.js'
-import { mount_overlay } from '../../../src/overlay/index.js'
+import { mount_overlay } from '../../../src/overlay/overlay.js'
 import { dentry } from '../../../src/vfs/dentry.js'
 import { super_block } from '../../../src/vfs/super_block.js'
 import { World } from '../../exec/world.js'

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { run_in_order } from '../../../src/explore/replay.js'
 import { FastStore } from '../../../src/kernel/fast_store.js'
 import type { CaseBuilder } from '../../../src/scenario/builder.js'
-import { case_system } from '../../../src/scenario/system.js'
+import { case_system } from '../../../src/scenario/case_system.js'
 import { case_of } from '../../scenario/support.js'
 
 const HEADER = 'policy_name=test policy_version=1.0.0\n'

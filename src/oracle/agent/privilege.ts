@@ -1,0 +1,63 @@
+/** What only root can play: a user namespace of an ordinary user has one user, and makes no devices. */
+import { decode_each, type Parameter, syscall_named } from '../../kernel/syscall.js'
+import type { CallForm, CaseForm, NodeForm, OpForm, TaskForm, TreeForm } from '../../scenario/form.js'
+
+function of_task({ uid = 0, gid = 0, groups = [] }: TaskForm): string | null {
+  if (uid !== 0) return `it plays uid ${uid}`
+  if (gid !== 0) return `it plays gid ${gid}`
+  return groups.length === 0 ? null : 'a task has supplementary groups'
+}
+
+function of_node(node: NodeForm, name: string): string | null {
+  if (typeof node === 'string') return null
+  if ('uid' in node && (node.uid ?? 0) !== 0) return `${name} belongs to uid ${node.uid}`
+  if ('gid' in node && (node.gid ?? 0) !== 0) return `${name} belongs to gid ${node.gid}`
+  if ('dir' in node) return of_tree(node.dir)
+  if ('device' in node && node.device !== 'fifo' && (node.rdev ?? 0) !== 0) return `${name} is a device`
+  const flagged = 'file' in node && (node.immutable === true || node.append === true)
+  return flagged ? `${name} is immutable or append-only` : null
+}
+
+function of_tree(tree: TreeForm): string | null {
+  return first(Object.entries(tree), ([name, node]) => of_node(node, name))
+}
+
+const ids = /^(owner|group)$/
+
+/** Files can be given to nobody else, and only whiteouts are made (fs/namei.c: vfs_mknod). */
+function of_call({ call, args = [] }: CallForm): string | null {
+  const syscall = syscall_named(call)
+  if (syscall === undefined || !/chown|mknod/.test(call)) return null
+  const constant = args.map((arg) => (typeof arg === 'object' && arg !== null ? 0 : arg))
+  const values = decode_each(syscall, constant)
+  const given = (of: (param: Parameter) => boolean) =>
+    syscall.params.map((param, i) => (of(param) ? Number(values[i]) : 0)).find((value) => value > 0)
+  const id = given(({ name }) => ids.test(name))
+  if (call.includes('chown')) return id === undefined ? null : `${call} gives a file to ${id}`
+  return given(({ name }) => name === 'dev') === undefined ? null : `${call} makes a device`
+}
+
+function of_program(program: readonly OpForm[]): string | null {
+  return first(program, (op) => {
+    if ('call' in op) return of_call(op) ?? of_program(op.child ?? [])
+    if ('if' in op) return of_program(op.then) ?? of_program(op.else ?? [])
+    return 'repeat' in op ? of_program(op.body) : null
+  })
+}
+
+function first<T>(all: readonly T[], reason: (each: T) => string | null): string | null {
+  for (const each of all) {
+    const found = reason(each)
+    if (found !== null) return found
+  }
+  return null
+}
+
+/** Why a case can be played as root only; null where a user namespace will do. */
+export function needs_root({ setup = {}, tasks }: CaseForm): string | null {
+  return (
+    first(tasks, of_task) ??
+    first(Object.values(setup.filesystems ?? {}), ({ tree }) => of_tree(tree ?? {})) ??
+    first(tasks, ({ program }) => of_program(program))
+  )
+}

@@ -1,0 +1,115 @@
+/** A case, ready to be searched: what `explore` wants of a system. */
+import { Kernel } from '../kernel/machine.js'
+import type { Store } from '../kernel/store.js'
+import type { Case } from './builder.js'
+import { type CaseConfig, type Code, result } from './code.js'
+import { compile } from './compile.js'
+import { ScenarioError, suggestion } from './error.js'
+import { on_exec_approval, on_loaded, on_look, on_unmapped } from './exec_monitor.js'
+import { type CaseForm, case_profile } from './form.js'
+import { on_approval, on_copy } from './monitor.js'
+import { compile_properties, type Properties, violated } from './properties.js'
+import { boot_setup, make_modules, make_task, parse_profile } from './setup.js'
+import { begin } from './user.js'
+import { witness_of } from './run_labels.js'
+
+/** A case that has been checked. It is a `System` of the search, by its shape. */
+export interface CaseSystem {
+  readonly form: CaseForm
+  readonly code: Code
+  readonly properties: Properties
+  readonly config: CaseConfig
+  boot(store: Store): Kernel
+  violations(k: Kernel): readonly string[]
+  readonly momentary: boolean
+  outcome(k: Kernel): string
+  witness(k: Kernel): readonly string[]
+  /** Outcomes that had to be reached, and that no run reached. */
+  unreached(seen: ReadonlySet<string>): readonly string[]
+}
+
+/**
+ * Checks a case and makes a system of it.
+ *
+ * @param path where the case stands in its document, for messages
+ * @throws ScenarioError naming the field: unknown calls, arguments, results, tasks, policies …
+ */
+export function case_system(of: Case, path = ''): CaseSystem {
+  const { form } = of
+  const at = (field: string) => (path === '' ? field : `${path}.${field}`)
+  const code = compile(form.tasks, at('tasks'))
+  check_names(form, at('tasks'))
+  const properties = compile_properties(of, code, at('properties'))
+  check_expectation(form, properties, at('expect.property'))
+  const setup = form.setup ?? {}
+  const config: CaseConfig = {
+    profile: parse_profile(
+      case_profile(form),
+      at(form.setup?.profile === undefined ? 'profile' : 'setup.profile'),
+    ),
+    modules: make_modules(setup.lsm ?? {}, of.code.modules, at('setup.lsm')),
+    monitor: {
+      approval: (k, data_inode, opened, is_check) =>
+        is_check ? on_approval(k, data_inode, is_check) : on_exec_approval(k, data_inode, opened),
+      looked: on_look,
+      loaded: on_loaded,
+      unmapped: on_unmapped,
+      ...(properties.watched.has('policy') ? { copied: on_copy } : {}),
+    },
+    code,
+    watched: properties.watched,
+    parts: properties.parts,
+    ends_are_seen: properties.code.length > 0,
+    asked: new Set(),
+  }
+  const system: CaseSystem = {
+    form,
+    code,
+    properties,
+    config,
+    boot: (store) => boot(new Kernel(store, config), form, code, at),
+    violations: (k) => violated(k, properties),
+    momentary: properties.code.length > 0,
+    outcome,
+    witness: (k) => witness_of(k, code, properties),
+    unreached: (seen) =>
+      properties.reaches.map(({ name }) => name).filter((name) => !seen.has(`reached ${name}`)),
+  }
+  return system
+}
+
+function check_expectation({ expect }: CaseForm, { names }: Properties, path: string): void {
+  const expected = expect?.property
+  if (expected === undefined || names.includes(expected)) return
+  throw new ScenarioError(
+    path,
+    `the case has no property ${JSON.stringify(expected)}${suggestion(expected, names)}`,
+  )
+}
+
+function check_names(form: CaseForm, path: string): void {
+  const names = form.tasks.map((task) => task.name)
+  const twice = names.findIndex((name, i) => names.indexOf(name) !== i)
+  if (twice >= 0)
+    throw new ScenarioError(`${path}[${twice}].name`, `two tasks are named ${JSON.stringify(names[twice])}`)
+}
+
+function boot(k: Kernel, form: CaseForm, code: Code, at: (field: string) => string): Kernel {
+  const env = boot_setup(k, form.setup ?? {}, at('setup'))
+  form.tasks.forEach((task, i) => {
+    make_task(k, i + 1, task, env, at(`tasks[${i}]`))
+    begin(k, i + 1, code.programs[i]!.entry)
+  })
+  k.task = 0
+  k.store.commit()
+  return k
+}
+
+/** The results of all calls of all tasks, one a line: two runs with the same are the same to their programs. */
+function outcome(k: Kernel): string {
+  return result
+    .rows(k)
+    .map(({ task, slot, ret, data, fields }) => JSON.stringify([task, slot, ret, data, fields]))
+    .sort()
+    .join('\n')
+}

@@ -1,0 +1,144 @@
+/** What a file is (fs/stat.c). Times and block counts are not modelled. */
+import { EBADF, EINVAL } from '../../kernel/errno.js'
+import { call, done, type Frame, fn, local, stage } from '../../kernel/fn.js'
+import type { Kernel } from '../../kernel/machine.js'
+import { int, ref, str } from '../../kernel/schema.js'
+import { security } from '../../kernel/security.js'
+import { define_syscall } from '../../kernel/syscall.js'
+import { dentry } from '../dentry.js'
+import { file } from '../file.js'
+import { fdget_raw } from '../files/file_table.js'
+import { inode, inode_ops, is_dir, PAGE_SIZE } from '../inode.js'
+import { AT_FDCWD, LOOKUP_EMPTY, LOOKUP_FOLLOW, path_lookupat } from '../namei/namei.js'
+import { dirfd_param } from '../open/open.js'
+
+export const AT_SYMLINK_NOFOLLOW = 0x100
+export const AT_NO_AUTOMOUNT = 0x800
+export const AT_EMPTY_PATH = 0x1000
+
+/** Fields of struct stat that the model knows, in the order in which `vfs_getattr` lists them. */
+export const stat_fields = [
+  'st_dev',
+  'st_ino',
+  'st_mode',
+  'st_nlink',
+  'st_uid',
+  'st_gid',
+  'st_rdev',
+  'st_size',
+  'st_blksize',
+] as const
+export type Stat = Readonly<Record<(typeof stat_fields)[number], number>>
+
+/**
+ * The attributes of an inode. A stacked file system answers with a device of its own and the real inode's rest.
+ * One step, although the kernel copies field by field without a lock: no rule modelled here tells them apart.
+ */
+function vfs_getattr(k: Kernel, at: number): readonly number[] | number {
+  const refused = security(k, 'inode_getattr', { dentry: at })
+  if (refused !== 0) return refused
+  const { d_inode, d_sb } = dentry(k, at)
+  const real = inode_ops(k, d_inode).getattr_inode?.(k, d_inode) ?? d_inode
+  const { i_mode, i_uid, i_gid, i_size } = inode(k, real)
+  const ino = inode_ops(k, d_inode).stat_ino?.(k, d_inode) ?? d_inode
+  return [
+    inode_ops(k, d_inode).stat_dev?.(k, d_inode) ?? d_sb,
+    ino,
+    i_mode,
+    links(k, d_inode, real),
+    i_uid,
+    i_gid,
+    inode(k, d_inode).i_rdev,
+    i_size,
+    PAGE_SIZE,
+  ]
+}
+
+/** A merged directory of an overlay counts as one link, whatever its real one counts (fs/overlayfs/inode.c: ovl_getattr). */
+function links(k: Kernel, ino: number, real: number): number {
+  const { i_mode, i_nlink } = inode(k, ino)
+  return is_dir(i_mode) && i_nlink === 1 ? 1 : inode(k, real).i_nlink
+}
+
+function answer(f: Frame<any>, attributes: readonly number[] | number) {
+  return typeof attributes === 'number' ? attributes : done(f, attributes)
+}
+
+const vfs_fstat = fn('vfs_fstat', { source: 'fs/stat.c', locals: { fd: int() } }, [
+  stage('vfs_getattr', (k, f) => {
+    const opened = fdget_raw(k, f.fd)
+    if (opened === 0) return k.refuse(-EBADF, () => `descriptor ${f.fd} is not open`)
+    return answer(f, vfs_getattr(k, file(k, opened).f_dentry))
+  }),
+])
+
+const vfs_statx = fn(
+  'vfs_statx',
+  { source: 'fs/stat.c', locals: { dfd: int(AT_FDCWD), name: str(), flags: int(), dentry: ref('dentry') } },
+  [
+    call(
+      path_lookupat,
+      (_, f) => ({
+        dfd: f.dfd,
+        name: f.name,
+        flags:
+          ((f.flags & AT_SYMLINK_NOFOLLOW) !== 0 ? 0 : LOOKUP_FOLLOW) |
+          ((f.flags & AT_EMPTY_PATH) !== 0 ? LOOKUP_EMPTY : 0),
+      }),
+      (_, f, [, found]: readonly number[]) => {
+        f.dentry = found!
+      },
+    ),
+    stage('vfs_getattr', (k, f) => answer(f, vfs_getattr(k, f.dentry))),
+  ],
+)
+
+const newfstatat = fn(
+  'newfstatat',
+  { source: 'fs/stat.c', locals: { dfd: int(AT_FDCWD), name: str(), flags: int() } },
+  [
+    local('flags', (_, f) =>
+      (f.flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)) !== 0 ? -EINVAL : 0,
+    ),
+    call(
+      vfs_statx,
+      (_, f) => ({ dfd: f.dfd, name: f.name, flags: f.flags }),
+      (_, f, attributes: readonly number[]) => done(f, attributes),
+    ),
+  ],
+)
+
+const returns = { struct: stat_fields }
+const path = { name: 'pathname', kind: 'string' } as const
+
+define_syscall({
+  name: 'fstat',
+  params: [{ name: 'fd', kind: 'int' }],
+  fn: vfs_fstat,
+  locals: (fd) => ({ fd }),
+  returns,
+})
+define_syscall({ name: 'stat', params: [path], fn: newfstatat, locals: (name) => ({ name }), returns })
+define_syscall({
+  name: 'lstat',
+  params: [path],
+  fn: newfstatat,
+  locals: (name) => ({ name, flags: AT_SYMLINK_NOFOLLOW }),
+  returns,
+})
+define_syscall({
+  name: 'fstatat',
+  params: [
+    dirfd_param,
+    path,
+    {
+      name: 'flags',
+      kind: 'int',
+      constants: { AT_SYMLINK_NOFOLLOW, AT_NO_AUTOMOUNT, AT_EMPTY_PATH },
+      missing: 0,
+    },
+  ],
+  fn: newfstatat,
+  locals: (dfd, name, flags) => ({ dfd, name, flags }),
+  returns,
+})

@@ -1,0 +1,247 @@
+/**
+ * Hard links and the text of symbolic links (fs/namei.c: do_linkat, vfs_link; fs/stat.c: do_readlinkat).
+ *
+ *     link('/m/file', '/m/name')
+ *       path_lookupat      the file
+ *       path_parentat      the new name's directory
+ *       filename_create    lock the directory: EEXIST, EROFS; EXDEV; protected_hardlinks; path_link; DAC; inode_link
+ *       vfs_link           lock the file: it must still have a name
+ *       link               the file system adds the name; unlock both
+ */
+import { EEXIST, EINVAL, ENOENT, EPERM, EXDEV } from '../../kernel/errno.js'
+import { attempt, call, done, type Frame, fn, local, type Outcome, stage } from '../../kernel/fn.js'
+import type { Kernel } from '../../kernel/machine.js'
+import { int, ref, str, type ValuesOf } from '../../kernel/schema.js'
+import { security } from '../../kernel/security.js'
+import { define_syscall } from '../../kernel/syscall.js'
+import { inode_owner_or_capable } from '../attributes/attr.js'
+import { check_new_name } from './create.js'
+import { dentry } from '../dentry.js'
+import { d_inode, may_create, release_all, under_inode_lock } from './directory.js'
+import { file } from '../file.js'
+import { fdget_raw } from '../files/file_table.js'
+import { is_dir, is_lnk, is_reg, S_APPEND, S_IMMUTABLE, S_ISGID, S_ISUID } from '../inode.js'
+import { inode_rwsem } from '../lock.js'
+import {
+  AT_FDCWD,
+  getname,
+  LOOKUP_EMPTY,
+  LOOKUP_FOLLOW,
+  last_component,
+  path_lookupat,
+  path_parentat,
+} from './namei.js'
+import { dirfd_param } from '../open/open.js'
+import { inode_permission, MAY_READ, MAY_WRITE } from './permission.js'
+import { ops_of } from '../super_block.js'
+import { CAP_DAC_READ_SEARCH, capable, copy_to_user, current } from '../tasks/task.js'
+
+/** include/uapi/linux/fcntl.h */
+export const AT_SYMLINK_FOLLOW = 0x400
+const AT_EMPTY_PATH = 0x1000
+
+const linking = {
+  olddfd: int(AT_FDCWD),
+  old: str(),
+  newdfd: int(AT_FDCWD),
+  name: str(),
+  flags: int(),
+  old_mnt: ref('mount'),
+  old_dentry: ref('dentry'),
+  mnt: ref('mount'),
+  parent: ref('dentry'),
+}
+type Linking = Frame<ValuesOf<typeof linking>>
+
+/**
+ * Gives a file another name.
+ *
+ * Errors, in order: EINVAL (flags); ENOENT (AT_EMPTY_PATH with a descriptor of other credentials); those of the walk
+ * to the file; those of the walk to the new name; EEXIST, ENOENT (`new/`), EROFS; EXDEV (another mount, even
+ * of the same file system); EPERM (protected_hardlinks); path_link; EROFS (superblock), EACCES of the
+ * directory; EPERM (append-only, immutable, a directory); inode_link; ENOENT (it has lost its last name).
+ */
+export const do_linkat = fn('do_linkat', { source: 'fs/namei.c', locals: linking }, [
+  local('flags', check_flags),
+  call(
+    path_lookupat,
+    (_, f) => ({
+      dfd: f.olddfd,
+      name: f.old,
+      flags:
+        ((f.flags & AT_SYMLINK_FOLLOW) !== 0 ? LOOKUP_FOLLOW : 0) |
+        ((f.flags & AT_EMPTY_PATH) !== 0 ? LOOKUP_EMPTY : 0),
+    }),
+    (_, f, [mnt, found]: readonly number[]) => {
+      f.old_mnt = mnt!
+      f.old_dentry = found!
+    },
+  ),
+  call(
+    path_parentat,
+    (_, f) => ({ dfd: f.newdfd, name: f.name }),
+    (k, f, [mnt, parent]: readonly number[]) => {
+      f.mnt = mnt!
+      f.parent = parent!
+      const { type } = last_component(f.name)
+      return type === 'norm' ? undefined : k.refuse(-EEXIST, 'the last component is a directory that exists')
+    },
+  ),
+  stage('filename_create', (k, f) =>
+    under_inode_lock(
+      k,
+      f,
+      dentry(k, f.parent).d_inode,
+      () => check_new_name(k, f.mnt, f.parent, f.name, false) || may_link(k, f),
+    ),
+  ),
+  stage('vfs_link', lock_source),
+  attempt(
+    (k, f) => ops_of(k, dentry(k, f.parent).d_sb).link ?? null,
+    (k, f) => ({
+      inode: dentry(k, f.old_dentry).d_inode,
+      parent: f.parent,
+      name: last_component(f.name).name,
+      old_dentry: f.old_dentry,
+    }),
+    (k, f, ret: number) => {
+      release_all(k, f, inode_rwsem)
+      return ret < 0 ? ret : done(f)
+    },
+    'link',
+  ),
+  local('i_op', () => -EPERM),
+])
+
+/**
+ * A descriptor is a name for linkat only to whoever opened it, or with CAP_DAC_READ_SEARCH: the struct cred must
+ * be the very one of the open, which a fork, an exec or a change of securebits replaces (fs/namei.c: path_init,
+ * since 6.10).
+ */
+function check_flags(k: Kernel, f: Linking): number {
+  if ((f.flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) !== 0) return -EINVAL
+  if ((f.flags & AT_EMPTY_PATH) === 0 || f.olddfd === AT_FDCWD || f.old.startsWith('/')) return 0
+  if (getname(f.old, LOOKUP_EMPTY) !== 0) return 0
+  const opened = fdget_raw(k, f.olddfd)
+  if (opened === 0 || file(k, opened).f_cred === current(k).cred || capable(k, CAP_DAC_READ_SEARCH)) return 0
+  return k.refuse(-ENOENT, 'the descriptor was opened with other credentials')
+}
+
+function may_link(k: Kernel, f: Linking): number {
+  if (f.old_mnt !== f.mnt) return k.refuse(-EXDEV, 'the file and the new name are on different mounts')
+  const { name } = last_component(f.name)
+  const refused =
+    may_linkat(k, f.old_dentry) ||
+    security(k, 'path_link', { old_dentry: f.old_dentry, parent: f.parent, name }) ||
+    may_create(k, f.parent)
+  if (refused !== 0) return refused
+  const node = d_inode(k, f.old_dentry)
+  if (node.i_sb !== d_inode(k, f.parent).i_sb) return -EXDEV
+  if ((node.i_flags & (S_APPEND | S_IMMUTABLE)) !== 0)
+    return k.refuse(-EPERM, 'the inode is append-only or immutable')
+  if (is_dir(node.i_mode)) return k.refuse(-EPERM, 'a directory has one name only')
+  return security(k, 'inode_link', { old_dentry: f.old_dentry, parent: f.parent, name })
+}
+
+/**
+ * With fs.protected_hardlinks=1 a file of somebody else can be linked only if it is a regular file without
+ * privileges, and may be read and written (fs/namei.c: may_linkat, safe_hardlink_source).
+ */
+function may_linkat(k: Kernel, old: number): number {
+  const { id, i_mode } = d_inode(k, old)
+  if (inode_owner_or_capable(k, id)) return 0
+  const privileged = (i_mode & S_ISUID) !== 0 || (i_mode & (S_ISGID | 0o010)) === (S_ISGID | 0o010)
+  if (is_reg(i_mode) && !privileged && inode_permission(k, id, MAY_READ | MAY_WRITE) === 0) return 0
+  return k.refuse(
+    -EPERM,
+    'protected_hardlinks: not the owner, and not a plain file that may be read and written',
+  )
+}
+
+/**
+ * A file that has lost its last name gets no other, unless it never had one (O_TMPFILE, I_LINKABLE): that
+ * is seen by the name that it got instead, `#ino/`.
+ */
+function lock_source(k: Kernel, f: Linking): Outcome {
+  const old = dentry(k, f.old_dentry)
+  return under_inode_lock(k, f, old.d_inode, () => {
+    const linkable = old.d_name.endsWith('/')
+    if (d_inode(k, f.old_dentry).i_nlink === 0 && !linkable) {
+      return k.refuse(-ENOENT, 'the file has lost its last name')
+    }
+    if (linkable) old.d_name = `${old.d_name}linked`
+    return 0
+  })
+}
+
+/**
+ * What a symbolic link points to.
+ *
+ * Errors, in order: EINVAL (`bufsiz` not positive); those of the walk, which does not follow the last
+ * component; EINVAL (not a symbolic link; ENOENT if the path is empty); inode_readlink.
+ */
+export const do_readlinkat = fn(
+  'do_readlinkat',
+  {
+    source: 'fs/stat.c',
+    locals: { dfd: int(AT_FDCWD), name: str(), bufsiz: int(), dentry: ref('dentry') },
+  },
+  [
+    local('bufsiz', (_, f) => (f.bufsiz <= 0 ? -EINVAL : 0)),
+    call(
+      path_lookupat,
+      (_, f) => ({ dfd: f.dfd, name: f.name, flags: LOOKUP_EMPTY }),
+      (_, f, [, found]: readonly number[]) => {
+        f.dentry = found!
+      },
+    ),
+    stage('vfs_readlink', (k, f) => {
+      const { id, i_mode, i_link } = d_inode(k, f.dentry)
+      if (!is_lnk(i_mode)) return k.refuse(f.name === '' ? -ENOENT : -EINVAL, 'not a symbolic link')
+      const refused = security(k, 'inode_readlink', { dentry: f.dentry })
+      if (refused !== 0) return refused
+      const target = i_link.slice(0, f.bufsiz)
+      copy_to_user(k, target, id)
+      return done(f, target.length)
+    }),
+  ],
+)
+
+const oldpath = { name: 'oldpath', kind: 'string' } as const
+const newpath = { name: 'newpath', kind: 'string' } as const
+const pathname = { name: 'pathname', kind: 'string' } as const
+
+define_syscall({
+  name: 'link',
+  params: [oldpath, newpath],
+  fn: do_linkat,
+  locals: (old, name) => ({ old, name }),
+  returns: 'int',
+})
+define_syscall({
+  name: 'linkat',
+  params: [
+    { ...dirfd_param, name: 'olddirfd' },
+    oldpath,
+    { ...dirfd_param, name: 'newdirfd' },
+    newpath,
+    { name: 'flags', kind: 'int', constants: { AT_SYMLINK_FOLLOW, AT_EMPTY_PATH }, missing: 0 },
+  ],
+  fn: do_linkat,
+  locals: (olddfd, old, newdfd, name, flags) => ({ olddfd, old, newdfd, name, flags }),
+  returns: 'int',
+})
+define_syscall({
+  name: 'readlink',
+  params: [pathname, { name: 'bufsiz', kind: 'int', missing: 4096 }],
+  fn: do_readlinkat,
+  locals: (name, bufsiz) => ({ name, bufsiz: bufsiz | 0 }),
+  returns: 'bytes',
+})
+define_syscall({
+  name: 'readlinkat',
+  params: [dirfd_param, pathname, { name: 'bufsiz', kind: 'int', missing: 4096 }],
+  fn: do_readlinkat,
+  locals: (dfd, name, bufsiz) => ({ dfd, name, bufsiz: bufsiz | 0 }),
+  returns: 'bytes',
+})

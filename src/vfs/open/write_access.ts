@@ -1,0 +1,46 @@
+/**
+ * Write access and its denial (include/linux/fs.h: get_write_access, deny_write_access): one counter per
+ * inode, above zero for writers, below zero for those who deny writing.
+ */
+import { ETXTBSY } from '../../kernel/errno.js'
+import { type Frame, hold, take } from '../../kernel/fn.js'
+import type { Kernel } from '../../kernel/machine.js'
+import { inode } from '../inode.js'
+
+/** A writer's count, given back by put_write_access. */
+export const write_access = hold('put_write_access', (k, ino) => {
+  inode(k, ino).i_writecount -= 1
+})
+
+/** A denier's count, given back by allow_write_access. */
+export const write_denial = hold('allow_write_access', (k, ino) => {
+  inode(k, ino).i_writecount += 1
+})
+
+/**
+ * Counts one more writer, which the frame gives back unless it hands it over.
+ *
+ * @returns 0, or -ETXTBSY while anybody denies writing
+ */
+export function get_write_access(k: Kernel, f: Frame<any>, ino: number): number {
+  const node = inode(k, ino)
+  if (node.i_writecount < 0)
+    return k.refuse(-ETXTBSY, () => `inode ${ino} is denied to writers (i_writecount ${node.i_writecount})`)
+  node.i_writecount += 1
+  take(f, write_access, ino)
+  return 0
+}
+
+/**
+ * Counts one more denier, which the frame gives back unless it hands it over.
+ *
+ * @returns 0, or -ETXTBSY while anybody has the file open for writing
+ */
+export function deny_write_access(k: Kernel, f: Frame<any>, ino: number): number {
+  const node = inode(k, ino)
+  if (node.i_writecount > 0)
+    return k.refuse(-ETXTBSY, () => `inode ${ino} is open for writing (i_writecount ${node.i_writecount})`)
+  node.i_writecount -= 1
+  take(f, write_denial, ino)
+  return 0
+}

@@ -1,0 +1,115 @@
+/** Calls that do not matter are taken out at a cost that does not grow with their number alone, and in time. */
+import { readFileSync } from 'node:fs'
+import { expect, it } from 'vitest'
+import { cause_of } from '../../src/verdict/cause.js'
+import { Player } from '../../src/explore/replay.js'
+import { CutShort } from '../../src/explore/system.js'
+import { decide } from '../../src/explore/decide.js'
+import type { CallForm, ScenarioForm } from '../../src/scenario/form.js'
+import { type CaseSystem, case_system } from '../../src/scenario/case_system.js'
+import { tidy } from '../../src/verdict/tidy.js'
+import { encode_token } from '../../src/trace/record/token.js'
+import { explore_case, minimise } from '../../src/verdict/explore_case.js'
+import { witnessed } from '../../src/verdict/witnesses.js'
+
+const file = new URL('../cases/scenarios/hash-collision.json', import.meta.url)
+const { cases } = JSON.parse(readFileSync(file, 'utf8')) as ScenarioForm
+
+/** The race, with so many calls before it that change nothing. */
+function with_stats(n: number) {
+  const [form] = cases
+  const stat: CallForm = { call: 'stat', args: ['/l/s'] }
+  const tasks = form!.tasks.map((task, t) =>
+    t > 0 ? task : { ...task, program: [...Array.from({ length: n }, () => stat), ...task.program] },
+  )
+  return { form: { ...form!, tasks }, code: { modules: new Map(), properties: new Map() } }
+}
+
+it('many calls are found out together, and make the token no longer', () => {
+  const { removed, counterexample } = explore_case(with_stats(150))
+  expect(removed.map(({ op }) => op).sort((a, b) => a - b)).toEqual(Array.from({ length: 150 }, (_, i) => i))
+  const plain = removed.map(({ task, op }) => ({ task, op, ret: 0 }))
+  const token = { scenario: 'x', hash: '0123456789', index: 0, schedule: counterexample!.schedule }
+  const longer =
+    encode_token({ ...token, removed: plain }).length - encode_token({ ...token, removed: [] }).length
+  expect(longer).toBeLessThan(10)
+}, 60_000)
+
+it('the time that is over for the search is over for what follows it', () => {
+  let time = 0
+  const { verdict, bounds, removed } = explore_case(with_stats(3), { max_time: 30, now: () => time++ })
+  expect(bounds).toContain('time')
+  expect(time).toBeLessThan(60)
+  expect([verdict, removed.length]).not.toEqual(['race', 3])
+})
+
+/** A system that counts how often it is set up. */
+function counted(system: CaseSystem): { system: CaseSystem; boots: () => number } {
+  let boots = 0
+  const boot: CaseSystem['boot'] = (store) => {
+    boots++
+    return system.boot(store)
+  }
+  return { system: { ...system, boot }, boots: () => boots }
+}
+
+it('the victim is asked again only after what it can meet: stages grow with the schedule, not with their product', () => {
+  const made = (n: number) => {
+    const { system, counterexample, cause } = explore_case(with_stats(n), { remove_calls: false })
+    const schedule = counterexample!.schedule
+    const player = new Player(system)
+    expect(cause_of(system, schedule, player)).toEqual(cause)
+    expect(cause!.kind).toBe('write in place')
+    return { stages: player.stages, moves: schedule.length }
+  }
+  const [few, many] = [made(2), made(60)]
+  expect(many.moves).toBeGreaterThan(few.moves + 200)
+  // Once to see what is violated, once to find the cause, once to describe it.
+  expect(many.stages - few.stages).toBeLessThanOrEqual(3 * (many.moves - few.moves))
+}, 60_000)
+
+it('what follows a search sets the world up once', () => {
+  const of = with_stats(2)
+  const { system, boots } = counted(case_system(of))
+  const { counterexample } = explore_case(of, { remove_calls: false })
+  witnessed(system, new Set())
+  expect(boots()).toBe(1)
+  tidy(system, counterexample!.schedule)
+  expect(boots()).toBe(2)
+  minimise(of, system, counterexample, 'check-use')
+  expect(boots()).toBe(3)
+})
+
+it('where there is no time for the cause none is told, and no call is left out', () => {
+  const of = with_stats(2)
+  const { system, counterexample, property } = explore_case(of, { remove_calls: false })
+  const { cause, removed, bounds } = minimise(of, system, counterexample, property, {
+    max_time: 0,
+    now: () => 0,
+  })
+  expect(cause!.kind).toBe('not looked for')
+  expect([removed, bounds]).toEqual([[], ['time']])
+})
+
+it('a schedule is left as it is where there is no time to tidy it', () => {
+  const { system, counterexample } = explore_case(with_stats(2), { remove_calls: false })
+  const { schedule } = counterexample!
+  let left = schedule.length + 1
+  const look = () => {
+    if (left-- === 0) throw new CutShort('time')
+  }
+  expect(tidy(system, schedule, look)).toBe(schedule)
+})
+
+it('what there was no time to witness is incomplete', () => {
+  const of = with_stats(0)
+  const tasks = of.form.tasks.map((task) => ({ ...task, program: task.program.slice(0, 1) }))
+  const system = case_system({ ...of, form: { ...of.form, tasks, expect: undefined } })
+  let time = 0
+  const endless = (_: ReadonlySet<string>, look: () => void): never => {
+    for (;;) look()
+  }
+  const options = { max_time: 1000, now: () => time++ }
+  const { verdict, bounds } = decide({ ...system, witnessed: endless }, options)
+  expect([verdict, bounds]).toEqual(['incomplete', ['time']])
+})
