@@ -67,6 +67,17 @@ module.exports = {
       },
     },
     {
+      name: 'layer-verdict',
+      comment:
+        'A verdict is what a search says of a scenario: its cause, its witnesses, which calls matter. How it is drawn, or played on a kernel, is for others.',
+      severity: 'error',
+      from: { path: '^src/verdict/' },
+      to: {
+        path: '^(src|scenarios|web|test|bench)/',
+        pathNot: [any_of([...model, 'scenario', 'explore', 'verdict']), '^src/model\\.ts$'],
+      },
+    },
+    {
       name: 'layer-shell',
       comment:
         'The shell drives the model call by call and prints as traces do; it runs in a browser too, so it knows neither the command line nor real kernels.',
@@ -84,6 +95,21 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/trace/' },
       to: { path: '^(src/(oracle|shell|cli)|scenarios|web|test|bench)/' },
+    },
+    {
+      name: 'recorder-without-renderers',
+      comment: 'A trace is data; whoever wants it as JSON alone, or draws it himself, needs no renderer.',
+      severity: 'error',
+      from: { path: '^src/trace/(record/|[^/]+\\.ts$)' },
+      to: { path: '^src/trace/render/' },
+    },
+    {
+      name: 'one-way-to-the-command-line',
+      comment:
+        'A scenario whose file is run explores itself as the command line would (src/index.ts). Nothing else that is published knows the command line.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: ['^src/cli/', '^src/index\\.ts$'] },
+      to: { path: '^src/cli/' },
     },
     {
       name: 'layer-oracle',
@@ -165,10 +191,10 @@ module.exports = {
     {
       name: 'no-circular',
       comment:
-        'Parts that need each other cannot be understood or tested one at a time. A cycle of types alone costs nothing at run time.',
+        'Parts that need each other cannot be understood or tested one at a time; nor can their types.',
       severity: 'error',
       from: { path: '^(src|scenarios|web)/' },
-      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+      to: { circular: true },
     },
     {
       name: 'not-to-unresolvable',

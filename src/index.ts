@@ -1,9 +1,10 @@
 /** The library `toctoscope`: write scenarios, explore them, draw traces, bring your own security modules and properties. */
 import { make_scenario, type Params, type Scenario, type ScenarioSource } from './scenario/builder.js'
 
+export type { SecurityModule } from './kernel/kernel.js'
+export type { HookArguments, HookName } from './kernel/lsm_hook_defs.js'
 export { NotModelled } from './kernel/not_modelled.js'
 export { type Release, release_names } from './kernel/profile.js'
-export type { HookArguments, HookName, SecurityModule } from './kernel/security.js'
 export type { ModuleDefinition } from './lsm/module.js'
 // The tables of the state, for properties that are code: `inode.rows(k)`, `inode(k, number)`.
 export { ovl_inode } from './overlay/ovl_entry.js'
@@ -29,11 +30,11 @@ export { ScenarioError } from './scenario/error.js'
 export type * from './scenario/form.js'
 export { case_name, case_profile } from './scenario/form.js'
 export { validate_scenario } from './scenario/form_schema.js'
-export { to_json as trace_to_json } from './trace/render/json.js'
 export { counterexample_trace, replay_token, TraceError, validate_trace } from './trace/library.js'
+export { TokenError } from './trace/record/token.js'
+export { to_json as trace_to_json } from './trace/render/json.js'
 export { to_mermaid as trace_to_mermaid } from './trace/render/mermaid.js'
 export { type TextOptions, to_text as trace_to_text } from './trace/render/text.js'
-export { TokenError } from './trace/record/token.js'
 export type { CallResult, Trace, TraceEvent, TraceStep, TraceTask, Use } from './trace/trace.js'
 export { type CaseReport, type ExploreOptions, explore_case } from './verdict/explore_case.js'
 export { dentry } from './vfs/dentry.js'
@@ -108,12 +109,9 @@ function real_path(path: string, realpathSync: (path: string) => string): string
 /** Explores the scenario as the command line would, once its file has been evaluated. */
 function run_as_program(made: Scenario): void {
   const { argv } = node()!
-  // Computed, so that bundles of the engine do not carry the command line.
-  const cli = ['.', 'cli', 'main.js'].join('/')
   queueMicrotask(async () => {
-    const { explore_itself } = (await import(cli)) as {
-      explore_itself(scenario: Scenario, args: readonly string[]): Promise<number>
-    }
+    // Bundles for browsers leave it out: `browser` in package.json.
+    const { explore_itself } = await import('./cli/main.js')
     node()!.exitCode = await explore_itself(made, argv.slice(2))
   })
 }

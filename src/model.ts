@@ -20,10 +20,9 @@ import './vfs/namei/unlink.js'
 import './overlay/overlay.js'
 import './exec/execveat.js'
 import './exec/securebits.js'
-import { type Config, Kernel } from './kernel/machine.js'
+import type { SecurityModule, Store } from './kernel/kernel.js'
+import { type Config, Kernel } from './kernel/kernel.js'
 import type { Profile } from './kernel/profile.js'
-import type { SecurityModule } from './kernel/security.js'
-import type { Store } from './kernel/store.js'
 
 /**
  * A kernel with nothing mounted and no task, on an empty store.

@@ -16,12 +16,13 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { all_functions, type Fn } from '../src/kernel/fn.ts'
+import { all_functions } from '../src/kernel/fn.ts'
+import type { Fn } from '../src/kernel/kernel.ts'
 import '../src/model.ts'
 import { FastStore } from '../src/kernel/fast_store.ts'
-import { load_cases } from '../src/oracle/conform/saved_cases.ts'
-import { play_on_model } from '../src/oracle/conform/model_runner.ts'
 import type { Play } from '../src/oracle/agent/play.ts'
+import { play_on_model } from '../src/oracle/conform/model_runner.ts'
+import { load_cases } from '../src/oracle/conform/saved_cases.ts'
 import { parse_table } from '../test/conformance/table.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))

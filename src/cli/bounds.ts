@@ -1,7 +1,7 @@
 /** Options that bound a search, and how their values are written. */
 import { type Command, InvalidArgumentError } from 'commander'
-import type { Bound, Bounds } from '../explore/system.js'
 import { LEAST_MEMORY } from '../explore/decide.js'
+import type { Bound, Bounds } from '../explore/system.js'
 import type { Terminal } from './terminal.js'
 
 export interface BoundOptions {

@@ -1,6 +1,7 @@
 /** `toctoscope confirm`: the kernel of this machine plays it, and is compared with the model, step by step. */
 import { existsSync } from 'node:fs'
 import { Agent } from '../oracle/agent/agent.js'
+import type { Answer } from '../oracle/agent/play.js'
 import {
   type Claim,
   type Confirmation,
@@ -12,17 +13,16 @@ import {
   machine_of,
   type Observed,
 } from '../oracle/confirm/confirm.js'
-import type { Answer } from '../oracle/agent/play.js'
 import { type PlayStep, said_stop, stopped_by } from '../oracle/confirm/stops.js'
+import { case_system } from '../scenario/case_system.js'
 import type { ScenarioError } from '../scenario/error.js'
 import { case_profile } from '../scenario/form.js'
-import { without_calls } from '../verdict/removal.js'
-import { case_system } from '../scenario/case_system.js'
+import { quote, show_address } from '../scenario/strace.js'
+import { case_hash, decode_token, find_case, looks_like_token } from '../trace/record/token.js'
 import { command } from '../trace/render/command.js'
 import { count, cut, pad, type Theme, theme, width_of, wrap } from '../trace/render/layout.js'
 import { printable } from '../trace/render/printable.js'
-import { quote, show_address } from '../scenario/strace.js'
-import { case_hash, decode_token, find_case, looks_like_token } from '../trace/record/token.js'
+import { without_calls } from '../verdict/removal.js'
 import { type BoundOptions, bounds_of, type LoadOptions } from './bounds.js'
 import { case_words, choose_cases, parameters, pattern_of } from './choose_cases.js'
 import { exit, LoadError } from './errors.js'

@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { release } from 'node:os'
-import { save_case } from '../oracle/conform/saved_cases.js'
+import type { Answer, PlayCall } from '../oracle/agent/play.js'
 import { running_profile } from '../oracle/confirm/confirm.js'
 import {
   type ConformResult,
@@ -11,10 +11,10 @@ import {
   type Progress,
 } from '../oracle/conform/conform.js'
 import { type Area, areas } from '../oracle/conform/generate.js'
-import type { Answer, PlayCall } from '../oracle/agent/play.js'
+import { save_case } from '../oracle/conform/saved_cases.js'
 import type { Site, SiteReport } from '../oracle/conform/sites.js'
-import { cut, wrap } from '../trace/render/layout.js'
 import { quote } from '../scenario/strace.js'
+import { cut, wrap } from '../trace/render/layout.js'
 import { exit, UsageError } from './errors.js'
 import { thousands } from './progress.js'
 import type { Terminal } from './terminal.js'

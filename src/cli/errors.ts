@@ -4,8 +4,8 @@ import { NotModelled } from '../kernel/not_modelled.js'
 import { TooMany } from '../kernel/schema.js'
 import { LsmModuleError } from '../lsm/hooks.js'
 import { ScenarioError } from '../scenario/error.js'
-import { printable_lines } from '../trace/render/printable.js'
 import { TokenError } from '../trace/record/token.js'
+import { printable_lines } from '../trace/render/printable.js'
 
 export const exit = {
   ok: 0,

@@ -1,18 +1,18 @@
 /** `toctoscope explore`: every interleaving of every case, a verdict for each, and the shortest counterexample. */
 
-import { Decided } from '../verdict/decided.js'
 import { type Bound, BrokenInvariant, type Look, look_at_clock } from '../explore/system.js'
 import { FastStore } from '../kernel/fast_store.js'
-import { command } from '../trace/render/command.js'
 import { type Execution, token_of, trace_execution } from '../trace/record/execution.js'
+import { case_hash } from '../trace/record/token.js'
+import { command } from '../trace/render/command.js'
 import { to_json } from '../trace/render/json.js'
 import { count, theme, wrap } from '../trace/render/layout.js'
 import { printable, printable_json } from '../trace/render/printable.js'
 import { to_text } from '../trace/render/text.js'
-import { tidy } from '../verdict/tidy.js'
-import { case_hash } from '../trace/record/token.js'
 import type { Trace } from '../trace/trace.js'
+import { Decided } from '../verdict/decided.js'
 import { type CaseReport, explore_case, minimise } from '../verdict/explore_case.js'
+import { tidy } from '../verdict/tidy.js'
 import { VERSION } from '../version.js'
 import { type BoundOptions, bound_options, bounds_of, type LoadOptions, say_bound } from './bounds.js'
 import { case_words, choose_cases, matching_cases, most_fitting, pattern_of } from './choose_cases.js'
@@ -20,8 +20,8 @@ import { file_of } from './draw.js'
 import { exit, tell_error, worst } from './errors.js'
 import { about, type Loaded } from './load.js'
 import { ProgressLine, thousands } from './progress.js'
-import { verdict_list, verdict_table } from './verdict_table.js'
 import type { Terminal } from './terminal.js'
+import { verdict_list, verdict_table } from './verdict_table.js'
 
 export interface ExploreCommandOptions extends BoundOptions, LoadOptions {
   case?: readonly string[]

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { run_to_end } from '../explore/replay.js'
 import type { Schedule } from '../explore/system.js'
 import { FastStore } from '../kernel/fast_store.js'
+import { OracleError } from '../oracle/agent/play.js'
 import {
   call_order,
   equivalent,
@@ -12,19 +13,18 @@ import {
   most_telling,
   policed_run,
 } from '../oracle/confirm/confirm.js'
-import { OracleError } from '../oracle/agent/play.js'
-import { to_c } from '../oracle/repro/repro.js'
 import { kernel_run, NotPlayable, playable_runs } from '../oracle/confirm/stops.js'
+import { to_c } from '../oracle/repro/repro.js'
 import type { Case } from '../scenario/builder.js'
-import { case_profile } from '../scenario/form.js'
-import { without_calls } from '../verdict/removal.js'
 import { type CaseSystem, case_system } from '../scenario/case_system.js'
-import { shell_word } from '../trace/render/command.js'
+import { case_profile } from '../scenario/form.js'
 import { trace_execution } from '../trace/record/execution.js'
-import { to_text } from '../trace/render/text.js'
-import { tidy } from '../verdict/tidy.js'
 import { decode_token, find_case, looks_like_token } from '../trace/record/token.js'
+import { shell_word } from '../trace/render/command.js'
+import { to_text } from '../trace/render/text.js'
 import { explore_case } from '../verdict/explore_case.js'
+import { without_calls } from '../verdict/removal.js'
+import { tidy } from '../verdict/tidy.js'
 import type { LoadOptions } from './bounds.js'
 import { choose_cases, pattern_of } from './choose_cases.js'
 import { exit, LoadError } from './errors.js'

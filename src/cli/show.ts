@@ -1,7 +1,7 @@
 /** `toctoscope show`: a trace in one of its forms. */
 
-import { printable } from '../trace/render/printable.js'
 import { looks_like_token } from '../trace/record/token.js'
+import { printable } from '../trace/render/printable.js'
 import { type BoundOptions, type LoadOptions, say_bound } from './bounds.js'
 import { pattern_of } from './choose_cases.js'
 import { type DrawOptions, draw, file_of } from './draw.js'

@@ -34,7 +34,7 @@ const WIDEST = 120
 
 // --- what is let through ---------------------------------------------------------------------------------------
 
-/** The styles of `theme` (trace/layout.ts), and taking a line of progress away. */
+/** The styles of `theme` (trace/render/layout.ts), and taking a line of progress away. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one
 const STYLES = /(\x1b\[(?:1|2|22|31|32|33|39)m)/
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one

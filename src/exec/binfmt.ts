@@ -6,20 +6,8 @@
  * kernel wants a whole header, and answers ENOEXEC to those four bytes alone.)
  */
 import { ELOOP, ENOENT, ENOEXEC } from '../kernel/errno.js'
-import {
-  attempt,
-  call,
-  done,
-  type Frame,
-  fn,
-  hand_over,
-  jump,
-  local,
-  type Outcome,
-  release,
-  stage,
-} from '../kernel/fn.js'
-import type { Kernel } from '../kernel/machine.js'
+import { attempt, call, done, fn, hand_over, jump, local, release, stage } from '../kernel/fn.js'
+import type { Frame, Kernel, Outcome } from '../kernel/kernel.js'
 import { int, ref, str, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
 import { file } from '../vfs/file.js'

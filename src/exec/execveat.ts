@@ -13,15 +13,15 @@
  * of RLIMIT_NPROC.
  */
 import { call, done, fn, local, stage } from '../kernel/fn.js'
-import type { Kernel } from '../kernel/machine.js'
+import type { Kernel } from '../kernel/kernel.js'
 import { int, ref, str } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
 import { type Constants, define_syscall } from '../kernel/syscall.js'
+import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from '../vfs/attributes/stat.js'
 import { d_real_inode } from '../vfs/d_real.js'
 import { file } from '../vfs/file.js'
 import { AT_FDCWD, getname, LOOKUP_EMPTY } from '../vfs/namei/namei.js'
 import { dirfd_param } from '../vfs/open/open.js'
-import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from '../vfs/attributes/stat.js'
 import { fd_row, fd_slot } from '../vfs/tasks/task.js'
 import { copy_strings } from './arguments.js'
 import { exec_binprm } from './binfmt.js'

@@ -3,15 +3,15 @@
  * do_close_execat; include/linux/fs.h: exe_file_deny_write_access).
  */
 import { EACCES, EINVAL } from '../kernel/errno.js'
-import { call, done, type Frame, fn, hand_over, local, release, stage, take } from '../kernel/fn.js'
-import type { Kernel } from '../kernel/machine.js'
+import { call, done, fn, hand_over, local, release, stage, take } from '../kernel/fn.js'
+import type { Frame, Kernel } from '../kernel/kernel.js'
 import { int, ref, str } from '../kernel/schema.js'
+import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from '../vfs/attributes/stat.js'
 import { FMODE_EXEC, file } from '../vfs/file.js'
 import { fput } from '../vfs/files/file_table.js'
 import { AT_FDCWD, LOOKUP_EMPTY, LOOKUP_FOLLOW } from '../vfs/namei/namei.js'
-import { do_filp_open, path_noexec } from '../vfs/open/open.js'
 import { MAY_EXEC } from '../vfs/namei/permission.js'
-import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from '../vfs/attributes/stat.js'
+import { do_filp_open, path_noexec } from '../vfs/open/open.js'
 import { deny_write_access, write_denial } from '../vfs/open/write_access.js'
 
 /** Only ask whether the file may be executed (include/uapi/linux/fcntl.h). */

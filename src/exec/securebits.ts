@@ -5,8 +5,8 @@
  * between programs. They are copied by fork and survive every exec.
  */
 import { EINVAL } from '../kernel/errno.js'
-import { done, type Frame, fn, type Outcome, stage } from '../kernel/fn.js'
-import type { Kernel } from '../kernel/machine.js'
+import { done, fn, stage } from '../kernel/fn.js'
+import type { Frame, Kernel, Outcome } from '../kernel/kernel.js'
 import { NotModelled } from '../kernel/not_modelled.js'
 import { int, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'

@@ -13,7 +13,8 @@
  * violation does not need; they are cut off at the end of the schedule, where the goal is reached first.
  */
 import { FastStore } from '../kernel/fast_store.js'
-import { type Kernel, step } from '../kernel/machine.js'
+import type { Kernel } from '../kernel/kernel.js'
+import { step } from '../kernel/machine.js'
 import { Identity } from './identity.js'
 import { Mover, may_fuse } from './mover.js'
 import type { Bound, Bounds, Move, Schedule, System } from './system.js'

@@ -13,7 +13,8 @@
  * seen with as few preemptions or fewer is not visited again.
  */
 import { FastStore } from '../kernel/fast_store.js'
-import { is_local, type Kernel } from '../kernel/machine.js'
+import type { Kernel } from '../kernel/kernel.js'
+import { is_local } from '../kernel/machine.js'
 import { Identity } from './identity.js'
 import { type Invariant, InvariantFailure, Mover, may_fuse } from './mover.js'
 import {

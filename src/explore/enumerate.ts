@@ -2,8 +2,9 @@
  * Every interleaving of a tiny system, one complete run after another, each from a fresh boot: no visited set
  * and no undo. It checks the judge, and counts what others claim to be the fewest.
  */
-import { type Kernel, STEPPED, step } from '../kernel/machine.js'
-import type { Store } from '../kernel/store.js'
+
+import type { Kernel, Store } from '../kernel/kernel.js'
+import { STEPPED, step } from '../kernel/machine.js'
 import type { Move, Schedule, System } from './system.js'
 
 /** One complete run. */

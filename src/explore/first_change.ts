@@ -7,7 +7,8 @@
  * others gave back what they hold and did nothing more: the question is what they have done so far.
  */
 import { hold_kind } from '../kernel/fn.js'
-import { is_local, type Kernel, STEPPED, step } from '../kernel/machine.js'
+import type { Kernel } from '../kernel/kernel.js'
+import { is_local, STEPPED, step } from '../kernel/machine.js'
 import { TouchIndex } from '../kernel/notes.js'
 import type { Player } from './replay.js'
 import type { Move, Schedule } from './system.js'

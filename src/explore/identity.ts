@@ -5,7 +5,7 @@
  * long, and much memory.
  */
 import { hash_pair, out } from '../kernel/hash.js'
-import type { Store } from '../kernel/store.js'
+import type { Store } from '../kernel/kernel.js'
 
 export class Identity {
   /** The words of the last state asked for. */

@@ -3,8 +3,9 @@
  * visited set is keyed by the exact serialised state. It is slow, shares nothing with depth_first.ts but the
  * machine, and stays for ever.
  */
-import { type Kernel, STEPPED, step } from '../kernel/machine.js'
-import type { Store } from '../kernel/store.js'
+
+import type { Kernel, Store } from '../kernel/kernel.js'
+import { STEPPED, step } from '../kernel/machine.js'
 import {
   type Bound,
   type Bounds,

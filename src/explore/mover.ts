@@ -1,7 +1,7 @@
 /**
  * The moves of a search: a stage of a task, and with fusion all the local stages of that task that follow.
  *
- * Fusion is sound because a local stage touches only rows and frames of its own task (kernel/audit.ts audits
+ * Fusion is sound because a local stage touches only rows and frames of its own task (kernel/footprint_audit.ts audits
  * it): it commutes with every stage of every other task, and can neither be blocked nor unblock anybody. So
  * every run is equivalent to one in which each local stage directly follows the stage of its task before it,
  * and that run has no more preemptions: where a local stage moves forward out of a block of its task, the
@@ -13,7 +13,9 @@
  * (`System.momentary`) is not fused, nor is a task with a local stage expanded alone. The invariant is asked
  * after every stage, fused or not.
  */
-import { ASLEEP, ended, is_local, type Kernel, step } from '../kernel/machine.js'
+
+import type { Kernel } from '../kernel/kernel.js'
+import { ASLEEP, ended, is_local, step } from '../kernel/machine.js'
 import type { System } from './system.js'
 
 /** A run of local stages is cut here, so that an endless loop of them becomes states that repeat. */

@@ -3,7 +3,8 @@
  * between long system calls want few switches and races inside them want many.
  */
 import { FastStore } from '../kernel/fast_store.js'
-import { is_local, type Kernel, STEPPED, step } from '../kernel/machine.js'
+import type { Kernel } from '../kernel/kernel.js'
+import { is_local, STEPPED, step } from '../kernel/machine.js'
 import type { Move, Schedule, System } from './system.js'
 
 /** A generator of numbers that is the same everywhere: mulberry32 (Tommy Ettinger, public domain). */

@@ -1,7 +1,7 @@
 /** Plays a schedule again, on any store, and lets somebody watch. */
 import { FastStore } from '../kernel/fast_store.js'
-import { type Event, type Kernel, STEPPED, step } from '../kernel/machine.js'
-import type { Store } from '../kernel/store.js'
+import type { Event, Kernel, Store } from '../kernel/kernel.js'
+import { STEPPED, step } from '../kernel/machine.js'
 import { type Look, type Move, no_hurry, type Schedule, type System } from './system.js'
 
 /** Called around every stage. */

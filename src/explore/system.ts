@@ -2,8 +2,7 @@
  * What is searched, and what a search says of it. A search knows only the machine: it boots a system into a
  * store, lets tasks step, and asks what holds.
  */
-import type { Kernel } from '../kernel/machine.js'
-import type { Store } from '../kernel/store.js'
+import type { Kernel, Store } from '../kernel/kernel.js'
 
 export interface System {
   /** Sets up a fresh world in `store` and starts its tasks. Always the same world: no clock, no randomness. */

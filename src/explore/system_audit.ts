@@ -1,10 +1,11 @@
 /** Audits a whole system: random runs in which every stage's footprint is held against what it promises. */
-import { audit_local, audit_owned, owned_tables } from '../kernel/footprint_audit.js'
+
 import { FastStore } from '../kernel/fast_store.js'
-import { RETURNING } from '../kernel/fn.js'
-import { is_local, type Kernel, step } from '../kernel/machine.js'
+import type { Touch } from '../kernel/footprint.js'
+import { audit_local, audit_owned, owned_tables } from '../kernel/footprint_audit.js'
+import { type Kernel, RETURNING } from '../kernel/kernel.js'
+import { is_local, step } from '../kernel/machine.js'
 import { all_tables } from '../kernel/schema.js'
-import type { Touch } from '../kernel/store.js'
 import { Random, random_run } from './random_run.js'
 import type { System } from './system.js'
 

@@ -1,8 +1,8 @@
 /** Random schedules: wishes that make a schedule of any system. */
 import fc from 'fast-check'
 import type { Move, Schedule, System } from '../explore/system.js'
-import { type Kernel, STEPPED, step } from '../kernel/machine.js'
-import type { Store } from '../kernel/store.js'
+import type { Kernel, Store } from '../kernel/kernel.js'
+import { STEPPED, step } from '../kernel/machine.js'
 
 /**
  * Which task goes on at each stage, and with which answer, as numbers taken modulo what there is: so every

@@ -5,7 +5,7 @@
  * The device answers for every block it gives: what cannot be read as signed is EIO. So the model needs no
  * hash tree, only what the device is known by.
  */
-import type { Kernel } from '../kernel/machine.js'
+import type { Kernel } from '../kernel/kernel.js'
 import { inode } from '../vfs/inode.js'
 import { block_device, super_block } from '../vfs/super_block.js'
 

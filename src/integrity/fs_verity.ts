@@ -3,7 +3,7 @@
  * by one digest. Name, mode and owner stay free; so does unlinking it. ext4 keeps the content as it is
  * (`vfs/filesystems/ext4`).
  */
-import type { Kernel } from '../kernel/machine.js'
+import type { Kernel } from '../kernel/kernel.js'
 import { inode } from '../vfs/inode.js'
 import { type Digest, parse_digest } from './dm_verity.js'
 

@@ -7,8 +7,10 @@
  * setter journals the old value, updates the hash, and writes. Taking back restores values from the journal
  * and the hash from the mark.
  */
-import { all_functions, type Fn, type Frame } from './fn.js'
+import { all_functions } from './fn.js'
+import type { Footprint, PlainFrame, PlainRow, Snapshot } from './footprint.js'
 import { hash_list, hash_number, hash_pair, hash_string, out } from './hash.js'
+import type { Fn, Frame, Store } from './kernel.js'
 import { TouchNotes } from './notes.js'
 import {
   all_tables,
@@ -23,7 +25,6 @@ import {
   type TableInfo,
   type Value,
 } from './schema.js'
-import type { Footprint, PlainFrame, PlainRow, Snapshot, Store } from './store.js'
 
 // Kinds of journal entries; from zero up it is a field of a row, by its column, and further up of a frame.
 const FRAME_FIELD = 0x10000

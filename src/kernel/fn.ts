@@ -19,82 +19,20 @@
  *
  * What a task is doing inside the kernel is thus data: its stack of frames { function, stage, locals, holds }.
  */
-import type { Kernel } from './machine.js'
 import {
-  type Fields,
-  int,
-  list,
-  make_shape,
-  type Row,
-  type Shape,
-  type Value,
-  type ValuesOf,
-  value,
-} from './schema.js'
-
-/** Fields that every frame has before its locals. */
-const frame_fields = {
-  /** Index of the next stage; `RETURNING` once the function only gives back what it holds. */
-  stage: int(),
-  /** What must be given back: pairs of hold kind and object, the last taken last. */
-  holds: list(),
-  /** While returning: what to return. */
-  ret: value(),
-}
-
-export const RETURNING = -1
-
-interface FrameBase {
-  readonly fn: Fn
-  readonly task: number
-}
-export type Frame<L = unknown> = Row<ValuesOf<typeof frame_fields>> & FrameBase & L
-
-export type Outcome = number | undefined | void
-/** Answers of stages, above every errno. */
-export const AGAIN = 1
-export const BLOCKED = 2
-export const JUMPED = 3
-export const DONE = 4
-
-type Run<L> = (k: Kernel, f: Frame<L>) => Outcome
-
-export interface Stage<L> {
-  readonly kind: 'stage'
-  readonly name: string
-  /** Touches nothing that another task could touch, so it does not yield. Audited in tests. */
-  readonly local: boolean
-  readonly run: Run<L>
-}
-
-export interface Call<L> {
-  readonly kind: 'call'
-  readonly name: string
-  readonly local: true
-  /** The function to call, or null to skip the call and go on. */
-  readonly callee: (k: Kernel, f: Frame<L>) => Fn<any> | null
-  readonly args: (k: Kernel, f: Frame<L>) => object
-  /** Takes the result; without it the result is dropped. */
-  readonly then: ((k: Kernel, f: Frame<L>, ret: any) => Outcome) | undefined
-  /** `then` sees errors too, instead of this function failing with them. */
-  readonly catches: boolean
-}
-
-export type Step<L> = Stage<L> | Call<L>
-
-/** A kernel function. */
-export interface Fn<L = any, R extends Value = any> {
-  readonly name: string
-  /** The file that defines it in 6.18, e.g. `fs/open.c`. */
-  readonly source: string
-  /** The first release with the modelled behaviour, where that is known to matter. */
-  readonly since: string
-  readonly shape: Shape
-  readonly steps: readonly Step<L>[]
-  readonly stage_index: ReadonlyMap<string, number>
-  readonly index: number
-  readonly returns?: R
-}
+  type Call,
+  DONE,
+  type Fn,
+  type Frame,
+  frame_fields,
+  JUMPED,
+  type Kernel,
+  type Outcome,
+  type Run,
+  type Stage,
+  type Step,
+} from './kernel.js'
+import { type Fields, make_shape, type Value, type ValuesOf } from './schema.js'
 
 export interface FnInfo<F extends Fields> {
   readonly source: string

@@ -8,8 +8,9 @@
  * A row's owner is the range of its number, or for tables that are numbered by task its number; in a keyed
  * table the same of its first key.
  */
+
+import type { Footprint, Touch } from './footprint.js'
 import { range_of, type TableInfo } from './schema.js'
-import type { Footprint, Touch } from './store.js'
 
 /** The task that owns row or range `row` of an owned table; 0 if it is of the set-up, or of nobody in particular. */
 export function owner_of(row: string): number {

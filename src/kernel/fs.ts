@@ -7,8 +7,7 @@
  * interleave with are kernel functions (`Fn`) that `vfs` calls with the locals named here. What a type
  * leaves out, the vfs does in its generic way.
  */
-import type { Fn } from './fn.js'
-import type { Kernel } from './machine.js'
+import type { Fn, Kernel } from './kernel.js'
 
 /** Which real inode an overlay dentry stands for (include/linux/dcache.h: enum d_real_type). */
 export type DRealType = 'data' | 'metadata'

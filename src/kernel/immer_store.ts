@@ -5,9 +5,10 @@
  */
 import { createDraft, type Draft, enablePatches, finishDraft, type Patch } from 'immer'
 import { order_of, row_identity } from './fast_store.js'
-import type { Fn, Frame } from './fn.js'
 import { function_named } from './fn.js'
+import type { Footprint, PlainFrame, PlainRow, Snapshot } from './footprint.js'
 import { hash_list, hash_number, hash_pair, hash_string, out } from './hash.js'
+import type { Fn, Frame, Store } from './kernel.js'
 import { TouchNotes } from './notes.js'
 import {
   all_tables,
@@ -19,7 +20,6 @@ import {
   type TableInfo,
   type Value,
 } from './schema.js'
-import type { Footprint, PlainFrame, PlainRow, Snapshot, Store } from './store.js'
 
 enablePatches()
 

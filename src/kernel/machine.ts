@@ -5,6 +5,7 @@
  * kernel itself is not deterministic a stage asks `choose(k, n)`, and whoever drives the machine enumerates
  * the answers.
  */
+import { hold_kind } from './fn.js'
 import {
   AGAIN,
   BLOCKED,
@@ -12,89 +13,12 @@ import {
   DONE,
   type Fn,
   type Frame,
-  hold_kind,
   JUMPED,
+  type Kernel,
   type Outcome,
   RETURNING,
-} from './fn.js'
-import type { Feature, Profile } from './profile.js'
+} from './kernel.js'
 import type { Value } from './schema.js'
-import { type Chain, make_chain, type SecurityModule } from './security.js'
-import type { Store } from './store.js'
-
-/** Something that a stage wants the reader of a trace to know. */
-export interface Event {
-  readonly kind: string
-  readonly text: string
-  readonly detail?: Readonly<Record<string, Value>>
-}
-
-/** What does not change while tasks run, and is therefore not part of any state. */
-export interface Config {
-  readonly profile: Profile
-  /** The chain of security modules, in the order in which they are asked. */
-  readonly modules: readonly SecurityModule[]
-  /** Told of what properties speak about, inside the stage in which it happens. */
-  readonly monitor?: Monitor
-  /** Where it is noted which features somebody has asked for. */
-  readonly asked?: Set<Feature>
-}
-
-/** A deterministic observer: what it must remember it keeps in tables of its own. */
-export interface Monitor {
-  /**
-   * Every security module has said yes to running (or to the check of) an open file.
-   *
-   * @param data_inode the inode that holds the bytes that were judged, as of now
-   */
-  approval?(k: Kernel, data_inode: number, file: number, is_check: boolean): void
-  /** The running task is given bytes of this inode. */
-  copied?(k: Kernel, inode: number): void
-  /** A module that is asked about a file has looked at the bytes of this inode. */
-  looked?(k: Kernel, inode: number, file: number, module: string): void
-  /** An open file has become the program of the running task; `data_inode` holds the bytes that are mapped. */
-  loaded?(k: Kernel, file: number, data_inode: number): void
-  /** The running task lets go of its memory. */
-  unmapped?(k: Kernel): void
-}
-
-export class Kernel {
-  /** The running task; 0 while a scenario is set up. */
-  task = 0
-  /** Which answer `choose` gives in this step, and how many there were: set by the driver, read by it after. */
-  choice = 0
-  choices = 1
-  /** Events of the running step, or null where nobody listens. */
-  events: Event[] | null = null
-
-  readonly chain: Chain
-
-  constructor(
-    readonly store: Store,
-    readonly config: Config,
-  ) {
-    this.chain = make_chain(config.modules)
-  }
-
-  /** Whether the kernel that is modelled behaves in this way. */
-  has(feature: Feature): boolean {
-    const { profile, asked } = this.config
-    asked?.add(feature)
-    return profile.features.has(feature)
-  }
-
-  /** Tells the reader of the trace; `text` is a function where making it costs something. */
-  tell(kind: string, text: string | (() => string), detail?: Event['detail']): void {
-    if (this.events === null) return
-    this.events.push({ kind, text: typeof text === 'string' ? text : text(), detail })
-  }
-
-  /** Fails with `errno` (negative), and tells why. */
-  refuse(errno: number, why: string | (() => string)): number {
-    this.tell('refused', why)
-    return errno
-  }
-}
 
 /** One of `n` things happens, and the kernel does not say which: answers 0 to n - 1. At most once in a stage. */
 export function choose(k: Kernel, n: number): number {

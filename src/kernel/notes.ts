@@ -1,6 +1,7 @@
 /** What a step touches, noted by the accessors of either store while somebody asks for it. */
+
+import type { Footprint, Touch } from './footprint.js'
 import { range_of, type TableInfo, type Value } from './schema.js'
-import type { Footprint, Touch } from './store.js'
 
 interface NotedRow {
   readonly table: TableInfo

@@ -17,7 +17,6 @@
  * (a page by its inode and index); nothing refers to it by number.
  */
 import { hash_string, out, set_key, string_hash } from './hash.js'
-import type { Kernel } from './machine.js'
 
 export type Value = number | string | readonly number[]
 
@@ -165,27 +164,53 @@ export interface TableInfo extends Shape {
   readonly owned: boolean
 }
 
+/** What the accessors of a row need; a stage sees it as `Row<V>` with the fields of its table. */
+export interface AnyRow {
+  readonly id: number
+}
+
+/** Where rows are: the part of a store that tables need. */
+export interface Rows {
+  row(table: TableInfo, id: number): AnyRow
+  has(table: TableInfo, id: number): boolean
+  find(table: TableInfo, first: number | string, second?: number | string): AnyRow | undefined
+  where(table: TableInfo, first: number | string): AnyRow[]
+  rows(table: TableInfo): AnyRow[]
+  create(table: TableInfo, id: number, values: object): AnyRow
+  remove(table: TableInfo, id: number): void
+  /** The lowest number in `range` that no row has, at or after place `from` (1 unless told). */
+  lowest_free(table: TableInfo, range: number, from?: number): number
+  /** The rows of one range, ordered by number. */
+  rows_in(table: TableInfo, range: number): AnyRow[]
+}
+
+/** A world as accessors see it: its rows, and the task whose numbers new rows get. */
+export interface World {
+  readonly store: Rows
+  readonly task: number
+}
+
 export interface Table<V> {
   /** The row with this number. It must exist: a number from a state that has none is a broken model. */
-  (k: Kernel, id: number): Row<V>
+  (k: World, id: number): Row<V>
   readonly info: TableInfo
   /** Whether there is a row with this number. */
-  has(k: Kernel, id: number): boolean
+  has(k: World, id: number): boolean
   /** A new row in the range of the running task (`k.task`), with the lowest free number. */
-  create(k: Kernel, values: Partial<V>): Row<V>
+  create(k: World, values: Partial<V>): Row<V>
   /** A new row with this number, for tables whose numbers mean something (tasks, descriptors). */
-  create_at(k: Kernel, id: number, values: Partial<V>): Row<V>
-  remove(k: Kernel, id: number): void
+  create_at(k: World, id: number, values: Partial<V>): Row<V>
+  remove(k: World, id: number): void
   /** The row whose unique columns have these values. */
-  find(k: Kernel, first: number | string, second?: number | string): Row<V> | undefined
+  find(k: World, first: number | string, second?: number | string): Row<V> | undefined
   /** All rows whose first unique column has this value. */
-  where(k: Kernel, first: number | string): Row<V>[]
+  where(k: World, first: number | string): Row<V>[]
   /** Every row, ordered by number. Touches the whole table. */
-  rows(k: Kernel): Row<V>[]
+  rows(k: World): Row<V>[]
   /** The lowest free number of `range` at or after place `from`, for tables whose numbers mean something. */
-  lowest_free(k: Kernel, range: number, from: number): number
+  lowest_free(k: World, range: number, from: number): number
   /** The rows of one range, ordered by number: what a task has of an owned table. */
-  rows_in(k: Kernel, range: number): Row<V>[]
+  rows_in(k: World, range: number): Row<V>[]
 }
 
 export interface TableOptions {
@@ -220,21 +245,21 @@ export function table<const G extends Groups>(
     owned: options.owned ?? false,
   })
   registered.push(info)
-  const get = (k: Kernel, id: number) => k.store.row(info, id) as unknown as Row<V>
+  const get = (k: World, id: number) => k.store.row(info, id) as unknown as Row<V>
   return Object.assign(get, {
     info,
-    has: (k: Kernel, id: number) => k.store.has(info, id),
-    create: (k: Kernel, values: Partial<V>) =>
+    has: (k: World, id: number) => k.store.has(info, id),
+    create: (k: World, values: Partial<V>) =>
       k.store.create(info, k.store.lowest_free(info, k.task), values) as unknown as Row<V>,
-    create_at: (k: Kernel, id: number, values: Partial<V>) =>
+    create_at: (k: World, id: number, values: Partial<V>) =>
       k.store.create(info, id, values) as unknown as Row<V>,
-    remove: (k: Kernel, id: number) => k.store.remove(info, id),
-    find: (k: Kernel, first: number | string, second?: number | string) =>
+    remove: (k: World, id: number) => k.store.remove(info, id),
+    find: (k: World, first: number | string, second?: number | string) =>
       k.store.find(info, first, second) as unknown as Row<V> | undefined,
-    where: (k: Kernel, first: number | string) => k.store.where(info, first) as unknown as Row<V>[],
-    rows: (k: Kernel) => k.store.rows(info) as unknown as Row<V>[],
-    lowest_free: (k: Kernel, range: number, from: number) => k.store.lowest_free(info, range, from),
-    rows_in: (k: Kernel, range: number) => k.store.rows_in(info, range) as unknown as Row<V>[],
+    where: (k: World, first: number | string) => k.store.where(info, first) as unknown as Row<V>[],
+    rows: (k: World) => k.store.rows(info) as unknown as Row<V>[],
+    lowest_free: (k: World, range: number, from: number) => k.store.lowest_free(info, range, from),
+    rows_in: (k: World, range: number) => k.store.rows_in(info, range) as unknown as Row<V>[],
   })
 }
 

@@ -5,7 +5,7 @@
  * its length is given, and what was put into it comes back with the result (`user_buffer`); bytes to be
  * written are a string, and their length follows as in C or may be left out.
  */
-import type { Fn } from './fn.js'
+import type { Fn } from './kernel.js'
 import { nearest } from './spelling.js'
 
 /** Names of constants that an argument may be given by, joined by `|`. */

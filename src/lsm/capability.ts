@@ -3,8 +3,7 @@
  * needs the one that judges `prctl`; capabilities that the vfs asks for itself are in `capable`.
  */
 import { EPERM } from '../kernel/errno.js'
-import type { Kernel } from '../kernel/machine.js'
-import type { SecurityModule } from '../kernel/security.js'
+import type { Kernel, SecurityModule } from '../kernel/kernel.js'
 import { CAP_SETPCAP, capable, current } from '../vfs/tasks/task.js'
 
 /** include/uapi/linux/prctl.h: PR_SET_SECUREBITS. */

@@ -1,5 +1,5 @@
 /** The hooks that a module may have, with the names of what each is told: for people's mistakes and for views. */
-import type { HookArguments, HookName } from '../kernel/security.js'
+import type { HookArguments, HookName } from '../kernel/lsm_hook_defs.js'
 
 /** Complete by its type: a hook that is added to the chain must be added here. */
 export const hook_arguments: { readonly [N in HookName]: readonly (keyof HookArguments[N])[] } = {

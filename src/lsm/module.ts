@@ -1,7 +1,7 @@
 /** A security module of a user's own, written in TypeScript. */
 import { type ErrnoName, errno_value } from '../kernel/errno.js'
-import type { Kernel } from '../kernel/machine.js'
-import type { Hook, HookName, Hooks, SecurityModule } from '../kernel/security.js'
+import type { Hook, Hooks, Kernel, SecurityModule } from '../kernel/kernel.js'
+import type { HookName } from '../kernel/lsm_hook_defs.js'
 import { Answers, type Question } from './answers.js'
 import { hook_names, is_hook_name, LsmModuleError } from './hooks.js'
 import { type HookContext, hook_context } from './view.js'

@@ -5,8 +5,8 @@
  *     [{ hook: 'file_open', when: { path_prefix: '/srv', uid: 1000 }, answer: 'EACCES' }]
  */
 import { type ErrnoName, errno_names } from '../kernel/errno.js'
-import type { Kernel } from '../kernel/machine.js'
-import type { HookArguments, HookName, Hooks, SecurityModule } from '../kernel/security.js'
+import type { Hooks, Kernel, SecurityModule } from '../kernel/kernel.js'
+import type { HookArguments, HookName } from '../kernel/lsm_hook_defs.js'
 import { nearest } from '../kernel/spelling.js'
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../vfs/memory/mm.js'
 import { MAY_APPEND, MAY_EXEC, MAY_OPEN, MAY_READ, MAY_WRITE } from '../vfs/namei/permission.js'

@@ -12,29 +12,17 @@
  * reader of the upper directory and one of the overlay can disagree in between.
  */
 import { EEXIST, EISDIR, ENOTDIR, ENOTEMPTY, EROFS } from '../kernel/errno.js'
-import {
-  AGAIN,
-  BLOCKED,
-  done,
-  type Frame,
-  fn,
-  hand_over,
-  hold,
-  jump,
-  type Outcome,
-  release,
-  stage,
-  take,
-} from '../kernel/fn.js'
-import type { Kernel } from '../kernel/machine.js'
+import { done, fn, hand_over, hold, jump, release, stage, take } from '../kernel/fn.js'
+import type { Kernel } from '../kernel/kernel.js'
+import { AGAIN, BLOCKED, type Frame, type Outcome } from '../kernel/kernel.js'
 import { int, ref, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
 import { children, d_add, dentry, iput } from '../vfs/dentry.js'
 import { add_entry, new_inode, remove_entry } from '../vfs/filesystems/simple.js'
 import { inode, is_dir, is_reg, is_special, PAGE_SIZE, page } from '../vfs/inode.js'
+import { read_page, write_page } from '../vfs/memory/page_cache.js'
 import { lookup_one, mnt_want_write } from '../vfs/namei/namei.js'
 import { O_ACCMODE, O_RDWR, O_TRUNC, O_WRONLY } from '../vfs/open/open_flags.js'
-import { read_page, write_page } from '../vfs/memory/page_cache.js'
 import { ovl_is_whiteout } from './lookup.js'
 import { bottom_real, bottom_realdata, ovl_dentry_upper, ovl_fs, ovl_inode } from './ovl_entry.js'
 

@@ -6,8 +6,9 @@
  * taken only for the change itself, which is one stage.
  */
 import { EINVAL, ENOTEMPTY, EPERM, ESTALE, EXDEV } from '../kernel/errno.js'
-import { BLOCKED, call, done, type Frame, fn, jump, type Outcome, stage } from '../kernel/fn.js'
-import type { Kernel } from '../kernel/machine.js'
+import { call, done, fn, jump, stage } from '../kernel/fn.js'
+import type { Kernel } from '../kernel/kernel.js'
+import { BLOCKED, type Frame, type Outcome } from '../kernel/kernel.js'
 import { int, ref, str, type ValuesOf } from '../kernel/schema.js'
 import { children, d_add, d_drop, dentry } from '../vfs/dentry.js'
 import {

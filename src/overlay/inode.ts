@@ -1,8 +1,8 @@
 /** Attributes of overlay inodes, and which real inode stands behind them (fs/overlayfs/inode.c, super.c). */
 import { EPERM } from '../kernel/errno.js'
-import { call, type Frame, fn, stage } from '../kernel/fn.js'
+import { call, fn, stage } from '../kernel/fn.js'
 import type { DRealType } from '../kernel/fs.js'
-import type { Kernel } from '../kernel/machine.js'
+import type { Frame, Kernel } from '../kernel/kernel.js'
 import { int, ref, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
 import {
@@ -20,8 +20,8 @@ import { dentry } from '../vfs/dentry.js'
 import { inode, inode_ops, is_reg, is_special, S_IMMUTABLE } from '../vfs/inode.js'
 import { inode_lock } from '../vfs/lock.js'
 import { mnt_want_write } from '../vfs/namei/namei.js'
-import { O_WRONLY } from '../vfs/open/open_flags.js'
 import { MAY_APPEND, MAY_READ, MAY_WRITE, sb_permission } from '../vfs/namei/permission.js'
+import { O_WRONLY } from '../vfs/open/open_flags.js'
 import { get_write_access } from '../vfs/open/write_access.js'
 import { ovl_copy_up_flags } from './copy_up.js'
 import {

@@ -1,5 +1,5 @@
 /** Names of an overlay directory: merging, whiteouts, opaque directories (fs/overlayfs/namei.c). */
-import type { Kernel } from '../kernel/machine.js'
+import type { Kernel } from '../kernel/kernel.js'
 import { children, d_add, dentry, is_unhashed } from '../vfs/dentry.js'
 import { inode, is_dir, S_IFCHR, S_IFMT } from '../vfs/inode.js'
 import { lookup_one } from '../vfs/namei/namei.js'

@@ -2,7 +2,7 @@
  * What an overlay keeps beside the ordinary tables (fs/overlayfs/ovl_entry.h): which real objects stand
  * behind its superblock and its inodes. Overlay dentries and inodes themselves are rows like any other.
  */
-import type { Kernel } from '../kernel/machine.js'
+import type { Kernel } from '../kernel/kernel.js'
 import { int, list, RANGE_SIZE, ref, table } from '../kernel/schema.js'
 import { dentry } from '../vfs/dentry.js'
 import { inode, is_dir, S_IFCHR } from '../vfs/inode.js'

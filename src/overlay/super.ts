@@ -1,6 +1,6 @@
 /** Setting up an overlay: which layers go together, and the tree that they make (fs/overlayfs/super.c, params.c). */
 import { EINVAL, ELOOP, EOPNOTSUPP } from '../kernel/errno.js'
-import type { Kernel } from '../kernel/machine.js'
+import type { Kernel } from '../kernel/kernel.js'
 import { dentry } from '../vfs/dentry.js'
 import { inode, is_dir } from '../vfs/inode.js'
 import { mount } from '../vfs/mount.js'

@@ -18,9 +18,8 @@
  *       expect: () => 'race',
  *     })
  */
-import type { Kernel } from '../kernel/machine.js'
+import type { Kernel, SecurityModule } from '../kernel/kernel.js'
 import type { Release } from '../kernel/profile.js'
-import type { SecurityModule } from '../kernel/security.js'
 import { all_syscalls } from '../kernel/syscall.js'
 import type { Rule } from '../lsm/rules.js'
 import {
@@ -58,8 +57,8 @@ import type {
   Verdict,
 } from './form.js'
 import { case_name } from './form.js'
-import { inside, plain } from './plain.js'
 import { validate_scenario } from './form_schema.js'
+import { inside, plain } from './plain.js'
 import { at_once, check_keys, count_arguments, strict } from './strict.js'
 
 /** A release, with features added by `+name` or left out by `+-name`. */

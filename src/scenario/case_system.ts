@@ -1,6 +1,7 @@
 /** A case, ready to be searched: what `explore` wants of a system. */
-import { Kernel } from '../kernel/machine.js'
-import type { Store } from '../kernel/store.js'
+
+import type { Store } from '../kernel/kernel.js'
+import { Kernel } from '../kernel/kernel.js'
 import type { Case } from './builder.js'
 import { type CaseConfig, type Code, result } from './code.js'
 import { compile } from './compile.js'
@@ -9,9 +10,9 @@ import { on_exec_approval, on_loaded, on_look, on_unmapped } from './exec_monito
 import { type CaseForm, case_profile } from './form.js'
 import { on_approval, on_copy } from './monitor.js'
 import { compile_properties, type Properties, violated } from './properties.js'
+import { witness_of } from './run_labels.js'
 import { boot_setup, make_modules, make_task, parse_profile } from './setup.js'
 import { begin } from './user.js'
-import { witness_of } from './run_labels.js'
 
 /** A case that has been checked. It is a `System` of the search, by its shape. */
 export interface CaseSystem {

@@ -2,7 +2,7 @@
  * A case as the machine runs it: the programs of its tasks as one flat list of instructions, and the table of
  * what their calls gave.
  */
-import type { Config, Kernel } from '../kernel/machine.js'
+import type { Config, Kernel } from '../kernel/kernel.js'
 import type { Feature } from '../kernel/profile.js'
 import { int, list, str, table } from '../kernel/schema.js'
 import type { Argument, Syscall } from '../kernel/syscall.js'

@@ -10,7 +10,7 @@
  * They are used where the program is mapped, and again when it ends: its pages are those of the file until then, so
  * a write that nothing denies changes what runs. A script is handed to its interpreter by name and is no such use.
  */
-import type { Kernel } from '../kernel/machine.js'
+import type { Kernel } from '../kernel/kernel.js'
 import { int, str, table } from '../kernel/schema.js'
 import { d_real_inode } from '../vfs/d_real.js'
 import { file } from '../vfs/file.js'

@@ -1,6 +1,6 @@
 /**
  * The JSON form of a scenario: plain data, so that it can be saved, opened in a browser, hashed into a replay
- * token, and turned into C. Loading it runs no code. `schema.ts` checks it; `docs/scenario.schema.json` is
+ * token, and turned into C. Loading it runs no code. `form_schema.ts` checks it; `docs/scenario.schema.json` is
  * that check as a JSON Schema.
  *
  * Bytes are strings (their UTF-8) or `{ base64 }`. Numbers are numbers; constants of system calls may be

@@ -2,8 +2,9 @@
  * What must hold in every state, whatever the programs do: the machine's own books. A search that is given
  * this looks after every stage. A breach is a mistake in the model, never a finding about the kernel.
  */
-import { type Frame, hold_kind } from '../kernel/fn.js'
-import type { Kernel } from '../kernel/machine.js'
+
+import { hold_kind } from '../kernel/fn.js'
+import type { Frame, Kernel } from '../kernel/kernel.js'
 import { all_tables, range_of, type TableInfo, type Value } from '../kernel/schema.js'
 import { ovl_fs } from '../overlay/ovl_entry.js'
 import { dentry, is_unhashed } from '../vfs/dentry.js'

@@ -5,8 +5,7 @@
  */
 
 import { errno_name } from '../kernel/errno.js'
-import type { Frame } from '../kernel/fn.js'
-import type { Kernel } from '../kernel/machine.js'
+import type { Frame, Kernel } from '../kernel/kernel.js'
 import { int, list, ref, str, table } from '../kernel/schema.js'
 import { inode } from '../vfs/inode.js'
 import { content_of } from '../vfs/memory/page_cache.js'

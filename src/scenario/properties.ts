@@ -5,7 +5,7 @@
  * that are code look at the state after every stage; such a one may hold for a moment only.
  */
 import { errno_names, errno_value } from '../kernel/errno.js'
-import type { Kernel } from '../kernel/machine.js'
+import type { Kernel } from '../kernel/kernel.js'
 import type { Case, CodeProperty } from './builder.js'
 import type { Code, Part, Test } from './code.js'
 import { ScenarioError, suggestion } from './error.js'

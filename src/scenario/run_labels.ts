@@ -5,7 +5,7 @@
  */
 
 import { EACCES, EBUSY, EKEYREJECTED, EPERM, EROFS, ETXTBSY, errno_name, signal_of } from '../kernel/errno.js'
-import type { Kernel } from '../kernel/machine.js'
+import type { Kernel } from '../kernel/kernel.js'
 import { O_ACCMODE, O_CREAT, O_TRUNC } from '../vfs/open/open_flags.js'
 import { type CallInstruction, type Code, result, tasks_of } from './code.js'
 import { approval } from './monitor.js'

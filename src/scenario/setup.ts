@@ -5,7 +5,7 @@
 
 import { securebits } from '../exec/securebits.js'
 import { errno_name } from '../kernel/errno.js'
-import type { Kernel } from '../kernel/machine.js'
+import type { Kernel, SecurityModule } from '../kernel/kernel.js'
 import {
   type Feature,
   features,
@@ -15,7 +15,6 @@ import {
   type Release,
   release_names,
 } from '../kernel/profile.js'
-import type { SecurityModule } from '../kernel/security.js'
 import { utf8_bytes } from '../kernel/syscall.js'
 import { IpePolicyError } from '../lsm/ipe/ipe.js'
 import { check_rules, type Rule } from '../lsm/rules.js'
@@ -23,9 +22,6 @@ import { capability, ipe, mount_overlay, rules_module } from '../model.js'
 import { dentry, dget } from '../vfs/dentry.js'
 import { FMODE_READ, FMODE_WRITE, file } from '../vfs/file.js'
 import { fd_install } from '../vfs/files/file_table.js'
-import { inode, is_dir } from '../vfs/inode.js'
-import { mm_struct } from '../vfs/memory/mm.js'
-import { O_RDWR } from '../vfs/open/open_flags.js'
 import {
   add_node,
   attach_mount,
@@ -35,6 +31,9 @@ import {
   type Place,
   populate,
 } from '../vfs/filesystems/populate.js'
+import { inode, is_dir } from '../vfs/inode.js'
+import { mm_struct } from '../vfs/memory/mm.js'
+import { O_RDWR } from '../vfs/open/open_flags.js'
 import { super_block } from '../vfs/super_block.js'
 import { CAP_FULL_SET, first_cred, RLIMIT_NOFILE, task_struct, user_buffer } from '../vfs/tasks/task.js'
 import { type CapabilityName, capability_names } from './capabilities.js'

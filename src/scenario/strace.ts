@@ -1,8 +1,8 @@
 /** System calls in the notation that people read: strace's. */
-import type { Kernel } from '../kernel/machine.js'
+import type { Kernel } from '../kernel/kernel.js'
 import { type Constants, NULL_POINTER, type Parameter, utf8_bytes } from '../kernel/syscall.js'
-import { type CallInstruction, is_ref, result } from './code.js'
 import { characters_of, escape_byte, is_seen } from './characters.js'
+import { type CallInstruction, is_ref, result } from './code.js'
 
 const AT_FDCWD = -100
 /** Bytes of a string that are shown before `...`, as strace -s 32 does. */

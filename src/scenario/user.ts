@@ -4,8 +4,8 @@
  * calls themselves is local to the task, so it never yields.
  */
 import { errno_name, signal_of } from '../kernel/errno.js'
-import { attempt, call, done, type Fn, type Frame, fn, jump, type Outcome } from '../kernel/fn.js'
-import type { Kernel } from '../kernel/machine.js'
+import { attempt, call, done, fn, jump } from '../kernel/fn.js'
+import type { Fn, Frame, Kernel, Outcome } from '../kernel/kernel.js'
 import { int, type Value, type ValuesOf } from '../kernel/schema.js'
 import { type Argument, decode_argument, type Parameter } from '../kernel/syscall.js'
 import { do_exit, ends_unseen } from '../vfs/tasks/fork_exit.js'

@@ -30,7 +30,7 @@ export class RequestError extends Error {}
 /** Numbers of tasks are below this: half of the 32 bits of a row's number are its place (`kernel/schema.ts`). */
 export const MAX_TASK = (1 << 13) - 1
 
-/** The number of a task's first child; the others follow (`vfs/fork_exit.ts`). */
+/** The number of a task's first child; the others follow (`vfs/tasks/fork_exit.ts`). */
 export const first_child = (task: number): number => (task + 8) * 8 + 1
 
 /** The number of an inode; file systems may have the same numbers for theirs. */

@@ -2,17 +2,18 @@
  * The shell for people: a line in, lines out. Calls are typed as in C; everything else is a command. What
  * changes the state can be undone and done again.
  */
-import { hold_kind, RETURNING } from '../kernel/fn.js'
-import type { Event, Kernel } from '../kernel/machine.js'
+import { hold_kind } from '../kernel/fn.js'
+import type { Touch } from '../kernel/footprint.js'
+import type { Event, Kernel } from '../kernel/kernel.js'
+import { RETURNING } from '../kernel/kernel.js'
 import { place_in_range, show_id } from '../kernel/schema.js'
-import type { Touch } from '../kernel/store.js'
 import { all_syscalls, type Syscall, syscall_named, utf8_bytes } from '../kernel/syscall.js'
-import { suggestion } from '../scenario/error.js'
 import { is_seen, readable, readable_message } from '../scenario/characters.js'
+import { suggestion } from '../scenario/error.js'
 import { printable } from '../trace/render/printable.js'
 import { dentry, is_unhashed } from '../vfs/dentry.js'
-import { inode, is_dir } from '../vfs/inode.js'
 import { find_place, type Place } from '../vfs/filesystems/populate.js'
+import { inode, is_dir } from '../vfs/inode.js'
 import { task_struct } from '../vfs/tasks/task.js'
 import { type Answer, MAX_TASK, RequestError } from './answer.js'
 import { show_fds, show_inode, show_mounts, show_stack, show_tasks } from './inspect.js'

@@ -1,14 +1,16 @@
 /** The state of a session in words: descriptors, mounts, inodes, tasks and what they are doing in the kernel. */
-import { type Frame, hold_kind, RETURNING } from '../kernel/fn.js'
-import type { Kernel } from '../kernel/machine.js'
+
+import { hold_kind } from '../kernel/fn.js'
+import type { Kernel } from '../kernel/kernel.js'
+import { type Frame, RETURNING } from '../kernel/kernel.js'
 import { show_id, type Value } from '../kernel/schema.js'
 import { readable } from '../scenario/characters.js'
+import { quote } from '../scenario/strace.js'
 import { pad, width_of } from '../trace/render/layout.js'
 import { printable } from '../trace/render/printable.js'
-import { quote } from '../scenario/strace.js'
-import { d_path } from '../vfs/namei/d_path.js'
 import { dentry, is_unhashed } from '../vfs/dentry.js'
 import { FMODE_PATH, FMODE_READ, FMODE_WRITE, file } from '../vfs/file.js'
+import { mount_flags, type Place } from '../vfs/filesystems/populate.js'
 import {
   inode,
   is_dir,
@@ -23,9 +25,9 @@ import {
   S_IFREG,
   S_IFSOCK,
 } from '../vfs/inode.js'
-import { mount } from '../vfs/mount.js'
 import { content_of } from '../vfs/memory/page_cache.js'
-import { mount_flags, type Place } from '../vfs/filesystems/populate.js'
+import { mount } from '../vfs/mount.js'
+import { d_path } from '../vfs/namei/d_path.js'
 import { super_block } from '../vfs/super_block.js'
 import { fd_row, fd_slot, RLIMIT_NOFILE, task_struct } from '../vfs/tasks/task.js'
 

@@ -5,9 +5,9 @@
  * field or the argument, and the next request is as if it had not been.
  */
 import { ArgumentError, all_syscalls, type Syscall, syscall_named } from '../kernel/syscall.js'
+import { readable } from '../scenario/characters.js'
 import { ScenarioError, suggestion } from '../scenario/error.js'
 import type { SetupForm } from '../scenario/form.js'
-import { readable } from '../scenario/characters.js'
 import { type Answer, MAX_TASK, RequestError } from './answer.js'
 import type { Completed, TaskSpec } from './session.js'
 

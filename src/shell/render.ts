@@ -1,8 +1,8 @@
 /** Calls and their answers as strace prints them. */
-import type { Kernel } from '../kernel/machine.js'
+import type { Kernel } from '../kernel/kernel.js'
 import { ArgumentError, type Syscall } from '../kernel/syscall.js'
-import type { CallInstruction } from '../scenario/code.js'
 import { readable } from '../scenario/characters.js'
+import type { CallInstruction } from '../scenario/code.js'
 import { quote, show_address, show_call } from '../scenario/strace.js'
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../vfs/inode.js'
 import type { Answer, StatFields } from './answer.js'

@@ -4,13 +4,13 @@
 import type { Case, Scenario } from '../scenario/builder.js'
 import { ScenarioError } from '../scenario/error.js'
 import type { CaseReport } from '../verdict/explore_case.js'
+import { tidy } from '../verdict/tidy.js'
 import { VERSION } from '../version.js'
 import { inconsistency } from './consistent.js'
 import { execution_of, trace_execution } from './record/execution.js'
-import { validate_trace as check_form } from './trace_schema.js'
-import { tidy } from '../verdict/tidy.js'
 import { decode_token, find_case } from './record/token.js'
 import type { Trace } from './trace.js'
+import { validate_trace as check_form } from './trace_schema.js'
 
 /** A document that is no trace which this version can read; the message says what is wrong with it, and where. */
 export class TraceError extends Error {

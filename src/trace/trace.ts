@@ -3,8 +3,9 @@
  * recorded once (record.ts) and drawn in many ways (text.ts, mermaid.ts, json.ts). Whoever draws needs neither
  * the model nor the scenario.
  */
-import type { CauseKind } from '../verdict/cause.js'
+
 import type { BytesForm, Verdict } from '../scenario/form.js'
+import type { CauseKind } from '../verdict/cause.js'
 
 /** What a trace file begins with, so that it can be told from a scenario. */
 export const TRACE_FORMAT = 1

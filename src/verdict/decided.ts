@@ -6,8 +6,8 @@
 import type { Verdict } from '../explore/decide.js'
 import type { Feature } from '../kernel/profile.js'
 import type { Case } from '../scenario/builder.js'
-import type { CaseForm } from '../scenario/form.js'
 import type { CaseSystem } from '../scenario/case_system.js'
+import type { CaseForm } from '../scenario/form.js'
 
 interface Decision {
   readonly verdict: Verdict

@@ -8,13 +8,13 @@
  */
 import { run_in_order } from '../explore/replay.js'
 import { FastStore } from '../kernel/fast_store.js'
-import { type Kernel, STEPPED, step } from '../kernel/machine.js'
-import type { Hooks, SecurityModule } from '../kernel/security.js'
+import type { Hooks, Kernel, SecurityModule } from '../kernel/kernel.js'
+import { STEPPED, step } from '../kernel/machine.js'
 import { Remembers } from '../lsm/answers.js'
 import { share_answers } from '../lsm/module.js'
 import type { Case, CodeProperty } from '../scenario/builder.js'
-import { ScenarioError } from '../scenario/error.js'
 import { type CaseSystem, case_system } from '../scenario/case_system.js'
+import { ScenarioError } from '../scenario/error.js'
 
 const not_deterministic = (what: string, path: string) =>
   new ScenarioError(

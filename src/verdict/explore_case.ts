@@ -2,10 +2,9 @@
  * Explores a case and says everything about it that a report wants: the verdict, the shortest counterexample
  * without the calls that do not matter, what caused it, and by what a `safe` is witnessed.
  */
-import { type Cause, cause_of, not_looked_for, not_reached } from './cause.js'
-import type { Decided } from './decided.js'
-import { with_deterministic } from './determinism.js'
+
 import type { Counterexample } from '../explore/counterexample.js'
+import { decide, type VerdictName, type VerdictOptions } from '../explore/decide.js'
 import { Player, PreemptionCount, ReplayError } from '../explore/replay.js'
 import {
   type Bound,
@@ -18,15 +17,17 @@ import {
   time_left,
   unless_cut_short,
 } from '../explore/system.js'
-import { decide, type VerdictName, type VerdictOptions } from '../explore/decide.js'
-import type { Kernel } from '../kernel/machine.js'
+import type { Kernel } from '../kernel/kernel.js'
 import type { Case } from '../scenario/builder.js'
+import { type CaseSystem, case_system } from '../scenario/case_system.js'
 import { ScenarioError } from '../scenario/error.js'
 import { case_name, case_profile, type ExpectationForm } from '../scenario/form.js'
-import { lints_of } from './lint.js'
 import { current_call, used } from '../scenario/monitor.js'
+import { type Cause, cause_of, not_looked_for, not_reached } from './cause.js'
+import type { Decided } from './decided.js'
+import { with_deterministic } from './determinism.js'
+import { lints_of } from './lint.js'
 import { candidates, type Removal, removal_of, without_calls } from './removal.js'
-import { type CaseSystem, case_system } from '../scenario/case_system.js'
 import { witnessed } from './witnesses.js'
 
 /** How a case is searched: bounds, and what is done with the counterexample. */

@@ -4,10 +4,10 @@
  * for a failure. (A descriptor that is left open is none: the end of a program closes it.)
  */
 import { AT_EXECVE_CHECK } from '../exec/open_execat.js'
+import type { CaseSystem } from '../scenario/case_system.js'
 import type { CallInstruction, Code, UseInstruction } from '../scenario/code.js'
 import type { CaseForm, OutcomeForm, PropertyForm } from '../scenario/form.js'
 import { outcome_name } from '../scenario/properties.js'
-import type { CaseSystem } from '../scenario/case_system.js'
 
 const is_check = ({ syscall, decoded, ends }: CallInstruction): boolean =>
   syscall.name === 'execveat' && !ends && (Number(decoded[4]) & AT_EXECVE_CHECK) !== 0

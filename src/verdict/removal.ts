@@ -2,12 +2,12 @@
  * Taking calls out of programs: a counterexample is easier to read without those that do not matter. What
  * later calls want of a call that is gone, they get as the value that it returned in the run.
  */
-import type { Kernel } from '../kernel/machine.js'
+import type { Kernel } from '../kernel/kernel.js'
 import type { Case } from '../scenario/builder.js'
+import type { CaseSystem } from '../scenario/case_system.js'
 import { type CallInstruction, is_ref, result } from '../scenario/code.js'
 import { ScenarioError } from '../scenario/error.js'
 import type { ArgumentForm, CallForm, OpForm, TaskForm } from '../scenario/form.js'
-import type { CaseSystem } from '../scenario/case_system.js'
 
 /** A call that was taken out, and what it gave: all that is needed to do the same again. */
 export interface Removal {

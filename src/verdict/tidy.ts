@@ -5,8 +5,8 @@
  */
 import { Player, PreemptionCount, ReplayError } from '../explore/replay.js'
 import { type Look, type Move, no_hurry, type Schedule, unless_cut_short } from '../explore/system.js'
-import { used } from '../scenario/monitor.js'
 import type { CaseSystem } from '../scenario/case_system.js'
+import { used } from '../scenario/monitor.js'
 
 /** What a schedule comes to, and what is asked of its moves. */
 interface Played {

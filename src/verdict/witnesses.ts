@@ -19,15 +19,15 @@
 import { Random, random_run } from '../explore/random_run.js'
 import { Player, run_in_order } from '../explore/replay.js'
 import { type Look, no_hurry, type Schedule, type Witnessed } from '../explore/system.js'
-import type { Event, Kernel } from '../kernel/machine.js'
-import type { Touch } from '../kernel/store.js'
-import type { CallInstruction } from '../scenario/code.js'
-import { lints_of_runs, type Seen } from './lint.js'
-import { approval, current_call, used } from '../scenario/monitor.js'
+import type { Touch } from '../kernel/footprint.js'
+import type { Event, Kernel } from '../kernel/kernel.js'
 import type { CaseSystem } from '../scenario/case_system.js'
+import type { CallInstruction } from '../scenario/code.js'
+import { approval, current_call, used } from '../scenario/monitor.js'
 import { attempts_change, is_refusal } from '../scenario/run_labels.js'
 import { dentry } from '../vfs/dentry.js'
 import { inode, is_dir } from '../vfs/inode.js'
+import { lints_of_runs, type Seen } from './lint.js'
 
 /** Random runs that are made at most, and stages of all runs together. */
 const RANDOM_RUNS = 60

@@ -1,6 +1,6 @@
 /** The inode that a dentry really stands for (include/linux/fs.h: d_real_inode). */
 import type { DRealType } from '../kernel/fs.js'
-import type { Kernel } from '../kernel/machine.js'
+import type { Kernel } from '../kernel/kernel.js'
 import { dentry } from './dentry.js'
 import { ops_of } from './super_block.js'
 

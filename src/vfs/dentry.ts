@@ -1,5 +1,5 @@
 /** A name in a directory (struct dentry). */
-import type { Kernel } from '../kernel/machine.js'
+import type { Kernel } from '../kernel/kernel.js'
 import { int, ref, str, table } from '../kernel/schema.js'
 import { inode, inode_ops, page } from './inode.js'
 

@@ -1,6 +1,6 @@
 /** A file apart from its names (struct inode), and the pages that hold its data. */
 import type { FileSystemOperations } from '../kernel/fs.js'
-import type { Kernel } from '../kernel/machine.js'
+import type { Kernel } from '../kernel/kernel.js'
 import { int, ref, str, table } from '../kernel/schema.js'
 import { ops_of } from './super_block.js'
 

@@ -1,6 +1,8 @@
 /** The inode's i_rwsem, held exclusively (include/linux/fs.h: inode_lock). */
-import { BLOCKED, type Frame, hold, type Outcome, take } from '../kernel/fn.js'
-import type { Kernel } from '../kernel/machine.js'
+
+import { hold, take } from '../kernel/fn.js'
+import type { Kernel } from '../kernel/kernel.js'
+import { BLOCKED, type Frame, type Outcome } from '../kernel/kernel.js'
 import { inode } from './inode.js'
 
 export const inode_rwsem = hold('inode_unlock', (k, ino) => {

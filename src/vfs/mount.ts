@@ -1,5 +1,5 @@
 /** Where a tree of dentries is attached (struct mount, struct path). */
-import type { Kernel } from '../kernel/machine.js'
+import type { Kernel } from '../kernel/kernel.js'
 import { int, ref, table } from '../kernel/schema.js'
 import { SB_RDONLY, super_block } from './super_block.js'
 

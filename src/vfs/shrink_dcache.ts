@@ -1,5 +1,5 @@
 /** Names that were taken away, and that nothing refers to any more (fs/dcache.c: shrink_dcache_sb). */
-import type { Kernel } from '../kernel/machine.js'
+import type { Kernel } from '../kernel/kernel.js'
 import { all_tables, type Column, type TableInfo, type Value } from '../kernel/schema.js'
 import { dentry, iput, is_unhashed } from './dentry.js'
 

@@ -1,6 +1,6 @@
 /** A mounted file system (struct super_block) and the block device below it. */
 import { type FileSystemOperations, file_system } from '../kernel/fs.js'
-import type { Kernel } from '../kernel/machine.js'
+import type { Kernel } from '../kernel/kernel.js'
 import { int, ref, str, table } from '../kernel/schema.js'
 
 /** include/linux/fs.h: SB_RDONLY. */

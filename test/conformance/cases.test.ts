@@ -5,9 +5,9 @@
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Agent } from '../../src/oracle/agent/agent.js'
-import { format_case, load_cases, parse_case } from '../../src/oracle/conform/saved_cases.js'
 import { compare } from '../../src/oracle/conform/compare.js'
 import { play_on_model } from '../../src/oracle/conform/model_runner.js'
+import { format_case, load_cases, parse_case } from '../../src/oracle/conform/saved_cases.js'
 import { no_kernel } from '../oracle/support.js'
 
 const cases = load_cases(fileURLToPath(new URL('./cases', import.meta.url)))

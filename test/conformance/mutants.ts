@@ -1,7 +1,7 @@
 /** Models that are wrong on purpose: what finds no difference with them proves nothing about the right one. */
 import { EACCES, EPERM, EROFS, ETXTBSY, raise, SIGBUS, SIGSEGV } from '../../src/kernel/errno.js'
-import { done, type Frame, function_named, type Outcome, type Stage } from '../../src/kernel/fn.js'
-import type { Kernel } from '../../src/kernel/machine.js'
+import { done, function_named } from '../../src/kernel/fn.js'
+import type { Frame, Kernel, Outcome, Stage } from '../../src/kernel/kernel.js'
 import type { Area } from '../../src/oracle/conform/generate.js'
 import { d_real_inode } from '../../src/vfs/d_real.js'
 import { dentry } from '../../src/vfs/dentry.js'

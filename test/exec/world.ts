@@ -1,19 +1,11 @@
 /** A small world for tests of exec and of security modules: a root, a few mounts, tasks that make calls. */
 import { errno_name } from '../../src/kernel/errno.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
-import {
-  type Config,
-  type Event,
-  ended,
-  is_local,
-  Kernel,
-  STEPPED,
-  start,
-  step,
-} from '../../src/kernel/machine.js'
+import type { SecurityModule } from '../../src/kernel/kernel.js'
+import { type Config, type Event, Kernel } from '../../src/kernel/kernel.js'
+import { ended, is_local, STEPPED, start, step } from '../../src/kernel/machine.js'
 import { type Feature, profile, type Release } from '../../src/kernel/profile.js'
 import { all_tables } from '../../src/kernel/schema.js'
-import type { SecurityModule } from '../../src/kernel/security.js'
 import { decode_arguments, syscall_named } from '../../src/kernel/syscall.js'
 import { d_add, dentry } from '../../src/vfs/dentry.js'
 import '../../src/exec/execveat.js'
@@ -25,8 +17,8 @@ import '../../src/vfs/namei/unlink.js'
 import '../../src/vfs/attributes/attr.js'
 import '../../src/vfs/files/read_write.js'
 import { inode, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG } from '../../src/vfs/inode.js'
-import { mount } from '../../src/vfs/mount.js'
 import { content_of, set_content } from '../../src/vfs/memory/page_cache.js'
+import { mount } from '../../src/vfs/mount.js'
 import { block_device, super_block } from '../../src/vfs/super_block.js'
 import { CAP_FULL_SET, task_struct, user_buffer } from '../../src/vfs/tasks/task.js'
 

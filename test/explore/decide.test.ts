@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import type { System } from '../../src/explore/system.js'
 import { decide } from '../../src/explore/decide.js'
-import type { Kernel } from '../../src/kernel/machine.js'
+import type { System } from '../../src/explore/system.js'
+import type { Kernel } from '../../src/kernel/kernel.js'
 import { cell, increment, toy, two_locks } from './toys.js'
 
 const increments = (violations: System['violations'], more: Partial<System> = {}): System => ({

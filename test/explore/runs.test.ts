@@ -1,8 +1,7 @@
 /** Single runs: random, replayed, in order, audited; and which step in one made the difference. */
 import { describe, expect, test } from 'vitest'
-import { audit } from '../../src/explore/system_audit.js'
-import { first_change } from '../../src/explore/first_change.js'
 import { shortest, violates } from '../../src/explore/counterexample.js'
+import { first_change } from '../../src/explore/first_change.js'
 import { Random, random_search } from '../../src/explore/random_run.js'
 import {
   count_preemptions,
@@ -13,10 +12,12 @@ import {
   run_to_end,
 } from '../../src/explore/replay.js'
 import type { Schedule } from '../../src/explore/system.js'
+import { audit } from '../../src/explore/system_audit.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
-import { BLOCKED, fn, hold, local, stage, take } from '../../src/kernel/fn.js'
+import { fn, hold, local, stage, take } from '../../src/kernel/fn.js'
 import { ImmerStore } from '../../src/kernel/immer_store.js'
-import type { Kernel } from '../../src/kernel/machine.js'
+import type { Kernel } from '../../src/kernel/kernel.js'
+import { BLOCKED } from '../../src/kernel/kernel.js'
 import { int } from '../../src/kernel/schema.js'
 import { cell, coin, consumer, increment, memo, producer, toy, two_locks } from './toys.js'
 

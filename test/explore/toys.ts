@@ -1,26 +1,12 @@
 /** Toy systems: small enough to count by hand. */
 
 import type { System } from '../../src/explore/system.js'
-import {
-  AGAIN,
-  attempt,
-  BLOCKED,
-  call,
-  done,
-  type Fn,
-  type Frame,
-  fn,
-  hold,
-  jump,
-  local,
-  type Outcome,
-  stage,
-  take,
-} from '../../src/kernel/fn.js'
-import { choose, Kernel, start } from '../../src/kernel/machine.js'
+import { attempt, call, done, fn, hold, jump, local, stage, take } from '../../src/kernel/fn.js'
+import type { Store } from '../../src/kernel/kernel.js'
+import { AGAIN, BLOCKED, type Fn, type Frame, Kernel, type Outcome } from '../../src/kernel/kernel.js'
+import { choose, start } from '../../src/kernel/machine.js'
 import { profile } from '../../src/kernel/profile.js'
 import { int, list, table } from '../../src/kernel/schema.js'
-import type { Store } from '../../src/kernel/store.js'
 
 export const cell = table('toy_cell', {
   value: { value: int() },

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
+import type { Touch } from '../../src/kernel/footprint.js'
 import { audit_local, audit_owned, owner_of } from '../../src/kernel/footprint_audit.js'
 import { in_range } from '../../src/kernel/schema.js'
-import type { Touch } from '../../src/kernel/store.js'
 
 const owned = new Set(['fd', 'task'])
 const touch = (table: string, row: string, write = true, group = 'g'): Touch => ({ write, table, row, group })

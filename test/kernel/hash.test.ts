@@ -13,8 +13,8 @@ import {
   string_hash,
 } from '../../src/kernel/hash.js'
 import { ImmerStore } from '../../src/kernel/immer_store.js'
+import type { Store } from '../../src/kernel/kernel.js'
 import { int, list, str, table, use_key, type Value, value } from '../../src/kernel/schema.js'
-import type { Store } from '../../src/kernel/store.js'
 
 const key = (n: number): Int32Array =>
   Int32Array.from({ length: KEY_WORDS }, (_, i) => Math.imul(i + 1, 0x9e3779b1) ^ Math.imul(n, 0x85ebca6b))

@@ -1,24 +1,21 @@
 import { describe, expect, test } from 'vitest'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import {
-  AGAIN,
   attempt,
-  BLOCKED,
   call,
   done,
-  type Fn,
   fn,
   hand_over,
   hold,
   jump,
   local,
   release,
-  type Step,
   stage,
   take,
 } from '../../src/kernel/fn.js'
 import { ImmerStore } from '../../src/kernel/immer_store.js'
-import { ASLEEP, choose, ended, is_local, Kernel, STEPPED, start, step } from '../../src/kernel/machine.js'
+import { AGAIN, BLOCKED, type Fn, Kernel, type Step } from '../../src/kernel/kernel.js'
+import { ASLEEP, choose, ended, is_local, STEPPED, start, step } from '../../src/kernel/machine.js'
 import { profile } from '../../src/kernel/profile.js'
 import { int, list, str, table, value } from '../../src/kernel/schema.js'
 

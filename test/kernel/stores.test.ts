@@ -1,10 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { FastStore } from '../../src/kernel/fast_store.js'
+import type { Footprint } from '../../src/kernel/footprint.js'
 import { ImmerStore } from '../../src/kernel/immer_store.js'
-import { ended, type Kernel, step } from '../../src/kernel/machine.js'
+import type { Kernel, Store } from '../../src/kernel/kernel.js'
+import { ended, step } from '../../src/kernel/machine.js'
 import { conflict } from '../../src/kernel/notes.js'
-import type { Footprint, Store } from '../../src/kernel/store.js'
 import { boot, moves, programs } from './worlds.js'
 
 const runs = { numRuns: 400 }

@@ -1,22 +1,11 @@
 /** Random worlds for tests of the machine: tables of every kind, touched in every way the accessors allow. */
 import fc from 'fast-check'
-import {
-  AGAIN,
-  attempt,
-  BLOCKED,
-  done,
-  fn,
-  hold,
-  jump,
-  local,
-  release,
-  stage,
-  take,
-} from '../../src/kernel/fn.js'
-import { choose, Kernel, start } from '../../src/kernel/machine.js'
+import { attempt, done, fn, hold, jump, local, release, stage, take } from '../../src/kernel/fn.js'
+import type { Store } from '../../src/kernel/kernel.js'
+import { AGAIN, BLOCKED, Kernel } from '../../src/kernel/kernel.js'
+import { choose, start } from '../../src/kernel/machine.js'
 import { profile } from '../../src/kernel/profile.js'
 import { int, list, ref, str, table } from '../../src/kernel/schema.js'
-import type { Store } from '../../src/kernel/store.js'
 
 const thing = table('world_thing', { a: { x: int() }, b: { name: str(), many: list() } })
 const entry = table(

@@ -4,7 +4,13 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import '../../src/model.js'
 import { Agent, open_agent } from '../../src/oracle/agent/agent.js'
-import { type Answer, OracleError, type Play, type PlayCall, SetupRefused } from '../../src/oracle/agent/play.js'
+import {
+  type Answer,
+  OracleError,
+  type Play,
+  type PlayCall,
+  SetupRefused,
+} from '../../src/oracle/agent/play.js'
 import { no_kernel, overlay_play } from './support.js'
 
 const with_kernel = describe.skipIf(no_kernel !== undefined)

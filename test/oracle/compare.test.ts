@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { compare } from '../../src/oracle/conform/compare.js'
 import type { Answer, Play, PlayCall } from '../../src/oracle/agent/play.js'
+import { compare } from '../../src/oracle/conform/compare.js'
 
 function differences(calls: PlayCall[], model: Answer[], kernel: Answer[]) {
   const play: Play = { setup: {}, tasks: [{ name: 'a' }], calls }

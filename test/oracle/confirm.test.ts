@@ -4,11 +4,17 @@ import { replay } from '../../src/explore/replay.ts'
 import { FastStore } from '../../src/kernel/fast_store.ts'
 import { Agent } from '../../src/oracle/agent/agent.ts'
 import { fit_case, type Machine, machine_of, observe, profile_for } from '../../src/oracle/confirm/confirm.ts'
+import {
+  kernel_run,
+  NoStop,
+  type Playable,
+  playable_runs,
+  type StopKind,
+} from '../../src/oracle/confirm/stops.ts'
 import { c_string } from '../../src/oracle/repro/repro.ts'
-import { kernel_run, NoStop, type Playable, playable_runs, type StopKind } from '../../src/oracle/confirm/stops.ts'
 import type { Case } from '../../src/scenario/builder.ts'
-import type { CaseForm, OpForm } from '../../src/scenario/form.ts'
 import { type CaseSystem, case_system } from '../../src/scenario/case_system.ts'
+import type { CaseForm, OpForm } from '../../src/scenario/form.ts'
 import { no_kernel } from './support.ts'
 
 const is_root = process.getuid?.() === 0

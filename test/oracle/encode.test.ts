@@ -1,7 +1,13 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import '../../src/model.js'
-import { decode_answer, encode_call, encode_task, text_word, word_text } from '../../src/oracle/agent/encode.js'
+import {
+  decode_answer,
+  encode_call,
+  encode_task,
+  text_word,
+  word_text,
+} from '../../src/oracle/agent/encode.js'
 import { SetupRefused } from '../../src/oracle/agent/play.js'
 
 const byte_string = fc

@@ -1,11 +1,11 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { seeded } from '../../src/oracle/conform/choices.js'
 import { play, random_play } from '../../src/oracle/conform/generate.js'
 import { ModelMachine, play_on_model } from '../../src/oracle/conform/model_runner.js'
-import { seeded } from '../../src/oracle/conform/choices.js'
 import { children, dentry } from '../../src/vfs/dentry.js'
-import { inode } from '../../src/vfs/inode.js'
 import { lookup_path } from '../../src/vfs/filesystems/populate.js'
+import { inode } from '../../src/vfs/inode.js'
 import { super_block } from '../../src/vfs/super_block.js'
 
 /** Everything of these layers but the contents of files. */

@@ -1,14 +1,14 @@
 /** Cases in which something is really run, on the running kernel; and what they are played with. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Agent } from '../../src/oracle/agent/agent.js'
-import { confirm_case, fit_case, type Machine, machine_of } from '../../src/oracle/confirm/confirm.js'
-import { HEADERS, sleeping_program } from '../../src/oracle/agent/sleeping_program.js'
 import { can_run, with_real_programs } from '../../src/oracle/agent/real_programs.js'
+import { HEADERS, sleeping_program } from '../../src/oracle/agent/sleeping_program.js'
+import { confirm_case, fit_case, type Machine, machine_of } from '../../src/oracle/confirm/confirm.js'
 import { encode_run, kernel_run, playable_runs } from '../../src/oracle/confirm/stops.js'
 import type { Case, Scenario } from '../../src/scenario/builder.js'
 import { scenario_from_form } from '../../src/scenario/builder.js'
-import { type CallForm, type CaseForm, case_name, type OpForm } from '../../src/scenario/form.js'
 import { case_system } from '../../src/scenario/case_system.js'
+import { type CallForm, type CaseForm, case_name, type OpForm } from '../../src/scenario/form.js'
 import { bytes_of } from '../../src/scenario/tree.js'
 import confirm_elf from '../cases/scenarios/confirm-elf.json' with { type: 'json' }
 import forked_exec from '../cases/scenarios/confirm-forked-exec.js'

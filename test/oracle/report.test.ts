@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import '../../src/model.js'
 import type { Disagreement } from '../../src/oracle/conform/conform.js'
-import { format_disagreement, scenario_of, show_answer, show_play_call } from '../../src/oracle/conform/report.js'
+import {
+  format_disagreement,
+  scenario_of,
+  show_answer,
+  show_play_call,
+} from '../../src/oracle/conform/report.js'
 import { validate_scenario } from '../../src/scenario/form_schema.js'
 
 const found: Disagreement = {

@@ -1,7 +1,7 @@
 /** What an open descriptor and a mapping see of a copy-up (facts: §3.2, seen on 6.18). */
 import { describe, expect, it } from 'vitest'
 import { EACCES } from '../../src/kernel/errno.js'
-import type { SecurityModule } from '../../src/kernel/security.js'
+import type { SecurityModule } from '../../src/kernel/kernel.js'
 import { ovl_inode } from '../../src/overlay/ovl_entry.js'
 import { file as open_file } from '../../src/vfs/file.js'
 import { MAY_READ, MAY_WRITE } from '../../src/vfs/namei/permission.js'

@@ -1,14 +1,15 @@
 /** A small kernel with an overlay on /m, whose layers stand beside it: /l (and /l2), /u, /w. */
+
+import type { SecurityModule } from '../../src/kernel/kernel.js'
 import { type Feature, profile } from '../../src/kernel/profile.js'
-import type { SecurityModule } from '../../src/kernel/security.js'
 import { mount_overlay, type OverlaySpec } from '../../src/overlay/overlay.js'
 import '../../src/vfs/memory/fault.js'
 import '../../src/vfs/memory/mmap.js'
 import '../../src/vfs/files/read_write.js'
 import { children, dentry } from '../../src/vfs/dentry.js'
+import type { MountOption, TreeNode } from '../../src/vfs/filesystems/populate.js'
 import { inode } from '../../src/vfs/inode.js'
 import { content_of } from '../../src/vfs/memory/page_cache.js'
-import type { MountOption, TreeNode } from '../../src/vfs/filesystems/populate.js'
 import { super_block } from '../../src/vfs/super_block.js'
 import { user_buffer } from '../../src/vfs/tasks/task.js'
 import { Machine, type Result } from '../vfs/machine.js'

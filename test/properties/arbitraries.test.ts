@@ -16,8 +16,8 @@ import {
 } from '../../src/fast-check.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import { parse_policy } from '../../src/lsm/ipe/policy_parser.js'
-import { setup_schema, validate_scenario } from '../../src/scenario/form_schema.js'
 import { case_system } from '../../src/scenario/case_system.js'
+import { setup_schema, validate_scenario } from '../../src/scenario/form_schema.js'
 import { explore_case } from '../../src/verdict/explore_case.js'
 
 const seeded = { numRuns: 200, seed: 41 }

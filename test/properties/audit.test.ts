@@ -4,16 +4,17 @@
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { audit } from '../../src/explore/system_audit.js'
 import type { Move, System } from '../../src/explore/system.js'
+import { audit } from '../../src/explore/system_audit.js'
 import { case_of, cases, follow, schedules } from '../../src/fast-check.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import { all_functions } from '../../src/kernel/fn.js'
-import { ASLEEP, type Kernel, step } from '../../src/kernel/machine.js'
+import type { Footprint } from '../../src/kernel/footprint.js'
+import type { Kernel } from '../../src/kernel/kernel.js'
+import { ASLEEP, step } from '../../src/kernel/machine.js'
 import { conflict } from '../../src/kernel/notes.js'
-import type { Footprint } from '../../src/kernel/store.js'
-import type { CaseForm, OpForm, SetupForm } from '../../src/scenario/form.js'
 import { case_system } from '../../src/scenario/case_system.js'
+import type { CaseForm, OpForm, SetupForm } from '../../src/scenario/form.js'
 import { attacked, racy, shipped } from './support.js'
 
 const any_case = cases({ program: { min: 3, max: 10 }, max_tasks: 3 })

@@ -1,13 +1,13 @@
 /** The cause is the same where the victim is asked after every stage, and where only after those that it can meet. */
 import fc from 'fast-check'
 import { afterEach, expect, test, vi } from 'vitest'
-import { cause_of } from '../../src/verdict/cause.js'
 import { Random, random_run } from '../../src/explore/random_run.js'
 import type { Schedule } from '../../src/explore/system.js'
 import { case_of, cases } from '../../src/fast-check.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import { TouchIndex } from '../../src/kernel/notes.js'
 import { type CaseSystem, case_system } from '../../src/scenario/case_system.js'
+import { cause_of } from '../../src/verdict/cause.js'
 import { attacked, racy } from './support.js'
 
 afterEach(() => vi.restoreAllMocks())

@@ -5,7 +5,8 @@
 import { count_preemptions } from '../../src/explore/replay.js'
 import type { Move, Schedule, System } from '../../src/explore/system.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
-import { type Kernel, STEPPED, step } from '../../src/kernel/machine.js'
+import type { Kernel } from '../../src/kernel/kernel.js'
+import { STEPPED, step } from '../../src/kernel/machine.js'
 
 interface Node {
   readonly from: Node | null

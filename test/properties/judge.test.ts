@@ -1,15 +1,15 @@
 /** Law 3 on the whole model: the search says what the judge says, of a thousand random small cases. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { cause_of } from '../../src/verdict/cause.js'
+import { decide } from '../../src/explore/decide.js'
 import { depth_first } from '../../src/explore/depth_first.js'
 import { judge } from '../../src/explore/judge.js'
 import type { Report } from '../../src/explore/system.js'
-import { decide } from '../../src/explore/decide.js'
 import { case_of, cases } from '../../src/fast-check.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
-import type { CaseForm, OpForm, OutcomeForm, TaskForm } from '../../src/scenario/form.js'
 import { type CaseSystem, case_system } from '../../src/scenario/case_system.js'
+import type { CaseForm, OpForm, OutcomeForm, TaskForm } from '../../src/scenario/form.js'
+import { cause_of } from '../../src/verdict/cause.js'
 import { cost, exact_shortest } from './exact.js'
 import { attacked, racy, shipped } from './support.js'
 

@@ -8,8 +8,9 @@ import { type Listener, replay } from '../../src/explore/replay.js'
 import type { Schedule } from '../../src/explore/system.js'
 import { errno_value } from '../../src/kernel/errno.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
-import type { Kernel } from '../../src/kernel/machine.js'
-import type { PlainRow, Snapshot } from '../../src/kernel/store.js'
+import type { PlainRow, Snapshot } from '../../src/kernel/footprint.js'
+import type { Kernel } from '../../src/kernel/kernel.js'
+import type { CaseSystem } from '../../src/scenario/case_system.js'
 import type {
   CallForm,
   CaseForm,
@@ -19,7 +20,6 @@ import type {
   PieceForm,
   UseForm,
 } from '../../src/scenario/form.js'
-import type { CaseSystem } from '../../src/scenario/case_system.js'
 
 const PAGE = 4096
 

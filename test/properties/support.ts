@@ -11,8 +11,8 @@ import type { Schedule } from '../../src/explore/system.js'
 import { type CaseOptions, cases } from '../../src/fast-check.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import type { Case, Scenario } from '../../src/scenario/builder.js'
-import { type CaseForm, case_name, type SetupForm, type TreeForm } from '../../src/scenario/form.js'
 import type { CaseSystem } from '../../src/scenario/case_system.js'
+import { type CaseForm, case_name, type SetupForm, type TreeForm } from '../../src/scenario/form.js'
 
 export const shipped: readonly Scenario[] = [
   overlay_copy_up,

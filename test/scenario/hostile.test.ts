@@ -1,7 +1,7 @@
 /** What no scenario should be is refused in words, in the time of a breath. */
 import { describe, expect, test } from 'vitest'
-import { octal_was_meant } from '../../src/scenario/mode.js'
 import { validate_scenario } from '../../src/scenario/form_schema.js'
+import { octal_was_meant } from '../../src/scenario/mode.js'
 import { explore_case } from '../../src/verdict/explore_case.js'
 import remembering from '../cases/scenarios/remembering-module.js'
 import { case_of, message_of, run } from './support.js'

@@ -2,8 +2,8 @@
 import { expect, it } from 'vitest'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import { number_of, RANGE_SIZE } from '../../src/kernel/schema.js'
-import type { TreeForm } from '../../src/scenario/form.js'
 import { case_system } from '../../src/scenario/case_system.js'
+import type { TreeForm } from '../../src/scenario/form.js'
 import { inode } from '../../src/vfs/inode.js'
 
 const system_of = (tree: TreeForm) =>

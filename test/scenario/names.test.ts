@@ -1,8 +1,8 @@
 /** No name has power: what a user may call something decides nothing. */
 import { describe, expect, test } from 'vitest'
 import { make_scenario, scenario_from_form } from '../../src/scenario/builder.js'
-import { validate_scenario } from '../../src/scenario/form_schema.js'
 import { case_system } from '../../src/scenario/case_system.js'
+import { validate_scenario } from '../../src/scenario/form_schema.js'
 import { explore_case } from '../../src/verdict/explore_case.js'
 import unicode from '../cases/scenarios/unicode-names.js'
 import { case_of, message_of, run } from './support.js'

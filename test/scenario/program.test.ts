@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { EACCES, EBADF, ENOENT } from '../../src/kernel/errno.js'
 import type { CaseBuilder } from '../../src/scenario/builder.js'
+import { case_system } from '../../src/scenario/case_system.js'
 import { MAX_INSTRUCTIONS } from '../../src/scenario/code.js'
 import type { OpForm } from '../../src/scenario/form.js'
 import { approval, used, violation } from '../../src/scenario/monitor.js'
-import { case_system } from '../../src/scenario/case_system.js'
 import { case_of, message_of, run } from './support.js'
 
 function files(s: CaseBuilder): void {

@@ -6,9 +6,9 @@ import path_or_descriptor from '../../scenarios/path-or-descriptor.js'
 import plain_write from '../../scenarios/plain-write-after-check.js'
 import writer_at_check from '../../scenarios/writer-at-check.js'
 import { depth_first } from '../../src/explore/depth_first.js'
+import { case_system } from '../../src/scenario/case_system.js'
 import { case_name } from '../../src/scenario/form.js'
 import { broken_invariant } from '../../src/scenario/invariants.js'
-import { case_system } from '../../src/scenario/case_system.js'
 import { explore_case } from '../../src/verdict/explore_case.js'
 
 const scenarios = [overlay_copy_up, mapping_size, plain_write, writer_at_check, path_or_descriptor]

@@ -3,8 +3,8 @@ import { run_in_order } from '../../src/explore/replay.ts'
 import { type CaseBuilder, scenario } from '../../src/index.ts'
 import { FastStore } from '../../src/kernel/fast_store.ts'
 import { case_system } from '../../src/scenario/case_system.ts'
-import { trace_execution } from '../../src/trace/record/execution.ts'
 import { quote, show_address } from '../../src/scenario/strace.ts'
+import { trace_execution } from '../../src/trace/record/execution.ts'
 
 describe('strings of bytes', () => {
   it('are written as C would', () => {

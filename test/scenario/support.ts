@@ -2,10 +2,10 @@
 
 import { run_in_order } from '../../src/explore/replay.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
-import type { Kernel } from '../../src/kernel/machine.js'
+import type { Kernel } from '../../src/kernel/kernel.js'
 import { type Case, type CaseBuilder, make_scenario, type Scenario } from '../../src/scenario/builder.js'
-import { result } from '../../src/scenario/code.js'
 import { type CaseSystem, case_system } from '../../src/scenario/case_system.js'
+import { result } from '../../src/scenario/code.js'
 
 /** A scenario of one case. */
 export function one_case(build: (s: CaseBuilder) => void): Scenario {

@@ -7,8 +7,8 @@ import writer_at_check from '../../scenarios/writer-at-check.ts'
 import type { Scenario } from '../../src/index.ts'
 import { case_name } from '../../src/scenario/form.ts'
 import type { Execution } from '../../src/trace/record/execution.ts'
-import { tidy } from '../../src/verdict/tidy.ts'
 import { explore_case } from '../../src/verdict/explore_case.ts'
+import { tidy } from '../../src/verdict/tidy.ts'
 
 export const scenarios = {
   'mapping-size': mapping_size,

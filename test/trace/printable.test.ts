@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { characters_of, is_seen, readable, readable_message } from '../../src/scenario/characters.ts'
+import { quote } from '../../src/scenario/strace.ts'
 import { trace_execution } from '../../src/trace/record/execution.ts'
 import { to_mermaid } from '../../src/trace/render/mermaid.ts'
 import { printable, printable_json, printable_lines } from '../../src/trace/render/printable.ts'
-import { quote } from '../../src/scenario/strace.ts'
 import { counterexample, READ_RACE, scenarios } from './executions.ts'
 
 /** A character of each kind that must not reach a terminal. */

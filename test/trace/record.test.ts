@@ -4,10 +4,10 @@ import { ImmerStore } from '../../src/kernel/immer_store.ts'
 import { trace_execution } from '../../src/trace/record/execution.ts'
 import { to_json } from '../../src/trace/render/json.ts'
 import { to_mermaid } from '../../src/trace/render/mermaid.ts'
-import { validate_trace } from '../../src/trace/trace_schema.ts'
-import { tidy } from '../../src/verdict/tidy.ts'
 import { from_bytes_form, type Trace, to_bytes_form } from '../../src/trace/trace.ts'
+import { validate_trace } from '../../src/trace/trace_schema.ts'
 import { explore_case } from '../../src/verdict/explore_case.ts'
+import { tidy } from '../../src/verdict/tidy.ts'
 import { counterexample, index_of, READ_RACE, scenarios } from './executions.ts'
 
 const { 'overlay-copy-up': overlay } = scenarios

@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { execution_of, token_of, trace_execution } from '../../src/trace/record/execution.ts'
-import { to_text } from '../../src/trace/render/text.ts'
 import {
   case_hash,
   decode_token,
@@ -10,6 +9,7 @@ import {
   looks_like_token,
   TokenError,
 } from '../../src/trace/record/token.ts'
+import { to_text } from '../../src/trace/render/text.ts'
 import { VERSION } from '../../src/version.ts'
 import { counterexample, READ_RACE, scenarios } from './executions.ts'
 

@@ -1,10 +1,10 @@
 /** A case that no search could tell from an earlier one has its verdict; every other is searched. */
 import { describe, expect, it } from 'vitest'
 import overlay_copy_up from '../../scenarios/overlay-copy-up.js'
-import { Decided } from '../../src/verdict/decided.js'
 import { decide } from '../../src/explore/decide.js'
 import { type Case, define_module, scenario } from '../../src/index.js'
 import { case_system } from '../../src/scenario/case_system.js'
+import { Decided } from '../../src/verdict/decided.js'
 import { explore_case } from '../../src/verdict/explore_case.js'
 
 /** The verdict on each case, and which of them were searched. */

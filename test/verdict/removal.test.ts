@@ -1,15 +1,15 @@
 /** Calls that do not matter are taken out at a cost that does not grow with their number alone, and in time. */
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
-import { cause_of } from '../../src/verdict/cause.js'
+import { decide } from '../../src/explore/decide.js'
 import { Player } from '../../src/explore/replay.js'
 import { CutShort } from '../../src/explore/system.js'
-import { decide } from '../../src/explore/decide.js'
-import type { CallForm, ScenarioForm } from '../../src/scenario/form.js'
 import { type CaseSystem, case_system } from '../../src/scenario/case_system.js'
-import { tidy } from '../../src/verdict/tidy.js'
+import type { CallForm, ScenarioForm } from '../../src/scenario/form.js'
 import { encode_token } from '../../src/trace/record/token.js'
+import { cause_of } from '../../src/verdict/cause.js'
 import { explore_case, minimise } from '../../src/verdict/explore_case.js'
+import { tidy } from '../../src/verdict/tidy.js'
 import { witnessed } from '../../src/verdict/witnesses.js'
 
 const file = new URL('../cases/scenarios/hash-collision.json', import.meta.url)

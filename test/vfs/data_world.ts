@@ -4,11 +4,12 @@
  */
 import { errno_name } from '../../src/kernel/errno.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
-import { attempt, type Fn, fn } from '../../src/kernel/fn.js'
-import { type Event, ended, is_local, Kernel, STEPPED, start, step } from '../../src/kernel/machine.js'
+import { attempt, fn } from '../../src/kernel/fn.js'
+import type { SecurityModule } from '../../src/kernel/kernel.js'
+import { type Event, type Fn, Kernel } from '../../src/kernel/kernel.js'
+import { ended, is_local, STEPPED, start, step } from '../../src/kernel/machine.js'
 import { type Feature, profile, type Release } from '../../src/kernel/profile.js'
 import { all_tables, range_of } from '../../src/kernel/schema.js'
-import type { SecurityModule } from '../../src/kernel/security.js'
 import { decode_arguments, syscall_named } from '../../src/kernel/syscall.js'
 import '../../src/vfs/attributes/attr.js'
 import { dentry } from '../../src/vfs/dentry.js'
@@ -19,7 +20,6 @@ import '../../src/vfs/memory/fault.js'
 import { vm_area } from '../../src/vfs/memory/mm.js'
 import '../../src/vfs/memory/mmap.js'
 import '../../src/vfs/open/open.js'
-import { content_of } from '../../src/vfs/memory/page_cache.js'
 import {
   attach_mount,
   lookup_path,
@@ -28,6 +28,7 @@ import {
   populate,
   type TreeNode,
 } from '../../src/vfs/filesystems/populate.js'
+import { content_of } from '../../src/vfs/memory/page_cache.js'
 import '../../src/vfs/files/read_write.js'
 import '../../src/vfs/attributes/stat.js'
 import { super_block } from '../../src/vfs/super_block.js'

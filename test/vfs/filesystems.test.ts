@@ -1,8 +1,15 @@
 /** The file system types apart from what they share, and the set-up that makes them. */
 import { describe, expect, it } from 'vitest'
 import { EACCES } from '../../src/kernel/errno.js'
-import type { SecurityModule } from '../../src/kernel/security.js'
+import type { SecurityModule } from '../../src/kernel/kernel.js'
 import { dentry } from '../../src/vfs/dentry.js'
+import {
+  add_node,
+  find_place,
+  lookup_path,
+  make_super_block,
+  populate,
+} from '../../src/vfs/filesystems/populate.js'
 import { inode, page, S_APPEND, S_IFBLK, S_IFDIR, S_IFREG, S_IFSOCK } from '../../src/vfs/inode.js'
 import {
   MNT_NODEV,
@@ -12,7 +19,6 @@ import {
   MNT_READONLY,
   mount,
 } from '../../src/vfs/mount.js'
-import { add_node, find_place, lookup_path, make_super_block, populate } from '../../src/vfs/filesystems/populate.js'
 import { block_device, SB_RDONLY, super_block } from '../../src/vfs/super_block.js'
 import { Machine } from './machine.js'
 import { dir, file, hardlink, symlink } from './tree.js'

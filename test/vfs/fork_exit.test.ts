@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { dentry } from '../../src/vfs/dentry.js'
 import { file } from '../../src/vfs/file.js'
-import { ends_unseen } from '../../src/vfs/tasks/fork_exit.js'
 import { anon_page, mm_struct, vm_area } from '../../src/vfs/memory/mm.js'
 import { task_mm } from '../../src/vfs/memory/mmap.js'
+import { ends_unseen } from '../../src/vfs/tasks/fork_exit.js'
 import { fd_slot, task_struct } from '../../src/vfs/tasks/task.js'
 import { PAGE, text, World } from './data_world.js'
 

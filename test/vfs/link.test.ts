@@ -1,7 +1,8 @@
 /** link, readlink. The orders of errors were seen on 6.18.44 (tmpfs, fs.protected_hardlinks=1). */
 import { describe, expect, it } from 'vitest'
 import { EACCES } from '../../src/kernel/errno.js'
-import type { HookName, SecurityModule } from '../../src/kernel/security.js'
+import type { SecurityModule } from '../../src/kernel/kernel.js'
+import type { HookName } from '../../src/kernel/lsm_hook_defs.js'
 import { file as open_file } from '../../src/vfs/file.js'
 import { fd_install } from '../../src/vfs/files/file_table.js'
 import { S_APPEND, S_IMMUTABLE } from '../../src/vfs/inode.js'

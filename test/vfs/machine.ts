@@ -1,12 +1,14 @@
 /** A small kernel for tests: a tree, tasks, and system calls run one after the other or stage by stage. */
-import { audit_local, audit_owned, owned_tables } from '../../src/kernel/footprint_audit.js'
+
 import { errno_name } from '../../src/kernel/errno.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
-import { attempt, BLOCKED, type Fn, fn, local } from '../../src/kernel/fn.js'
-import { ASLEEP, is_local, Kernel, start, step } from '../../src/kernel/machine.js'
+import { attempt, fn, local } from '../../src/kernel/fn.js'
+import { audit_local, audit_owned, owned_tables } from '../../src/kernel/footprint_audit.js'
+import type { SecurityModule } from '../../src/kernel/kernel.js'
+import { BLOCKED, type Fn, Kernel } from '../../src/kernel/kernel.js'
+import { ASLEEP, is_local, start, step } from '../../src/kernel/machine.js'
 import { profile, type Release } from '../../src/kernel/profile.js'
 import { all_tables, value } from '../../src/kernel/schema.js'
-import type { SecurityModule } from '../../src/kernel/security.js'
 import { decode_arguments, syscall_named } from '../../src/kernel/syscall.js'
 import { dentry, dget } from '../../src/vfs/dentry.js'
 import { inode } from '../../src/vfs/inode.js'
@@ -20,7 +22,6 @@ import '../../src/vfs/namei/rename.js'
 import '../../src/vfs/attributes/stat.js'
 import '../../src/vfs/open/truncate.js'
 import '../../src/vfs/namei/unlink.js'
-import { mount } from '../../src/vfs/mount.js'
 import {
   attach_mount,
   find_place,
@@ -30,6 +31,7 @@ import {
   type SuperBlockOptions,
   type TreeNode,
 } from '../../src/vfs/filesystems/populate.js'
+import { mount } from '../../src/vfs/mount.js'
 import { CAP_FULL_SET, first_cred, task_struct, user_buffer } from '../../src/vfs/tasks/task.js'
 
 export interface Who {

@@ -1,9 +1,10 @@
 /** rename. The orders of errors were seen on 6.18.44 (tmpfs). */
 import { describe, expect, it } from 'vitest'
 import { EACCES } from '../../src/kernel/errno.js'
-import type { HookName, SecurityModule } from '../../src/kernel/security.js'
-import { S_IFCHR, S_IMMUTABLE } from '../../src/vfs/inode.js'
+import type { SecurityModule } from '../../src/kernel/kernel.js'
+import type { HookName } from '../../src/kernel/lsm_hook_defs.js'
 import { lookup_path } from '../../src/vfs/filesystems/populate.js'
+import { S_IFCHR, S_IMMUTABLE } from '../../src/vfs/inode.js'
 import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../../src/vfs/namei/rename_flags.js'
 import { super_block } from '../../src/vfs/super_block.js'
 import { Machine } from './machine.js'

@@ -2,13 +2,13 @@
 import { describe, expect, it } from 'vitest'
 import { call, done, fn, stage } from '../../src/kernel/fn.js'
 import { register_filesystem } from '../../src/kernel/fs.js'
-import type { Kernel } from '../../src/kernel/machine.js'
+import type { Kernel } from '../../src/kernel/kernel.js'
 import { int, ref, str } from '../../src/kernel/schema.js'
 import { simple_setattr } from '../../src/vfs/attributes/attr.js'
 import { file } from '../../src/vfs/file.js'
+import { generic_file_read_iter, generic_file_write_iter } from '../../src/vfs/files/read_write.js'
 import { simple_lookup } from '../../src/vfs/filesystems/simple.js'
 import { content_of } from '../../src/vfs/memory/page_cache.js'
-import { generic_file_read_iter, generic_file_write_iter } from '../../src/vfs/files/read_write.js'
 import { PAGE, text, World } from './data_world.js'
 
 const real = (k: Kernel, id: number): number => file(k, id).realfile

@@ -1,7 +1,8 @@
 /** unlink, rmdir. The orders of errors were seen on 6.18.44 (tmpfs). */
 import { describe, expect, it } from 'vitest'
 import { EACCES } from '../../src/kernel/errno.js'
-import type { HookName, SecurityModule } from '../../src/kernel/security.js'
+import type { SecurityModule } from '../../src/kernel/kernel.js'
+import type { HookName } from '../../src/kernel/lsm_hook_defs.js'
 import { S_APPEND, S_IMMUTABLE } from '../../src/vfs/inode.js'
 import { AT_REMOVEDIR } from '../../src/vfs/namei/unlink.js'
 import { Machine } from './machine.js'

@@ -1,6 +1,6 @@
 /**
  * Where a task's mappings lie, so that a kernel can be asked for the addresses that the model gives: the hint
- * where it is free, else the highest gap (`vfs/mmap.ts`: get_unmapped_area).
+ * where it is free, else the highest gap (`vfs/memory/mmap.ts`: get_unmapped_area).
  */
 import type { Argument } from '../../kernel/syscall.js'
 import type { ArgumentForm } from '../../scenario/form.js'

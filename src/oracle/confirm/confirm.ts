@@ -11,6 +11,7 @@ import { FastStore } from '../../kernel/fast_store.js'
 import { STEPPED, step } from '../../kernel/machine.js'
 import { release_names } from '../../kernel/profile.js'
 import type { Case } from '../../scenario/builder.js'
+import { type CaseSystem, case_system } from '../../scenario/case_system.js'
 import {
   type CaseForm,
   case_profile,
@@ -19,15 +20,14 @@ import {
   type TreeForm,
 } from '../../scenario/form.js'
 import { parse_profile } from '../../scenario/setup.js'
-import { type CaseSystem, case_system } from '../../scenario/case_system.js'
-import { tidy } from '../../verdict/tidy.js'
 import { explore_case } from '../../verdict/explore_case.js'
+import { tidy } from '../../verdict/tidy.js'
 import type { Agent } from '../agent/agent.js'
-import { compare, type Difference } from '../conform/compare.js'
 import { type Answer, OracleError } from '../agent/play.js'
 import { needs_root as what_needs_root } from '../agent/privilege.js'
 import { with_real_programs } from '../agent/real_programs.js'
 import { check_case } from '../agent/stage.js'
+import { compare, type Difference } from '../conform/compare.js'
 import {
   encode_run,
   type KernelRun,

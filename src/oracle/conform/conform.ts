@@ -3,12 +3,12 @@
  * to the fewest calls that show it.
  */
 import { Agent, type AgentOptions } from '../agent/agent.js'
-import { compare, type Difference } from './compare.js'
+import { type Answer, OracleError, type Play, SetupRefused } from '../agent/play.js'
 import { running_profile } from '../confirm/confirm.js'
+import { seeded } from './choices.js'
+import { compare, type Difference } from './compare.js'
 import { type GenerateOptions, random_play } from './generate.js'
 import { play_on_model } from './model_runner.js'
-import { type Answer, OracleError, type Play, SetupRefused } from '../agent/play.js'
-import { seeded } from './choices.js'
 import { Reach } from './reach.js'
 import { shrink } from './shrink.js'
 import { type SiteReport, SiteWatch } from './sites.js'

@@ -7,9 +7,9 @@
  * (worlds.ts), bytes behind the end of a file in its last page. So are calls that would sleep, as the model says.
  */
 import * as fc from 'fast-check'
-import { ModelPlay } from './model_runner.js'
 import type { Answer, Play, PlayCall, PlayTask } from '../agent/play.js'
 import { Random } from './choices.js'
+import { ModelPlay } from './model_runner.js'
 import { call_of_one_user, file_modes, known_paths, random_world, targets, type World } from './worlds.js'
 
 // --- tasks -----------------------------------------------------------------------------------------------------

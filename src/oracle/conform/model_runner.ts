@@ -4,8 +4,9 @@
  */
 import { errno_name, signal_of } from '../../kernel/errno.js'
 import { FastStore } from '../../kernel/fast_store.js'
-import { attempt, type Fn, fn } from '../../kernel/fn.js'
-import { ASLEEP, ended, type Kernel, start, step } from '../../kernel/machine.js'
+import { attempt, fn } from '../../kernel/fn.js'
+import type { Fn, Kernel } from '../../kernel/kernel.js'
+import { ASLEEP, ended, start, step } from '../../kernel/machine.js'
 import type { Value } from '../../kernel/schema.js'
 import { decode_arguments, type Parameter, type Syscall, syscall_named } from '../../kernel/syscall.js'
 import { make_kernel } from '../../model.js'

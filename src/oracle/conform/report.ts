@@ -1,7 +1,7 @@
 /** A disagreement between model and kernel, for people: the play, with both answers beside each other. */
 import type { OpForm, ScenarioForm } from '../../scenario/form.js'
-import type { Disagreement } from './conform.js'
 import type { Answer, Play, PlayCall } from '../agent/play.js'
+import type { Disagreement } from './conform.js'
 
 function show_argument(arg: unknown, path: boolean): string {
   if (arg === null) return 'NULL'

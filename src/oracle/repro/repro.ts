@@ -4,14 +4,21 @@
  */
 import { AT_EXECVE_CHECK } from '../../exec/open_execat.js'
 import { type Parameter, syscall_named, utf8_bytes } from '../../kernel/syscall.js'
-import type { ArgumentForm, MountForm, NodeForm, OwnerForm, ResultRef, SetupForm } from '../../scenario/form.js'
+import type {
+  ArgumentForm,
+  MountForm,
+  NodeForm,
+  OwnerForm,
+  ResultRef,
+  SetupForm,
+} from '../../scenario/form.js'
 import { capabilities_of, securebits_of } from '../../scenario/setup.js'
 import { bytes_of } from '../../scenario/tree.js'
 import { printable } from '../../trace/render/printable.js'
 import { type Answer, OracleError, type PlayCall, type PlayTask } from '../agent/play.js'
-import { c_footer, c_header } from './c_template.js'
 import { check_call, check_setup } from '../agent/stage.js'
 import type { KernelRun } from '../confirm/stops.js'
+import { c_footer, c_header } from './c_template.js'
 
 const no_repro = (why: string) => new OracleError('kernel', `this cannot be written as a C program: ${why}`)
 

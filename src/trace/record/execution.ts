@@ -2,18 +2,19 @@
  * From a case and a schedule to a trace: everything that is said about an execution follows from these, so a
  * replay says the same as the search that found it, byte for byte.
  */
-import { cause_of, not_looked_for } from '../../verdict/cause.js'
+
 import { can_go_on, Player, PreemptionCount } from '../../explore/replay.js'
 import { type Look, no_hurry, type Schedule, unless_cut_short } from '../../explore/system.js'
 import { FastStore } from '../../kernel/fast_store.js'
-import type { Store } from '../../kernel/store.js'
+import type { Store } from '../../kernel/kernel.js'
 import type { Case } from '../../scenario/builder.js'
-import type { CallForm, CaseForm, Verdict } from '../../scenario/form.js'
-import { instruction_at, type Removal, without_calls } from '../../verdict/removal.js'
 import { type CaseSystem, case_system } from '../../scenario/case_system.js'
+import type { CallForm, CaseForm, Verdict } from '../../scenario/form.js'
+import { cause_of, not_looked_for } from '../../verdict/cause.js'
+import { instruction_at, type Removal, without_calls } from '../../verdict/removal.js'
+import type { Trace } from '../trace.js'
 import { record } from './record.js'
 import { case_hash, encode_token, type Token } from './token.js'
-import type { Trace } from '../trace.js'
 
 /** A scenario as far as executions of it are concerned. */
 export interface Executable {

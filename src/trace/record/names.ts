@@ -2,8 +2,9 @@
  * What people call the rows of a state: `upper:/s` for an inode of a layer, `/m/s` for one that a mount shows,
  * `fd 3`, `mount /m`. Read from a snapshot; the machine knows numbers only.
  */
+
+import type { PlainRow, Snapshot } from '../../kernel/footprint.js'
 import { place_in_range, range_of, show_id, type Value } from '../../kernel/schema.js'
-import type { PlainRow, Snapshot } from '../../kernel/store.js'
 import { readable } from '../../scenario/characters.js'
 import type { Bind } from '../trace.js'
 

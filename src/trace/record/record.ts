@@ -1,21 +1,28 @@
 /** Records a trace: plays a schedule once more and writes down everything that a reader may ask about. */
-import type { Cause as FoundCause } from '../../verdict/cause.js'
+
 import { can_go_on, replay } from '../../explore/replay.js'
 import type { Move, Schedule, System } from '../../explore/system.js'
 import { FastStore } from '../../kernel/fast_store.js'
-import { type Frame, hold_kind, RETURNING } from '../../kernel/fn.js'
-import type { Event, Kernel } from '../../kernel/machine.js'
+import { hold_kind } from '../../kernel/fn.js'
+import type { Footprint, PlainRow, Snapshot } from '../../kernel/footprint.js'
+import type { Event, Kernel, Store } from '../../kernel/kernel.js'
+import { type Frame, RETURNING } from '../../kernel/kernel.js'
 import { all_tables, type Column, show_id, type TableInfo, type Value } from '../../kernel/schema.js'
-import type { Footprint, PlainRow, Snapshot, Store } from '../../kernel/store.js'
+import { readable_message } from '../../scenario/characters.js'
 import { type CallInstruction, type Code, code_of, result, type UseInstruction } from '../../scenario/code.js'
-import { type CaseForm, case_name, case_profile, type ScenarioForm, type Verdict } from '../../scenario/form.js'
+import {
+  type CaseForm,
+  case_name,
+  case_profile,
+  type ScenarioForm,
+  type Verdict,
+} from '../../scenario/form.js'
 import { property_name, split_result } from '../../scenario/properties.js'
+import { show_address, show_call } from '../../scenario/strace.js'
 import { show_result } from '../../scenario/user.js'
+import type { Cause as FoundCause } from '../../verdict/cause.js'
 import { VERSION } from '../../version.js'
 import { do_exit } from '../../vfs/tasks/fork_exit.js'
-import { readable_message } from '../../scenario/characters.js'
-import { Names } from './names.js'
-import { show_address, show_call } from '../../scenario/strace.js'
 import {
   type Approval,
   type Bind,
@@ -33,6 +40,7 @@ import {
   to_bytes_form,
   type Use,
 } from '../trace.js'
+import { Names } from './names.js'
 
 /** What is known of an execution besides its schedule. */
 export interface Recording {

@@ -1,8 +1,9 @@
 /** The bytes that were judged and the bytes that were used, side by side. */
-import { how_many } from './effects.js'
-import { cut, type Theme, width_of } from './layout.js'
+
 import { quote } from '../../scenario/strace.js'
 import { type Approval, from_bytes_form, type Trace, type Use } from '../trace.js'
+import { how_many } from './effects.js'
+import { cut, type Theme, width_of } from './layout.js'
 
 /** Lines of each side that are shown. */
 const MOST_LINES = 8

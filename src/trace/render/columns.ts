@@ -1,4 +1,6 @@
 /** The middle of the text trace: one column per task, the kernel's calls indented, switches marked. */
+
+import { type CallResult, from_bytes_form, type StackFrame, type Trace, type TraceStep } from '../trace.js'
 import {
   denied_permissively,
   has_kernel_news,
@@ -10,7 +12,6 @@ import {
   say_violation,
 } from './effects.js'
 import { cut, pad, type Style, type Theme, width_of, wrap } from './layout.js'
-import { type CallResult, from_bytes_form, type StackFrame, type Trace, type TraceStep } from '../trace.js'
 
 /** Columns narrower than this are no use: then there is one column for all tasks. */
 const NARROWEST = 26

@@ -1,8 +1,8 @@
 /** Which changes a reader wants to see, and how they are said. */
 import type { BytesForm } from '../../scenario/form.js'
-import { width_of } from './layout.js'
 import { quote } from '../../scenario/strace.js'
 import { type Approval, type Change, from_bytes_form, type Trace, type TraceStep } from '../trace.js'
+import { width_of } from './layout.js'
 
 /** Book-keeping: true, but no news. `table.field`, or `table.` for a row that comes or goes. */
 const book_keeping = new Set([

@@ -3,9 +3,9 @@
  * not help. Made from the trace alone.
  */
 import { profile_named } from '../../kernel/profile.js'
+import { type Approval, from_bytes_form, type Trace, type TraceStep, type Use } from '../trace.js'
 import { relied_on } from './bytes.js'
 import { denied_permissively, how_many, news } from './effects.js'
-import { type Approval, from_bytes_form, type Trace, type TraceStep, type Use } from '../trace.js'
 
 interface Story {
   readonly trace: Trace

@@ -1,5 +1,5 @@
 /**
- * The trace as JSON. Its form is the type `Trace` (trace.ts), and `trace_schema` (schema.ts) checks it:
+ * The trace as JSON. Its form is the type `Trace` (trace.ts), and `trace_schema` (trace_schema.ts) checks it:
  *
  *     { "toctoscope_trace": 1, "version", "scenario", "summary", "case", "params", "profile",
  *       "verdict", "property", "cause": { "step", "kind", "text" }, "preemptions", "removed", "token",
@@ -16,8 +16,9 @@
  *
  * Bytes are a string where people can read them, else `{ "base64": … }`. Steps count from 1.
  */
-import { printable_json } from './printable.js'
+
 import type { Trace } from '../trace.js'
+import { printable_json } from './printable.js'
 
 /** One line per step, so that two traces can be compared line by line. */
 export function to_json(trace: Trace): string {

@@ -1,10 +1,10 @@
 /** The trace as a sequence diagram of Mermaid: one lifeline per task, and one for the files. */
 
+import { quote } from '../../scenario/strace.js'
+import { from_bytes_form, type Trace, type TraceStep } from '../trace.js'
 import { has_kernel_news, how_many, news, say_change, say_violation } from './effects.js'
 import { explain } from './explain.js'
 import { printable_trace } from './printable.js'
-import { quote } from '../../scenario/strace.js'
-import { from_bytes_form, type Trace, type TraceStep } from '../trace.js'
 
 const KERNEL = 'K'
 /** Bytes that a message shows. */

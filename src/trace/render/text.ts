@@ -2,13 +2,14 @@
  * The trace as text, for a terminal of 100 columns: what was found, what happened column by column, the bytes,
  * and the story in plain words. Colour only repeats what the text says.
  */
+
+import type { Bind, Trace } from '../trace.js'
 import { side_by_side } from './bytes.js'
 import { columns } from './columns.js'
 import { command } from './command.js'
 import { explain } from './explain.js'
 import { count, type Theme, theme, wrap } from './layout.js'
 import { printable_trace } from './printable.js'
-import type { Bind, Trace } from '../trace.js'
 
 export interface TextOptions {
   /** Columns of the terminal; at least 60. 100 unless told. */

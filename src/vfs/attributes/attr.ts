@@ -8,9 +8,9 @@
  *       inode_unlock
  */
 import { EBADF, EFBIG, EINVAL, EOPNOTSUPP, EPERM } from '../../kernel/errno.js'
-import { call, done, type Frame, fn, local, type Outcome, stage } from '../../kernel/fn.js'
+import { call, done, fn, local, stage } from '../../kernel/fn.js'
 import type { SetattrLocals } from '../../kernel/fs.js'
-import type { Kernel } from '../../kernel/machine.js'
+import type { Frame, Kernel, Outcome } from '../../kernel/kernel.js'
 import { NotModelled } from '../../kernel/not_modelled.js'
 import { int, ref, str } from '../../kernel/schema.js'
 import { security } from '../../kernel/security.js'
@@ -18,10 +18,20 @@ import { define_syscall } from '../../kernel/syscall.js'
 import { dentry } from '../dentry.js'
 import { file } from '../file.js'
 import { fdget, fdget_raw } from '../files/file_table.js'
-import { inode, inode_ops, is_dir, is_lnk, is_reg, S_APPEND, S_IMMUTABLE, S_ISGID, S_ISUID } from '../inode.js'
+import {
+  inode,
+  inode_ops,
+  is_dir,
+  is_lnk,
+  is_reg,
+  S_APPEND,
+  S_IMMUTABLE,
+  S_ISGID,
+  S_ISUID,
+} from '../inode.js'
 import { inode_lock } from '../lock.js'
-import { AT_FDCWD, LOOKUP_EMPTY, LOOKUP_FOLLOW, mnt_want_write, path_lookupat } from '../namei/namei.js'
 import { LARGEST_EXACT, MAX_LFS_FILESIZE, truncate_setsize } from '../memory/page_cache.js'
+import { AT_FDCWD, LOOKUP_EMPTY, LOOKUP_FOLLOW, mnt_want_write, path_lookupat } from '../namei/namei.js'
 import { in_group } from '../namei/permission.js'
 import { CAP_CHOWN, CAP_FOWNER, CAP_FSETID, capable, current } from '../tasks/task.js'
 

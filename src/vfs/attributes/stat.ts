@@ -1,7 +1,7 @@
 /** What a file is (fs/stat.c). Times and block counts are not modelled. */
 import { EBADF, EINVAL } from '../../kernel/errno.js'
-import { call, done, type Frame, fn, local, stage } from '../../kernel/fn.js'
-import type { Kernel } from '../../kernel/machine.js'
+import { call, done, fn, local, stage } from '../../kernel/fn.js'
+import type { Frame, Kernel } from '../../kernel/kernel.js'
 import { int, ref, str } from '../../kernel/schema.js'
 import { security } from '../../kernel/security.js'
 import { define_syscall } from '../../kernel/syscall.js'

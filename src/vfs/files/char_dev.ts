@@ -3,7 +3,7 @@
  * that of a whiteout that is met in its layer. What a kernel has or may have one for is not modelled.
  */
 import { ENOSPC, ENXIO } from '../../kernel/errno.js'
-import type { Kernel } from '../../kernel/machine.js'
+import type { Kernel } from '../../kernel/kernel.js'
 import { NotModelled } from '../../kernel/not_modelled.js'
 import { S_IFCHR, S_IFMT } from '../inode.js'
 import { copy_to_user } from '../tasks/task.js'

@@ -1,5 +1,5 @@
 /** The superblock that an open file is seen through. */
-import type { Kernel } from '../../kernel/machine.js'
+import type { Kernel } from '../../kernel/kernel.js'
 import { file } from '../file.js'
 import { inode } from '../inode.js'
 import { mount } from '../mount.js'

@@ -1,15 +1,15 @@
 /** Descriptors, and the life of an open file description (fs/file.c, fs/file_table.c). */
 import { EBADF, EINVAL, EMFILE } from '../../kernel/errno.js'
 import { call, done, fn, local, stage } from '../../kernel/fn.js'
-import type { Kernel } from '../../kernel/machine.js'
+import type { Kernel } from '../../kernel/kernel.js'
 import { int, place_in_range, ref } from '../../kernel/schema.js'
 import { define_syscall } from '../../kernel/syscall.js'
 import { dput } from '../dentry.js'
 import { FMODE_PATH, FMODE_WRITER, file } from '../file.js'
 import { inode, inode_ops } from '../inode.js'
 import { O_CLOEXEC } from '../open/open_flags.js'
-import { pipe_release } from './pipe.js'
 import { current, fd_row, fd_slot, RLIMIT_NOFILE } from '../tasks/task.js'
+import { pipe_release } from './pipe.js'
 
 /** The open file of a descriptor, or 0: also for one opened with O_PATH, on which nothing can be done. */
 export function fdget(k: Kernel, fd: number): number {

@@ -9,8 +9,9 @@
  * that the other end was opened at all, though it may be closed again by then: hence the two counters.
  */
 import { EAGAIN, EFAULT, EINVAL, ENXIO, EPIPE } from '../../kernel/errno.js'
-import { AGAIN, BLOCKED, done, type Frame, fn, hold, stage, take } from '../../kernel/fn.js'
-import type { Kernel } from '../../kernel/machine.js'
+import { done, fn, hold, stage, take } from '../../kernel/fn.js'
+import type { Kernel } from '../../kernel/kernel.js'
+import { AGAIN, BLOCKED, type Frame } from '../../kernel/kernel.js'
 import { int, list, ref, str, table } from '../../kernel/schema.js'
 import { NULL_BYTES } from '../../kernel/syscall.js'
 import { FMODE_READ, FMODE_STREAM, FMODE_WRITE, file } from '../file.js'

@@ -20,20 +20,9 @@
  * Not files of pages: a directory (EISDIR), a device (`char_dev.ts`) and a FIFO (`pipe.ts`).
  */
 import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENXIO, ESPIPE } from '../../kernel/errno.js'
-import {
-  AGAIN,
-  BLOCKED,
-  call,
-  done,
-  type Frame,
-  fn,
-  hold,
-  type Outcome,
-  release,
-  stage,
-  take,
-} from '../../kernel/fn.js'
-import type { Kernel } from '../../kernel/machine.js'
+import { call, done, fn, hold, release, stage, take } from '../../kernel/fn.js'
+import type { Kernel } from '../../kernel/kernel.js'
+import { AGAIN, BLOCKED, type Frame, type Outcome } from '../../kernel/kernel.js'
 import { NotModelled } from '../../kernel/not_modelled.js'
 import { int, ref, str, type ValuesOf } from '../../kernel/schema.js'
 import { security } from '../../kernel/security.js'
@@ -46,16 +35,23 @@ import {
   s_maxbytes,
   setattr_should_drop_suidgid,
 } from '../attributes/attr.js'
-import { device_read, device_write } from './char_dev.js'
 import { FMODE_READ, FMODE_STREAM, FMODE_WRITE, file } from '../file.js'
-import { fdget } from './file_table.js'
 import { inode, inode_ops, is_dir, is_reg, PAGE_SIZE, S_IFCHR, S_IFMT } from '../inode.js'
 import { inode_lock } from '../lock.js'
-import { O_APPEND } from '../open/open_flags.js'
-import { MAX_RW_COUNT, page_index, page_offset, read_page, seek_hole_data, write_page } from '../memory/page_cache.js'
+import {
+  MAX_RW_COUNT,
+  page_index,
+  page_offset,
+  read_page,
+  seek_hole_data,
+  write_page,
+} from '../memory/page_cache.js'
 import { MAY_READ, MAY_WRITE } from '../namei/permission.js'
-import { is_fifo, pipe_read, pipe_write } from './pipe.js'
+import { O_APPEND } from '../open/open_flags.js'
 import { copy_to_user } from '../tasks/task.js'
+import { device_read, device_write } from './char_dev.js'
+import { fdget } from './file_table.js'
+import { is_fifo, pipe_read, pipe_write } from './pipe.js'
 
 // --- files of pages ----------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@
 import './erofs.js'
 import './ext4.js'
 import './tmpfs.js'
-import type { Kernel } from '../../kernel/machine.js'
+import type { Kernel } from '../../kernel/kernel.js'
 import { d_add, dentry } from '../dentry.js'
 import {
   inode,
@@ -23,6 +23,7 @@ import {
   S_IFREG,
   S_IFSOCK,
 } from '../inode.js'
+import { write_page } from '../memory/page_cache.js'
 import {
   lookup_mnt,
   MNT_NODEV,
@@ -33,7 +34,6 @@ import {
   mount,
 } from '../mount.js'
 import { lookup_one } from '../namei/namei.js'
-import { write_page } from '../memory/page_cache.js'
 import { block_device, SB_RDONLY, super_block } from '../super_block.js'
 
 /** A file of a tree. */

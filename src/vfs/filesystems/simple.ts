@@ -7,12 +7,12 @@
  */
 import { EMLINK, ENOTEMPTY } from '../../kernel/errno.js'
 import { done, fn, stage } from '../../kernel/fn.js'
-import type { Kernel } from '../../kernel/machine.js'
+import type { Kernel } from '../../kernel/kernel.js'
 import { int, ref, str } from '../../kernel/schema.js'
 import { children, d_add, d_drop, dentry } from '../dentry.js'
 import { inode, inode_ops, is_dir, is_lnk, S_IFCHR, S_ISGID } from '../inode.js'
-import { O_EXCL } from '../open/open_flags.js'
 import { RENAME_EXCHANGE, RENAME_WHITEOUT } from '../namei/rename_flags.js'
+import { O_EXCL } from '../open/open_flags.js'
 import { current } from '../tasks/task.js'
 
 /** The dentry of a name, or 0: a name that has none is not there (fs/libfs.c: simple_lookup). */

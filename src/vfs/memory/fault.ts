@@ -10,16 +10,17 @@
  * (On a kernel they may come to light when the file grows; no program may rely on it.)
  */
 import { EINVAL, raise, SIGBUS, SIGSEGV } from '../../kernel/errno.js'
-import { AGAIN, done, type Frame, fn, type Outcome, stage } from '../../kernel/fn.js'
-import type { Kernel } from '../../kernel/machine.js'
+import { done, fn, stage } from '../../kernel/fn.js'
+import type { Kernel } from '../../kernel/kernel.js'
+import { AGAIN, type Frame, type Outcome } from '../../kernel/kernel.js'
 import { int, str } from '../../kernel/schema.js'
 import { define_syscall, NULL_BYTES } from '../../kernel/syscall.js'
 import { file } from '../file.js'
 import { inode, PAGE_SIZE } from '../inode.js'
+import { copy_to_user, current } from '../tasks/task.js'
 import { anon_page, PROT_EXEC, PROT_READ, PROT_WRITE, type vm_area } from './mm.js'
 import { vma_lookup } from './mmap.js'
 import { MAX_RW_COUNT, overwrite, pad_zeros, page_offset, stored_page, write_page } from './page_cache.js'
-import { copy_to_user, current } from '../tasks/task.js'
 
 type Vma = ReturnType<typeof vm_area.create>
 

@@ -24,23 +24,23 @@ import {
   EOVERFLOW,
   EPERM,
 } from '../../kernel/errno.js'
-import { call, done, type Frame, fn, jump, local, type Outcome, stage } from '../../kernel/fn.js'
-import type { Kernel } from '../../kernel/machine.js'
+import { call, done, fn, jump, local, stage } from '../../kernel/fn.js'
+import type { Frame, Kernel, Outcome } from '../../kernel/kernel.js'
 import { int, list, ref, type ValuesOf } from '../../kernel/schema.js'
 import { security } from '../../kernel/security.js'
 import { type Constants, define_syscall } from '../../kernel/syscall.js'
 import { not_open } from '../attributes/attr.js'
-import { is_zero_device } from '../files/char_dev.js'
 import { dentry } from '../dentry.js'
 import { FMODE_READ, FMODE_WRITE, file } from '../file.js'
+import { is_zero_device } from '../files/char_dev.js'
 import { fdget, fput } from '../files/file_table.js'
 import { inode, inode_ops, is_reg, PAGE_SIZE, S_APPEND, S_IFREG } from '../inode.js'
-import { anon_page, mm_struct, PROT_EXEC, PROT_READ, PROT_WRITE, vm_area } from './mm.js'
 import { path_noexec } from '../open/open.js'
 import { O_RDWR } from '../open/open_flags.js'
-import { page_align } from './page_cache.js'
 import { SB_KERNMOUNT, super_block } from '../super_block.js'
 import { capable, current } from '../tasks/task.js'
+import { anon_page, mm_struct, PROT_EXEC, PROT_READ, PROT_WRITE, vm_area } from './mm.js'
+import { page_align } from './page_cache.js'
 
 /** The first address that user space does not have (x86_64, four levels of page tables). */
 export const TASK_SIZE = 2 ** 47 - PAGE_SIZE

@@ -4,7 +4,7 @@
  * A content has one form only: a page of zeros has no row, trailing zeros of a page are cut off, and the
  * last page holds nothing past the end of the file. So a hole and written zeros are the same state.
  */
-import type { Kernel } from '../../kernel/machine.js'
+import type { Kernel } from '../../kernel/kernel.js'
 import { inode, PAGE_SIZE, page } from '../inode.js'
 import { anon_page } from './mm.js'
 

@@ -10,19 +10,19 @@
  * mount, the directory's mode bits, a module.
  */
 import { EEXIST, EINVAL, ENOENT, EPERM } from '../../kernel/errno.js'
-import { call, done, type Frame, fn, local, type Outcome, release, stage } from '../../kernel/fn.js'
-import type { Kernel } from '../../kernel/machine.js'
+import { call, done, fn, local, release, stage } from '../../kernel/fn.js'
+import type { Frame, Kernel, Outcome } from '../../kernel/kernel.js'
 import { int, ref, str, type ValuesOf } from '../../kernel/schema.js'
 import { security } from '../../kernel/security.js'
 import { define_syscall } from '../../kernel/syscall.js'
 import { dentry } from '../dentry.js'
-import { may_create, no_operation, under_inode_lock, vfs_prepare_mode } from './directory.js'
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, S_ISVTX } from '../inode.js'
 import { inode_rwsem } from '../lock.js'
-import { AT_FDCWD, getname, last_component, lookup_slow, mnt_want_write, path_parentat } from './namei.js'
 import { dirfd_param } from '../open/open.js'
 import { ops_of } from '../super_block.js'
 import { CAP_MKNOD, capable } from '../tasks/task.js'
+import { may_create, no_operation, under_inode_lock, vfs_prepare_mode } from './directory.js'
+import { AT_FDCWD, getname, last_component, lookup_slow, mnt_want_write, path_parentat } from './namei.js'
 
 const creation = {
   dfd: int(AT_FDCWD),

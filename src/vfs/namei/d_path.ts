@@ -1,5 +1,5 @@
 /** The name of a place, as the running task sees it (fs/d_path.c). */
-import type { Kernel } from '../../kernel/machine.js'
+import type { Kernel } from '../../kernel/kernel.js'
 import { dentry, is_unhashed } from '../dentry.js'
 import { mount } from '../mount.js'
 import { SB_KERNMOUNT, super_block } from '../super_block.js'

@@ -5,14 +5,15 @@
  * descendants (`rename.ts`). What is decided about a name is decided while its directory is locked.
  */
 import { EACCES, EBUSY, EISDIR, ENOTDIR, EPERM } from '../../kernel/errno.js'
-import { BLOCKED, type Frame, type Hold, type Outcome, release } from '../../kernel/fn.js'
-import type { Kernel } from '../../kernel/machine.js'
+import { type Hold, release } from '../../kernel/fn.js'
+import type { Kernel } from '../../kernel/kernel.js'
+import { BLOCKED, type Frame, type Outcome } from '../../kernel/kernel.js'
 import { dentry } from '../dentry.js'
 import { inode, is_dir, S_APPEND, S_IMMUTABLE, S_ISGID, S_ISVTX } from '../inode.js'
 import { inode_lock, inode_rwsem } from '../lock.js'
 import { mount } from '../mount.js'
-import { in_group, inode_permission, MAY_EXEC, MAY_WRITE } from './permission.js'
 import { CAP_FOWNER, CAP_FSETID, capable, current } from '../tasks/task.js'
+import { in_group, inode_permission, MAY_EXEC, MAY_WRITE } from './permission.js'
 
 /** The inode that a dentry stands for. */
 export const d_inode = (k: Kernel, d: number) => inode(k, dentry(k, d).d_inode)

@@ -9,19 +9,22 @@
  *       link               the file system adds the name; unlock both
  */
 import { EEXIST, EINVAL, ENOENT, EPERM, EXDEV } from '../../kernel/errno.js'
-import { attempt, call, done, type Frame, fn, local, type Outcome, stage } from '../../kernel/fn.js'
-import type { Kernel } from '../../kernel/machine.js'
+import { attempt, call, done, fn, local, stage } from '../../kernel/fn.js'
+import type { Frame, Kernel, Outcome } from '../../kernel/kernel.js'
 import { int, ref, str, type ValuesOf } from '../../kernel/schema.js'
 import { security } from '../../kernel/security.js'
 import { define_syscall } from '../../kernel/syscall.js'
 import { inode_owner_or_capable } from '../attributes/attr.js'
-import { check_new_name } from './create.js'
 import { dentry } from '../dentry.js'
-import { d_inode, may_create, release_all, under_inode_lock } from './directory.js'
 import { file } from '../file.js'
 import { fdget_raw } from '../files/file_table.js'
 import { is_dir, is_lnk, is_reg, S_APPEND, S_IMMUTABLE, S_ISGID, S_ISUID } from '../inode.js'
 import { inode_rwsem } from '../lock.js'
+import { dirfd_param } from '../open/open.js'
+import { ops_of } from '../super_block.js'
+import { CAP_DAC_READ_SEARCH, capable, copy_to_user, current } from '../tasks/task.js'
+import { check_new_name } from './create.js'
+import { d_inode, may_create, release_all, under_inode_lock } from './directory.js'
 import {
   AT_FDCWD,
   getname,
@@ -31,10 +34,7 @@ import {
   path_lookupat,
   path_parentat,
 } from './namei.js'
-import { dirfd_param } from '../open/open.js'
 import { inode_permission, MAY_READ, MAY_WRITE } from './permission.js'
-import { ops_of } from '../super_block.js'
-import { CAP_DAC_READ_SEARCH, capable, copy_to_user, current } from '../tasks/task.js'
 
 /** include/uapi/linux/fcntl.h */
 export const AT_SYMLINK_FOLLOW = 0x400

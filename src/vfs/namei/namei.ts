@@ -9,9 +9,10 @@
  * A rename between two components is seen by the later one only: that is the race of checking by path.
  */
 import { EBADF, EFAULT, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EROFS } from '../../kernel/errno.js'
-import { AGAIN, call, done, type Frame, fn, local, stage } from '../../kernel/fn.js'
+import { call, done, fn, local, stage } from '../../kernel/fn.js'
 import { file_system } from '../../kernel/fs.js'
-import type { Kernel } from '../../kernel/machine.js'
+import type { Kernel } from '../../kernel/kernel.js'
+import { AGAIN, type Frame } from '../../kernel/kernel.js'
 import { int, ref, str, type ValuesOf } from '../../kernel/schema.js'
 import { security } from '../../kernel/security.js'
 import { NULL_POINTER } from '../../kernel/syscall.js'
@@ -20,9 +21,9 @@ import { file } from '../file.js'
 import { fdget_raw } from '../files/file_table.js'
 import { inode, is_dir, is_lnk } from '../inode.js'
 import { lookup_mnt, MNT_NOSYMFOLLOW, mnt_is_readonly, mount } from '../mount.js'
-import { inode_permission, MAY_EXEC } from './permission.js'
 import { super_block } from '../super_block.js'
 import { current } from '../tasks/task.js'
+import { inode_permission, MAY_EXEC } from './permission.js'
 
 export const AT_FDCWD = -100
 

@@ -1,6 +1,6 @@
 /** Discretionary access control for one inode (fs/namei.c: inode_permission, generic_permission). */
 import { EACCES, EPERM, EROFS } from '../../kernel/errno.js'
-import type { Kernel } from '../../kernel/machine.js'
+import type { Kernel } from '../../kernel/kernel.js'
 import type { Row } from '../../kernel/schema.js'
 import { security } from '../../kernel/security.js'
 import { inode, inode_ops, is_dir, is_lnk, is_reg, S_IMMUTABLE } from '../inode.js'

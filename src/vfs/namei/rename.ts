@@ -13,34 +13,21 @@
  * Two names of one inode are the same file: nothing is done, and both names stay.
  */
 import { EBUSY, EEXIST, EINVAL, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, EXDEV } from '../../kernel/errno.js'
-import {
-  AGAIN,
-  attempt,
-  BLOCKED,
-  call,
-  done,
-  type Frame,
-  fn,
-  hold,
-  jump,
-  local,
-  type Outcome,
-  stage,
-  take,
-} from '../../kernel/fn.js'
-import type { Kernel } from '../../kernel/machine.js'
+import { attempt, call, done, fn, hold, jump, local, stage, take } from '../../kernel/fn.js'
+import type { Kernel } from '../../kernel/kernel.js'
+import { AGAIN, BLOCKED, type Frame, type Outcome } from '../../kernel/kernel.js'
 import { int, ref, str, type ValuesOf } from '../../kernel/schema.js'
 import { security } from '../../kernel/security.js'
 import { define_syscall } from '../../kernel/syscall.js'
 import { dentry, ihold, iput } from '../dentry.js'
-import { check_mountpoint, d_inode, may_create, may_delete, release_all } from './directory.js'
 import { is_dir } from '../inode.js'
 import { inode_lock, inode_rwsem } from '../lock.js'
-import { AT_FDCWD, last_component, lookup_slow, mnt_want_write, path_parentat } from './namei.js'
 import { dirfd_param } from '../open/open.js'
+import { ops_of, super_block } from '../super_block.js'
+import { check_mountpoint, d_inode, may_create, may_delete, release_all } from './directory.js'
+import { AT_FDCWD, last_component, lookup_slow, mnt_want_write, path_parentat } from './namei.js'
 import { inode_permission, MAY_WRITE } from './permission.js'
 import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from './rename_flags.js'
-import { ops_of, super_block } from '../super_block.js'
 
 /** The file system's lock that keeps its directories in their places. */
 export const rename_mutex = hold('mutex_unlock(s_vfs_rename_mutex)', (k, sb) => {

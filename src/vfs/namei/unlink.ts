@@ -11,18 +11,18 @@
  * stay as they are.
  */
 import { EBUSY, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM } from '../../kernel/errno.js'
-import { attempt, call, done, type Frame, fn, local, type Outcome, release, stage } from '../../kernel/fn.js'
-import type { Kernel } from '../../kernel/machine.js'
+import { attempt, call, done, fn, local, release, stage } from '../../kernel/fn.js'
+import type { Frame, Kernel, Outcome } from '../../kernel/kernel.js'
 import { int, ref, str, type ValuesOf } from '../../kernel/schema.js'
 import { security } from '../../kernel/security.js'
 import { define_syscall } from '../../kernel/syscall.js'
 import { dentry, ihold, iput } from '../dentry.js'
-import { check_mountpoint, d_inode, may_delete, under_inode_lock } from './directory.js'
 import { is_dir } from '../inode.js'
 import { inode_rwsem } from '../lock.js'
-import { AT_FDCWD, last_component, lookup_slow, mnt_want_write, path_parentat } from './namei.js'
 import { dirfd_param } from '../open/open.js'
 import { ops_of } from '../super_block.js'
+import { check_mountpoint, d_inode, may_delete, under_inode_lock } from './directory.js'
+import { AT_FDCWD, last_component, lookup_slow, mnt_want_write, path_parentat } from './namei.js'
 
 /** include/uapi/linux/fcntl.h */
 export const AT_REMOVEDIR = 0x200

@@ -5,17 +5,17 @@
  * AT_EACCESS asks of the effective ones. The answer holds for the moment: to rely on it is the oldest race.
  */
 import { EACCES, EINVAL, EROFS } from '../../kernel/errno.js'
-import { call, type Frame, fn, hold, local, stage, take } from '../../kernel/fn.js'
-import type { Kernel } from '../../kernel/machine.js'
+import { call, fn, hold, local, stage, take } from '../../kernel/fn.js'
+import type { Frame, Kernel } from '../../kernel/kernel.js'
 import { int, ref, str, table } from '../../kernel/schema.js'
 import { define_syscall } from '../../kernel/syscall.js'
-import { d_inode } from '../namei/directory.js'
 import { is_reg, is_special } from '../inode.js'
 import { mnt_is_readonly } from '../mount.js'
+import { d_inode } from '../namei/directory.js'
 import { AT_FDCWD, LOOKUP_EMPTY, LOOKUP_FOLLOW, path_lookupat } from '../namei/namei.js'
-import { dirfd_param, path_noexec } from './open.js'
 import { inode_permission, MAY_ACCESS, MAY_EXEC, MAY_READ, MAY_WRITE } from '../namei/permission.js'
 import { current } from '../tasks/task.js'
+import { dirfd_param, path_noexec } from './open.js'
 
 /** include/uapi/linux/fcntl.h */
 const AT_SYMLINK_NOFOLLOW = 0x100

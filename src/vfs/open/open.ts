@@ -32,25 +32,24 @@ import {
   attempt,
   call,
   done,
-  type Frame,
   fn,
   hand_over,
   hold,
   jump,
   local,
-  type Outcome,
   release,
   stage,
   take,
 } from '../../kernel/fn.js'
-import type { Kernel } from '../../kernel/machine.js'
+import type { Frame, Kernel, Outcome } from '../../kernel/kernel.js'
 import { int, ref, str, type ValuesOf } from '../../kernel/schema.js'
 import { security } from '../../kernel/security.js'
 import { define_syscall } from '../../kernel/syscall.js'
-import { device_open } from '../files/char_dev.js'
 import { dentry, dget, dput } from '../dentry.js'
 import { FMODE_PATH, FMODE_READ, FMODE_STREAM, FMODE_WRITE, FMODE_WRITER, file } from '../file.js'
+import { device_open } from '../files/char_dev.js'
 import { alloc_fd, fd_install, fput } from '../files/file_table.js'
+import { fifo_end, fifo_open, is_fifo, wait_for_partner } from '../files/pipe.js'
 import {
   inode,
   is_dir,
@@ -82,6 +81,17 @@ import {
   pick_link,
 } from '../namei/namei.js'
 import {
+  in_group,
+  inode_permission,
+  MAY_APPEND,
+  MAY_EXEC,
+  MAY_OPEN,
+  MAY_READ,
+  MAY_WRITE,
+} from '../namei/permission.js'
+import { ops_of, SB_I_NOEXEC, super_block } from '../super_block.js'
+import { CAP_FOWNER, CAP_FSETID, capable, current } from '../tasks/task.js'
+import {
   __O_TMPFILE,
   O_ACCMODE,
   O_APPEND,
@@ -100,18 +110,6 @@ import {
   O_WRONLY,
   open_flags,
 } from './open_flags.js'
-import {
-  in_group,
-  inode_permission,
-  MAY_APPEND,
-  MAY_EXEC,
-  MAY_OPEN,
-  MAY_READ,
-  MAY_WRITE,
-} from '../namei/permission.js'
-import { fifo_end, fifo_open, is_fifo, wait_for_partner } from '../files/pipe.js'
-import { ops_of, SB_I_NOEXEC, super_block } from '../super_block.js'
-import { CAP_FOWNER, CAP_FSETID, capable, current } from '../tasks/task.js'
 import { do_truncate } from './truncate.js'
 import { get_write_access, write_access } from './write_access.js'
 

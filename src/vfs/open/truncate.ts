@@ -15,7 +15,7 @@
  */
 import { EBADF, EINVAL, EISDIR, EPERM } from '../../kernel/errno.js'
 import { call, fn, local, stage } from '../../kernel/fn.js'
-import type { Kernel } from '../../kernel/machine.js'
+import type { Kernel } from '../../kernel/kernel.js'
 import { int, ref, str } from '../../kernel/schema.js'
 import { security } from '../../kernel/security.js'
 import { define_syscall } from '../../kernel/syscall.js'

@@ -3,8 +3,8 @@
  * inode, above zero for writers, below zero for those who deny writing.
  */
 import { ETXTBSY } from '../../kernel/errno.js'
-import { type Frame, hold, take } from '../../kernel/fn.js'
-import type { Kernel } from '../../kernel/machine.js'
+import { hold, take } from '../../kernel/fn.js'
+import type { Frame, Kernel } from '../../kernel/kernel.js'
 import { inode } from '../inode.js'
 
 /** A writer's count, given back by put_write_access. */

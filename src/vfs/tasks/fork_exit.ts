@@ -9,8 +9,9 @@
  *       exit_notify
  */
 import { EAGAIN } from '../../kernel/errno.js'
-import { BLOCKED, call, done, fn, local, stage } from '../../kernel/fn.js'
-import type { Kernel } from '../../kernel/machine.js'
+import { call, done, fn, local, stage } from '../../kernel/fn.js'
+import type { Kernel } from '../../kernel/kernel.js'
+import { BLOCKED } from '../../kernel/kernel.js'
 import { int, list, place_in_range, type Row, type TableInfo } from '../../kernel/schema.js'
 import { define_syscall } from '../../kernel/syscall.js'
 import { dget, dput, ihold, iput } from '../dentry.js'

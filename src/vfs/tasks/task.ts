@@ -1,5 +1,5 @@
 /** A task as the file system sees it (struct task_struct, cred, fs_struct, files_struct). */
-import type { Kernel } from '../../kernel/machine.js'
+import type { Kernel } from '../../kernel/kernel.js'
 import { in_range, int, list, ref, str, table } from '../../kernel/schema.js'
 
 export const CAP_CHOWN = 0
