@@ -7,12 +7,14 @@
  *     npm run bench -- --max-states 200000
  */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { buildSync } from 'esbuild'
+import { OracleError } from '../src/oracle/agent/play.js'
+import { conform, type Pace } from '../src/oracle/conform/conform.js'
 import type { RatioFigures, SearchFigures } from './measure.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -23,6 +25,8 @@ const SIZES = [1, 2, 3, 4, 5]
 /** Beyond this the search without fusion shows nothing more: both stop at the bound. */
 const UNFUSED_SIZES = [1, 2, 3, 4]
 const COLD_STARTS = 7
+const PROGRAMS = 4_000
+const SHELL_CALLS = 200_000
 
 interface Row extends SearchFigures {
   readonly n: number
@@ -43,7 +47,17 @@ interface ColdStart {
   readonly seconds: readonly number[]
 }
 
+/** Random programs on the model and on this kernel; null where none can be played here. */
+interface ConformFigures {
+  readonly programs_per_second: number
+  readonly calls_per_program: number
+  readonly pace: Pace
+}
+
 interface Result {
+  readonly conform: ConformFigures | null
+  /** Calls that `shell --json` answers per second of processor time; null where dist/ could not be built. */
+  readonly shell: number | null
   readonly node: string
   readonly cpu: string
   readonly cores: number
@@ -141,18 +155,52 @@ function cold_start(): ColdStart[] | null {
   }))
 }
 
-function measure_all(max_states: number): Result {
+/** Programs of about a dozen calls, in which the kernel has as many processes and mounts as they ask for. */
+async function conformance(): Promise<ConformFigures | null> {
+  try {
+    const { plays, calls, ms, pace } = await conform({ count: PROGRAMS, seed: Date.now() >>> 0 })
+    return { programs_per_second: plays / (ms / 1000), calls_per_program: calls / plays, pace }
+  } catch (error) {
+    if (error instanceof OracleError) return null
+    throw error
+  }
+}
+
+/** The same five calls on a thousand files, through a pipe; processor time as the shell's `times` has it. */
+function shell_calls(folder: string): number {
+  const requests = (i: number) =>
+    [
+      { task: 1, call: 'openat', args: ['AT_FDCWD', `/f${i % 1000}`, 'O_RDWR|O_CREAT', 0o644] },
+      { task: 1, call: 'write', args: [3, 'hello'] },
+      { task: 1, call: 'pread', args: [3, 5, 0] },
+      { task: 1, call: 'fstat', args: [3] },
+      { task: 1, call: 'close', args: [3] },
+    ].map((each) => `${JSON.stringify(each)}\n`)
+  const input = join(folder, 'calls.jsonl')
+  writeFileSync(input, Array.from({ length: SHELL_CALLS / 5 }, (_, i) => requests(i).join('')).join(''))
+  const command = `"${process.execPath}" dist/src/cli/main.js shell --json < "${input}" > /dev/null; times`
+  const { stdout } = spawnSync('sh', ['-c', command], { cwd: root, encoding: 'utf8' })
+  const spent = [...stdout.split('\n')[1]!.matchAll(/(\d+)m([\d.]+)s/g)].map(
+    ([, minutes, seconds]) => Number(minutes) * 60 + Number(seconds),
+  )
+  return SHELL_CALLS / spent.reduce((sum, each) => sum + each, 0)
+}
+
+async function measure_all(max_states: number): Promise<Result> {
   const folder = mkdtempSync(join(tmpdir(), 'toctoscope-bench-'))
   try {
     const program = bundle_measurements(folder)
     const { model = 'unknown' } = cpus()[0] ?? {}
+    const cold = cold_start()
     return {
+      conform: await conformance(),
+      shell: cold === null ? null : shell_calls(folder),
       node: process.version,
       cpu: model,
       cores: cpus().length,
       load: loadavg()[0]!,
       max_states,
-      cold_start: cold_start(),
+      cold_start: cold,
       family: search_rows(program, max_states),
       ratios: ratios(program),
     }
@@ -243,6 +291,21 @@ function show_cold_start({ cold_start }: Result): string {
   return table([['command', 'median s', 'fastest', 'slowest', 'runs'], ...rows], 1)
 }
 
+function show_conform({ conform }: Result): string {
+  if (conform === null) return 'not measured: no kernel can be played on here (toctoscope conform says why)'
+  const { programs_per_second, calls_per_program, pace } = conform
+  return [
+    `${thousands(programs_per_second)} programs of ${calls_per_program.toFixed(0)} calls per second: ${(programs_per_second / pace.forks).toFixed(2)} per fork and wait`,
+    `This machine: ${thousands(pace.forks)} forks and waits, ${thousands(pace.mounts)} mounts per second.`,
+  ].join('\n')
+}
+
+function show_shell({ shell }: Result): string {
+  return shell === null
+    ? 'not measured'
+    : `${thousands(shell)} calls per second of processor time, the start included`
+}
+
 function show(result: Result): string {
   const { node, cpu, cores, load, max_states } = result
   return [
@@ -251,6 +314,14 @@ function show(result: Result): string {
     'Cold start of the compiled program (aim: below 1 s)',
     '',
     show_cold_start(result),
+    '',
+    'Random programs on model and kernel (aim: 3 programs per fork and wait)',
+    '',
+    show_conform(result),
+    '',
+    'shell --json (aim: 100,000 calls per second of processor time)',
+    '',
+    show_shell(result),
     '',
     'One interpreter, N identical writers on the overlay (aim: 300,000 transitions/s). Each row is a',
     `process of its own; a search stops, incomplete, at ${thousands(max_states)} states.`,
@@ -270,7 +341,7 @@ function show(result: Result): string {
 
 const USAGE = 'usage: npm run bench -- [--json] [--max-states N]\n'
 
-function main(): number {
+async function main(): Promise<number> {
   let values: { json?: boolean; 'max-states'?: string }
   try {
     ;({ values } = parseArgs({ options: { json: { type: 'boolean' }, 'max-states': { type: 'string' } } }))
@@ -284,9 +355,9 @@ function main(): number {
     return 2
   }
   process.stderr.write('bench: about a minute on a quiet machine\n')
-  const result = measure_all(max_states)
+  const result = await measure_all(max_states)
   process.stdout.write(values.json === true ? `${JSON.stringify(result, null, 2)}\n` : show(result))
   return 0
 }
 
-process.exitCode = main()
+process.exitCode = await main()

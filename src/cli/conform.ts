@@ -93,12 +93,13 @@ function progress(terminal: Terminal, count: number): (seen: Progress) => void {
 }
 
 function report(result: ConformResult, options: Drawn, terminal: Terminal, running: string): number {
-  const { plays, calls, ms, disagreements, reach, sites, next } = result
+  const { plays, calls, ms, disagreements, reach, sites, next, pace } = result
   const { width } = terminal
   for (const each of disagreements) terminal.out(told(each, options, width))
   const rate = Math.round(plays / Math.max(ms / 1000, 0.001))
   const lines = [
     `${thousands(plays)} programs, ${thousands(calls)} calls, ${thousands(rate)} programs/s; Linux ${release()}, profile ${running}`,
+    `this machine: ${thousands(pace.forks)} forks and waits, ${thousands(pace.mounts)} mounts per second`,
     disagreements.length === 0 ? 'no difference' : `${disagreements.length} differ`,
     '',
     `Reached: ${thousands(reach.size)} combinations of call, result and kind of object (result how often/in how many kinds)`,

@@ -1,10 +1,9 @@
 /**
- * The store of a shell: one world that goes forward call by call. It keeps no hash, since nobody asks whether
- * it has been here before, and it forgets how to take a call back once the call is over: so neither time nor
- * memory grow with the number of calls. A session of a person keeps all, for `undo`.
+ * The store of a shell: one world that goes forward call by call. It forgets how to take a call back once the call is
+ * over: so neither time nor memory grow with the number of calls. A session of a person keeps all, for `undo`.
  */
-import { FastStore } from '../kernel/fast_store.js'
 import { in_range, place_in_range, RANGE_SIZE, range_of, type TableInfo } from '../kernel/schema.js'
+import { UnhashedStore } from '../kernel/unhashed_store.js'
 
 /** Journal entries that are kept allocated between calls. */
 const KEPT_ENTRIES = 1 << 14
@@ -12,7 +11,7 @@ const KEPT_ENTRIES = 1 << 14
 /** The machine has no room for what was asked. The call is taken back. */
 export class LimitError extends Error {}
 
-export class ShellStore extends FastStore {
+export class ShellStore extends UnhashedStore {
   /**
    * By table and range: no place below this one is free (1 is the lowest that is asked for). Without it, making
    * a file among many would look at all of them.
@@ -29,10 +28,6 @@ export class ShellStore extends FastStore {
   ) {
     super()
   }
-
-  protected override toggle_field(): void {}
-  protected override toggle_row(): void {}
-  protected override salt_row(): void {}
 
   override commit(): void {
     if (!this.forgets) return

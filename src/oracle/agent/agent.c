@@ -38,6 +38,8 @@
  *     stop KIND N NAME ARGUMENT…     as call, but the call stops on its way, see STOPS; answers `S`
  *     go N                           the call goes on; answers what it gave
  *     lsm                            answers the numbers of the active security modules
+ *     pace                           before anything is made: answers how often a second this machine forks a process
+ *                                    that ends at once, and as text how often it mounts a tmpfs and takes it down
  *     kill N                         ends a task; answers D
  *     end                            takes everything down and answers `.`
  *
@@ -1472,6 +1474,41 @@ static void security_modules(void)
 	putchar('\n');
 }
 
+enum { PACE_MS = 100 };
+
+static void fork_and_wait(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	waitpid(pid, NULL, 0);
+}
+
+static void mount_and_unmount(void)
+{
+	if (mount("tmpfs", "/s", "tmpfs", 0, "mode=0755,size=1m") == 0)
+		umount2("/s", MNT_DETACH);
+}
+
+static long per_second(void (*work)(void))
+{
+	long began = now_ms(), passed, times = 0;
+
+	do {
+		work();
+		times++;
+		passed = now_ms() - began;
+	} while (passed < PACE_MS);
+	return times * 1000 / passed;
+}
+
+/* What no play can be faster than, if it has processes and mounts of its own. */
+static void pace(void)
+{
+	printf("%ld \"%ld\n", per_second(fork_and_wait), per_second(mount_and_unmount));
+}
+
 /* Ends a task, whatever it is doing; its number may be given to another. Forgets what a task could not be made for. */
 static void end_task(char *rest)
 {
@@ -1516,6 +1553,10 @@ static void request(char *line)
 	}
 	if (strcmp(what, "lsm") == 0) {
 		security_modules();
+		return;
+	}
+	if (strcmp(what, "pace") == 0) {
+		pace();
 		return;
 	}
 	if (strcmp(what, "kill") == 0) {

@@ -198,7 +198,7 @@ export class Agent {
     return new Promise((resolve, reject) => {
       if (this.ended !== undefined) return reject(this.ended)
       this.waiting.push({ lines: [], resolve, reject })
-      this.child.stdin!.write(text)
+      this.send(text)
     })
   }
 
@@ -213,8 +213,18 @@ export class Agent {
     return new Promise((resolve, reject) => {
       if (this.ended !== undefined) return reject(this.ended)
       this.waiting.push({ lines: [], count, resolve, reject })
-      this.child.stdin!.write(text)
+      this.send(text)
     })
+  }
+
+  /** What is sent in one turn of the event loop goes out together: each write wakes the agent. */
+  private send(text: string): void {
+    const stdin = this.child.stdin!
+    if (stdin.writableCorked === 0) {
+      stdin.cork()
+      queueMicrotask(() => stdin.uncork())
+    }
+    stdin.write(text)
   }
 
   /** Ends the agent; everything that it has made is gone with it. */

@@ -47,7 +47,16 @@ export interface Progress {
   readonly ms: number
 }
 
+/** What this machine does in a second. */
+export interface Pace {
+  /** Forks of a process that ends at once, and is waited for. */
+  readonly forks: number
+  /** Mounts of a tmpfs, and their ends. */
+  readonly mounts: number
+}
+
 export interface ConformResult extends Progress {
+  readonly pace: Pace
   readonly disagreements: readonly Disagreement[]
   readonly reach: Reach
   readonly sites?: SiteReport
@@ -57,8 +66,9 @@ export interface ConformResult extends Progress {
 
 /** An agent often waits for the kernel to take mounts down; another one plays meanwhile. */
 const AGENTS = 2
-/** So many plays are on their way to the agents while the model plays. */
-const AHEAD = 32
+/** So many plays at most are on their way to the agents while the model plays; they are sent some at a time. */
+const AHEAD = 48
+const SENT_TOGETHER = 16
 
 /** What both sides answer to a play; a refused set-up is an answer too. */
 export async function play_on_both(
@@ -95,6 +105,17 @@ async function need_overlay(agent: Agent): Promise<void> {
   }
 }
 
+async function pace_of(agent: Agent): Promise<Pace> {
+  const [answer] = await agent.request('pace\nend\n')
+  return { forks: answer?.ret ?? 0, mounts: Number(answer?.data ?? 0) }
+}
+
+/** It is looked at before and after, for a moment each: what else the machine does makes it slower. */
+const faster = (one: Pace, other: Pace): Pace => ({
+  forks: Math.max(one.forks, other.forks),
+  mounts: Math.max(one.mounts, other.mounts),
+})
+
 /**
  * Plays `count` random plays on both.
  *
@@ -105,8 +126,10 @@ export async function conform(given: ConformOptions): Promise<ConformResult> {
   const agents = [await Agent.start(options)]
   try {
     await need_overlay(agents[0]!)
+    const pace = await pace_of(agents[0]!)
     while (agents.length < AGENTS) agents.push(await Agent.start(options))
-    return await new Conform(agents, options).run()
+    const result = await new Conform(agents, options).run()
+    return { ...result, pace: faster(pace, await pace_of(agents[0]!)) }
   } finally {
     for (const agent of agents) agent.close()
   }
@@ -135,13 +158,14 @@ class Conform {
     if (options.watch_sites) this.sites = new SiteWatch()
   }
 
-  async run(): Promise<ConformResult> {
+  async run(): Promise<Omit<ConformResult, 'pace'>> {
     const { count, seed, from = 0, most = 1 } = this.options
     const one_user = this.agents[0]!.privilege === 'user-ns'
     const ahead: Ahead[] = []
     let next = 0
     while (this.plays < count && this.disagreements.length < most && !this.options.interrupted?.()) {
-      while (next < count && ahead.length < AHEAD) {
+      const wanted = ahead.length > AHEAD - SENT_TOGETHER ? ahead.length : AHEAD
+      while (next < count && ahead.length < wanted) {
         const index = from + next
         const made = random_play(seeded(seed, index), { one_user, ...this.options })
         const kernel = this.agents[next++ % AGENTS]!.play(made.play)

@@ -3,12 +3,12 @@
  * end, and answer in the same form.
  */
 import { errno_name, signal_of } from '../../kernel/errno.js'
-import { FastStore } from '../../kernel/fast_store.js'
 import { attempt, fn } from '../../kernel/fn.js'
 import type { Fn, Kernel } from '../../kernel/kernel.js'
 import { ASLEEP, ended, start, step } from '../../kernel/machine.js'
 import type { Value } from '../../kernel/schema.js'
 import { decode_arguments, type Parameter, type Syscall, syscall_named } from '../../kernel/syscall.js'
+import { UnhashedStore } from '../../kernel/unhashed_store.js'
 import { make_kernel } from '../../model.js'
 import type { ArgumentForm, ResultRef, SetupForm } from '../../scenario/form.js'
 import { boot_setup, type Environment, make_modules, make_task, parse_profile } from '../../scenario/setup.js'
@@ -46,7 +46,7 @@ export class ModelMachine {
   /** @throws ScenarioError where the set-up is refused */
   constructor(setup: SetupForm, release = setup.profile ?? '6.18') {
     const modules = make_modules(setup.lsm ?? {}, new Map(), 'setup.lsm')
-    this.k = make_kernel(new FastStore(), parse_profile(release, 'setup.profile'), modules)
+    this.k = make_kernel(new UnhashedStore(), parse_profile(release, 'setup.profile'), modules)
     this.env = boot_setup(this.k, setup, 'setup')
   }
 
