@@ -38,4 +38,4 @@ export function make_kernel(store: Store, profile: Profile, modules: readonly Se
 export { capability } from './lsm/capability.js'
 export { ipe } from './lsm/ipe/ipe.js'
 export { rules_module } from './lsm/rules.js'
-export { mount_overlay } from './overlay/super.js'
+export { is_inside, mount_overlay } from './overlay/super.js'

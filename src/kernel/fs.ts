@@ -30,7 +30,7 @@ export interface FileSystemOperations {
   permission?(k: Kernel, inode: number, mask: number): number
   /** The inode whose data (or metadata) a dentry stands for; itself unless stacked. */
   d_real?(k: Kernel, dentry: number, type: DRealType): number
-  /** The inode whose size and attributes `stat` reports; itself unless stacked. */
+  /** The inode below, of which `stat` asks size and attributes; itself unless stacked. */
   getattr_inode?(k: Kernel, inode: number): number
   /** The inode whose number `stat` reports; itself unless stacked. */
   stat_ino?(k: Kernel, inode: number): number

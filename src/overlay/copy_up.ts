@@ -65,6 +65,9 @@ const copy_up = {
   temp: ref('inode'),
   size: int(),
   pos: int(),
+  /** The inode that its data is being read from, and the page at which that reading began. */
+  from: ref('inode'),
+  splice: int(),
 }
 type CopyUp = Frame<ValuesOf<typeof copy_up>>
 
@@ -133,29 +136,56 @@ function make_temp(k: Kernel, f: CopyUp, workdir: number): void {
   f.temp = temp.id
   f.size = size
   f.pos = 0
+  f.from = size > 0 && k.has('ovl_read_pinned') ? lower_data(k, f) : 0
   take(f, tmpfile, temp.id)
   k.tell('copy-up', () => `${dentry(k, f.at).d_name}: ${size} bytes to copy`)
 }
+
+/** Pages that one splice carries (include/linux/pipe_fs_i.h: PIPE_DEF_BUFFERS). */
+const SPLICED = 16
 
 /**
  * Copies the next page that is no hole. The lower file is not locked: its pages are copied as they are now,
  * up to the size that it had at the start; what it has lost since is zeros.
  */
 function ovl_copy_up_file(k: Kernel, f: CopyUp): Outcome {
-  const lower = bottom_realdata(k, ovl_inode(k, dentry(k, f.at).d_inode).lower)
-  const from = Math.floor(f.pos / PAGE_SIZE)
-  const rest = page
-    .where(k, lower)
-    .map((row) => row.index)
-    .filter((index) => index >= from)
-  if (rest.length === 0) return
-  const index = Math.min(...rest)
+  const index = next_page_to_copy(k, f)
   const start = index * PAGE_SIZE
   if (start >= f.size) return
-  const data = read_page(k, lower, index).slice(0, f.size - start)
+  const data = read_page(k, f.from, index).slice(0, f.size - start)
   if (data !== '') write_page(k, f.temp, index, 0, data)
   f.pos = start + PAGE_SIZE
-  return f.pos < f.size && rest.length > 1 ? AGAIN : undefined
+  return f.pos < f.size && page_from(k, lower_data(k, f), index + 1) < Infinity ? AGAIN : undefined
+}
+
+/** The inode that has the data of what is copied up now, as of now. */
+const lower_data = (k: Kernel, f: CopyUp): number =>
+  bottom_realdata(k, ovl_inode(k, dentry(k, f.at).d_inode).lower)
+
+/** The first page of an inode from here on, or Infinity. */
+function page_from(k: Kernel, ino: number, from: number): number {
+  return Math.min(
+    ...page
+      .where(k, ino)
+      .map((row) => row.index)
+      .filter((index) => index >= from),
+  )
+}
+
+/**
+ * A lower file that lies on an overlay may be copied up there meanwhile: each splice reads from what is its real file
+ * then (fs/overlayfs/file.c: ovl_splice_read).
+ */
+function next_page_to_copy(k: Kernel, f: CopyUp): number {
+  const from = f.pos / PAGE_SIZE
+  const index = f.from === 0 ? Infinity : page_from(k, f.from, from)
+  const in_splice = index < f.splice + SPLICED || k.has('ovl_read_pinned')
+  if (f.from !== 0 && in_splice) return index
+  const first = f.from === 0
+  f.from = lower_data(k, f)
+  const next = page_from(k, f.from, from)
+  if (next < Infinity) f.splice = first ? next : next - ((next - f.splice) % SPLICED)
+  return next
 }
 
 /** The name that a dentry has, or had before it was unlinked: then a whiteout stands there. */

@@ -11,16 +11,16 @@ import {
 } from './file.js'
 import { ovl_d_real, ovl_permission, ovl_setattr } from './inode.js'
 import { ovl_is_empty, ovl_lookup } from './lookup.js'
-import { bottom_real, ovl_inode, ovl_stat_dev, ovl_stat_ino } from './ovl_entry.js'
+import { ovl_inode, ovl_inode_real, ovl_stat_dev, ovl_stat_ino } from './ovl_entry.js'
 
-export { mount_overlay, type OverlayMount, type OverlaySpec } from './super.js'
+export { is_inside, mount_overlay, type OverlayMount, type OverlaySpec } from './super.js'
 
 register_filesystem({
   name: 'overlay',
   lookup: ovl_lookup,
   permission: ovl_permission,
   d_real: ovl_d_real,
-  getattr_inode: bottom_real,
+  getattr_inode: ovl_inode_real,
   stat_ino: ovl_stat_ino,
   stat_dev: ovl_stat_dev,
   file_data_inode: ovl_file_data_inode,

@@ -82,10 +82,10 @@ export function ovl_stat_ino(k: Kernel, ino: number): number {
   return ovl_stat_ino(k, numbered(k, ino))
 }
 
-/** The real inode that gives a file its number. */
+/** The real inode that gives a file its number. How many names the lower one has is asked through an overlay too. */
 function numbered(k: Kernel, ino: number): number {
   const { lower, upper } = ovl_inode(k, ino)
-  const broken = upper !== 0 && lower !== 0 && inode(k, lower).i_nlink > 1
+  const broken = upper !== 0 && lower !== 0 && inode(k, bottom_real(k, lower)).i_nlink > 1
   return lower === 0 || broken ? upper : lower
 }
 

@@ -3,7 +3,7 @@ import { EINVAL, ELOOP, EOPNOTSUPP } from '../kernel/errno.js'
 import type { Kernel } from '../kernel/kernel.js'
 import { dentry } from '../vfs/dentry.js'
 import { inode, is_dir } from '../vfs/inode.js'
-import { mount } from '../vfs/mount.js'
+import { mnt_is_readonly, mount } from '../vfs/mount.js'
 import { SB_RDONLY, super_block } from '../vfs/super_block.js'
 import { instantiate_tree, new_ovl_inode, type RealObjects } from './lookup.js'
 import { clone_private_mount, make_shared_whiteout, ovl_fs } from './ovl_entry.js'
@@ -16,6 +16,9 @@ export interface OverlaySpec {
   readonly lower: readonly number[]
   readonly upper?: number
   readonly work?: number
+  /** The mounts through which they were named, where paths were. */
+  readonly upper_mnt?: number
+  readonly work_mnt?: number
   /** Mounted with `ro`, although it could be written. */
   readonly read_only?: boolean
   /** Directories of the layers that are marked opaque: what lies below them in lower layers is hidden. */
@@ -54,7 +57,7 @@ const invalid = (why: string): Refusal => ({ errno: -EINVAL, why })
  *
  * Errors, the first that holds: EINVAL (unknown option, or value of one), EOPNOTSUPP (an option that the
  * kernel has and the model has not), EINVAL (no lower, one lower without upper, upper without workdir,
- * layers that are no directories, a read-only or overlay upper, a layer of proc, workdir elsewhere than
+ * layers that are no directories, a read-only or overlay upper, a layer of proc, workdir on another mount than
  * upper, or one inside the other, too many overlays on top of each other), ELOOP (a layer twice, or inside
  * another).
  */
@@ -109,25 +112,28 @@ const sb_of = (k: Kernel, dent: number) => super_block(k, dentry(k, dent).d_sb)
 
 /** Each layer by itself (fs/overlayfs/params.c: ovl_mount_dir_check; super.c: ovl_fill_super). */
 function check_layers(k: Kernel, spec: OverlaySpec): Refusal | null {
-  const { lower, upper, work } = spec
+  const { lower, upper } = spec
   if (lower.length === 0) return invalid('lowerdir is missing')
   if (upper === undefined && lower.length < 2)
     return invalid('without upperdir there must be two lowerdirs at least')
   for (const layer of [...lower, ...(upper === undefined ? [] : [upper])]) {
     if (!is_directory(k, layer)) return invalid(`layer ${dentry(k, layer).d_name} is not a directory`)
     if (sb_of(k, layer).s_type === 'proc') return invalid('a layer cannot be on proc')
-    if (stack_depth(k, layer) >= MAX_STACK_DEPTH) return invalid('too many overlays on top of each other')
+    if (stack_depth(k, layer) >= MAX_STACK_DEPTH)
+      return invalid(`too many overlays on top of each other: there may be ${MAX_STACK_DEPTH}`)
   }
-  return upper === undefined ? null : check_upper(k, upper, work)
+  return upper === undefined ? null : check_upper(k, upper, spec)
 }
 
 /** The layer that is written, and where it is prepared (fs/overlayfs/super.c: ovl_get_upper, ovl_get_workdir). */
-function check_upper(k: Kernel, upper: number, work: number | undefined): Refusal | null {
+function check_upper(k: Kernel, upper: number, spec: OverlaySpec): Refusal | null {
+  const { work, upper_mnt = 0, work_mnt = 0 } = spec
   if (work === undefined) return invalid('upperdir needs a workdir')
   if (!is_directory(k, work)) return invalid('workdir is not a directory')
   if (sb_of(k, upper).s_type === 'overlay') return invalid('upperdir cannot be on an overlay')
   if ((sb_of(k, upper).s_flags & SB_RDONLY) !== 0) return invalid('upperdir is on a read-only file system')
-  if (dentry(k, work).d_sb !== dentry(k, upper).d_sb)
+  if (upper_mnt !== 0 && mnt_is_readonly(k, upper_mnt)) return invalid('upperdir is on a read-only mount')
+  if (dentry(k, work).d_sb !== dentry(k, upper).d_sb || work_mnt !== upper_mnt)
     return invalid('workdir must be on the mount of upperdir')
   if (is_inside(k, work, upper) || is_inside(k, upper, work))
     return invalid('workdir and upperdir must be apart')
@@ -146,7 +152,7 @@ function check_overlap(k: Kernel, spec: OverlaySpec): Refusal | null {
 }
 
 /** Whether a directory is another one, or lies below it. */
-function is_inside(k: Kernel, dent: number, above: number): boolean {
+export function is_inside(k: Kernel, dent: number, above: number): boolean {
   for (let at = dent; ; at = dentry(k, at).d_parent) {
     if (at === above) return true
     if (dentry(k, at).d_parent === at) return false

@@ -434,7 +434,10 @@ export interface FileSystem {
 }
 
 type Layer = FileSystem | string
-/** Layers of an overlay, as file systems or directories of them (`rw.at('/upper')`). */
+/**
+ * Layers of an overlay, as file systems, directories of them (`rw.at('/upper')`), or paths of directories that earlier
+ * mounts show (`'/m/dir'`): so one overlay is a lower layer of another.
+ */
 export interface OverlayLayers {
   /** The topmost first; at least one. */
   readonly lower: readonly Layer[]

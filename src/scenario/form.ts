@@ -79,11 +79,14 @@ export interface FileSystemForm {
 /** Options of a mount, as in mount(8). */
 export type MountOption = 'ro' | 'noexec' | 'nosuid' | 'nodev' | 'nosymfollow'
 
-/** Layers of an overlay. */
+/**
+ * Layers of an overlay. Each is a directory: of a file system (`name`, `name:/path`), or of what earlier mounts show
+ * (`/m/dir`), which may be an overlay.
+ */
 export interface OverlayForm {
-  /** `name` or `name:/path` of a file system, the topmost first. */
+  /** The topmost first. */
   readonly lower: readonly string[]
-  /** Where changes go, as `name:/path`; without it the overlay cannot be written. */
+  /** Where changes go; without it the overlay cannot be written. It cannot be on an overlay. */
   readonly upper?: string
   /** Where copies are made before they are published; on the file system of `upper`. */
   readonly work?: string

@@ -104,7 +104,11 @@ const mount_base = {
   at: path,
   options: z.array(z.enum(['ro', 'noexec', 'nosuid', 'nodev', 'nosymfollow'])).optional(),
 }
-const layer = z.string().min(1).describe('name or name:/path of a file system')
+const layer = z
+  .string()
+  .min(1)
+  .max(4095, 'expected a path of at most 4095 bytes')
+  .describe('name or name:/path of a file system, or /path of a directory that an earlier mount shows')
 const mount = z.union([
   closed({ ...mount_base, filesystem: file_system_name, root: path.optional() }),
   closed({ ...mount_base, bind: path }),

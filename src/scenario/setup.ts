@@ -18,7 +18,7 @@ import {
 import { utf8_bytes } from '../kernel/syscall.js'
 import { IpePolicyError } from '../lsm/ipe/ipe.js'
 import { check_rules, type Rule } from '../lsm/rules.js'
-import { capability, ipe, mount_overlay, rules_module } from '../model.js'
+import { capability, ipe, is_inside, mount_overlay, rules_module } from '../model.js'
 import { dentry, dget } from '../vfs/dentry.js'
 import { FMODE_READ, FMODE_WRITE, file } from '../vfs/file.js'
 import { fd_install } from '../vfs/files/file_table.js'
@@ -172,6 +172,10 @@ function make_filesystem(k: Kernel, name: string, form: FileSystemForm, path: st
 class Mounts {
   private root_mnt = 0
   private readonly filesystems = new Map<string, Made>()
+  /** Directories in which an overlay writes: its upper layer, its work directory. */
+  private readonly written: number[] = []
+  /** Layers of overlays, whose names are known from the mount of the overlay on. */
+  private readonly layers = new Set<number>()
 
   constructor(
     private readonly k: Kernel,
@@ -213,7 +217,7 @@ class Mounts {
   /** The dentry that shows at the mount point, and of a bind the mount that it is a copy of. */
   private tree_of(form: MountForm, path: string): { readonly root: number; readonly inherited?: number } {
     if ('filesystem' in form)
-      return { root: this.layer(`${form.filesystem}:${form.root ?? '/'}`, `${path}.filesystem`) }
+      return { root: this.inside(`${form.filesystem}:${form.root ?? '/'}`, `${path}.filesystem`) }
     if ('bind' in form) {
       const { mnt, dentry } = this.walk(form.bind, `${path}.bind`)
       return { root: dentry, inherited: mnt }
@@ -226,22 +230,69 @@ class Mounts {
   }
 
   private overlay(form: Extract<MountForm, { overlay: unknown }>, path: string): number {
-    const { lower, upper, work } = form.overlay
-    const layers = [...lower, ...(upper === undefined ? [] : [upper])]
+    const lower = form.overlay.lower.map((each, i) => this.layer(each, `${path}.lower[${i}]`))
+    const upper = form.overlay.upper === undefined ? null : this.layer(form.overlay.upper, `${path}.upper`)
+    const work = form.overlay.work === undefined ? null : this.layer(form.overlay.work, `${path}.work`)
+    const lowers = lower.map((each) => each.dentry)
     const made = mount_overlay(this.k, {
       id: form.at === '/' ? 'overlay' : `overlay${form.at.replaceAll('/', '-')}`,
-      lower: lower.map((each, i) => this.layer(each, `${path}.lower[${i}]`)),
-      upper: upper === undefined ? undefined : this.layer(upper, `${path}.upper`),
-      work: work === undefined ? undefined : this.layer(work, `${path}.work`),
+      lower: lowers,
+      ...(upper === null ? {} : { upper: upper.dentry, upper_mnt: upper.mnt }),
+      ...(work === null ? {} : { work: work.dentry, work_mnt: work.mnt }),
       read_only: form.options?.includes('ro'),
-      opaque: layers.flatMap((each) => this.filesystems.get(each.split(':')[0]!)?.opaque ?? []),
+      opaque: [...this.filesystems.values()].flatMap((each) => each.opaque),
     })
     if ('errno' in made) throw new ScenarioError(path, `${errno_name(made.errno)}: ${made.why}`)
+    const written = upper === null || work === null ? [] : [upper.dentry, work.dentry]
+    this.check_defined(lowers, written, path)
+    this.written.push(...written)
+    for (const each of [...lowers, ...written]) this.layers.add(each)
     return super_block(this.k, made.sb).s_root
   }
 
+  /**
+   * A kernel mounts these too, and warns, or answers ELOOP once a name is looked up: what is seen through them is
+   * defined by nobody (fs/overlayfs/super.c: ovl_check_layer, ovl_report_in_use; namei.c: ovl_lookup, overlapping
+   * layers; seen on 6.18).
+   *
+   * @throws ScenarioError
+   */
+  private check_defined(lower: readonly number[], written: readonly number[], path: string): void {
+    const inside = (one: number, other: number) => is_inside(this.k, one, other)
+    for (const other of this.written) {
+      if (written.some((each) => inside(each, other) || inside(other, each)))
+        throw new ScenarioError(
+          path,
+          'another overlay writes to upper or work already (on a kernel the behaviour is undefined); each overlay needs its own',
+        )
+      const i = lower.findIndex((each) => inside(each, other))
+      if (i >= 0)
+        throw new ScenarioError(
+          `${path}.lower[${i}]`,
+          'another overlay writes to this directory (on a kernel the behaviour is undefined); name a directory of that overlay as the layer, as in "/m"',
+        )
+    }
+    const i = lower.findIndex((each) => written.some((other) => inside(other, each)))
+    if (i >= 0)
+      throw new ScenarioError(
+        `${path}.lower[${i}]`,
+        'upper or work lies inside this layer (there the kernel answers ELOOP); give the layers directories beside each other',
+      )
+  }
+
+  /** A layer: a directory of a file system, or what an earlier mount shows at a path, with that mount. */
+  private layer(text: string, path: string): Place {
+    if (!text.startsWith('/')) return { mnt: 0, dentry: this.inside(text, path) }
+    if (this.root_mnt === 0)
+      throw new ScenarioError(
+        path,
+        `${text} is a path, and nothing is mounted before this overlay; a layer of the first mount is name or name:/path`,
+      )
+    return this.walk(text, path)
+  }
+
   /** The directory that `name:/path` stands for. */
-  private layer(text: string, path: string): number {
+  private inside(text: string, path: string): number {
     const [name, inside = '/'] = text.split(':')
     const made = this.filesystems.get(name!)
     if (made === undefined) {
@@ -269,6 +320,11 @@ class Mounts {
     const { s_type } = super_block(this.k, dentry(this.k, above.dentry).d_sb)
     if (s_type === 'overlay')
       throw new ScenarioError(path, `there is no ${name}, and the overlay above it must have it from a layer`)
+    if ([...this.layers].some((layer) => is_inside(this.k, above.dentry, layer)))
+      throw new ScenarioError(
+        path,
+        `there is no ${name}, and an overlay that is mounted already has the directory above it as a layer; put ${name} into the tree of its file system`,
+      )
     const made = add_node(this.k, above.dentry, name.slice(slash + 1).replace(/\/+$/, ''), { type: 'dir' })
     return { mnt: above.mnt, dentry: made }
   }

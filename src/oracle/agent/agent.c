@@ -29,7 +29,7 @@
  *     fsro NAME                      its superblock is read-only from now on
  *     at PATH FLAGS fs NAME[/SUB]    mounts: the first one at /
  *     at PATH FLAGS bind PATH
- *     at PATH FLAGS overlay UPPER|- WORK|- LOWER…     directories as NAME or NAME/SUB
+ *     at PATH FLAGS overlay UPPER|- WORK|- LOWER…     directories as NAME or NAME/SUB, or as mounts show them: /PATH
  *     flag PATH FS_FLAGS             inode flags, such as immutable
  *     task N UID GID UMASK NOFILE SECUREBITS CAPS|- CWD [GROUP…]
  *     call N NAME ARGUMENT…          answers one line, see answer()
@@ -862,6 +862,18 @@ static void layer_path(const char *word, char *out)
 	snprintf(out, PATH_MAX, "/s/f/%.*s/t%s", name, text, slash != NULL ? slash : "");
 }
 
+/* A layer of an overlay: such a directory, or one that earlier mounts show, as an absolute path. */
+static void overlay_layer(const char *word, char *out)
+{
+	char text[PATH_MAX];
+
+	decode(word + 1, text, sizeof text - 1);
+	if (text[0] != '/')
+		layer_path(word, out);
+	else
+		snprintf(out, PATH_MAX, "/s/r%.*s", PATH_MAX - 8, strcmp(text, "/") == 0 ? "" : text);
+}
+
 /* The directory whose parents were made last: most files of a tree have the same. */
 static char made_parents[PATH_MAX];
 
@@ -1020,19 +1032,19 @@ static void mount_overlay(const char *at, unsigned long flags, char *rest)
 	const char *separator = "lowerdir=";
 
 	for (char *lower; (lower = next_word(&rest)) != NULL; separator = ":") {
-		layer_path(lower, path);
+		overlay_layer(lower, path);
 		if (!stays(path))
 			return;
 		overlay_option(options, sizeof options, separator, path);
 	}
 	if (upper[0] != '-') {
-		layer_path(upper, path);
+		overlay_layer(upper, path);
 		if (!stays(path))
 			return;
 		overlay_option(options, sizeof options, ",upperdir=", path);
 	}
 	if (work[0] != '-') {
-		layer_path(work, path);
+		overlay_layer(work, path);
 		if (!stays(path))
 			return;
 		overlay_option(options, sizeof options, ",workdir=", path);

@@ -95,7 +95,9 @@ function layer_word(fs: string, path: string): string {
   return text_word(utf8_bytes([fs, ...inside].join('/')))
 }
 
+/** A directory of a file system, or one that mounts show. */
 function layer(text: string): string {
+  if (text.startsWith('/')) return layer_word('', text)
   const [fs, path = '/'] = text.split(':')
   return layer_word(fs!, path)
 }

@@ -62,16 +62,23 @@ function check_tree(tree: TreeForm, at: string): void {
   }
 }
 
+/** A path is looked up below the root of what is played, as those of binds are; the agent follows no link there. */
 function check_layer(text: string | undefined, at: string): void {
   if (text === undefined) return
+  if (text.startsWith('/')) {
+    check_inside(text, at)
+    return
+  }
   const [name, ...inside] = text.split(':')
   if (!fs_name.test(name!) || inside.length > 1)
-    throw new HostRefused(at, 'expected the name of a file system, or name:/path')
+    throw new HostRefused(at, 'expected the name of a file system, name:/path, or the path of a directory')
   check_inside(inside[0] ?? '', at)
 }
 
 function check_mount(mount: MountForm, at: string): void {
   check_inside(mount.at, `${at}.at`)
+  if ('filesystem' in mount && mount.filesystem.startsWith('/'))
+    throw new HostRefused(`${at}.filesystem`, 'expected the name of a file system')
   if ('filesystem' in mount) check_layer(`${mount.filesystem}:${mount.root ?? '/'}`, `${at}.filesystem`)
   else if ('bind' in mount) check_inside(mount.bind, `${at}.bind`)
   else {

@@ -10,7 +10,15 @@ import * as fc from 'fast-check'
 import type { Answer, Play, PlayCall, PlayTask } from '../agent/play.js'
 import { Random } from './choices.js'
 import { ModelPlay } from './model_runner.js'
-import { call_of_one_user, file_modes, known_paths, random_world, targets, type World } from './worlds.js'
+import {
+  call_of_one_user,
+  file_modes,
+  known_paths,
+  layers_of,
+  random_world,
+  targets,
+  type World,
+} from './worlds.js'
 
 // --- tasks -----------------------------------------------------------------------------------------------------
 
@@ -74,12 +82,16 @@ const odd_open_flags = ['|O_ACCMODE', '|O_ACCMODE|O_TRUNC', '|O_DIRECT', '|O_CRE
 
 /** Names of the file systems in which an overlay has layers. */
 function layer_filesystems({ setup }: World): ReadonlySet<string> {
-  const layers = (setup.mounts ?? []).flatMap((mount) =>
-    'overlay' in mount
-      ? [...mount.overlay.lower, ...(mount.overlay.upper === undefined ? [] : [mount.overlay.upper])]
-      : [],
+  const mounts = setup.mounts ?? []
+  const layers = mounts.flatMap((mount) => ('overlay' in mount ? layers_of(mount.overlay) : []))
+  const at_path = (path: string) => mounts.find(({ at }) => at !== '/' && `${path}/`.startsWith(`${at}/`))
+  return new Set(
+    layers.map((layer) => {
+      if (!layer.startsWith('/')) return layer.split(':')[0]!
+      const mount = at_path(layer)!
+      return 'filesystem' in mount ? mount.filesystem : `overlay${mount.at.replaceAll('/', '-')}`
+    }),
   )
-  return new Set(layers.map((layer) => layer.split(':')[0]!))
 }
 
 class Calls {

@@ -11,6 +11,8 @@
  * Whatever a program does with its working directory or a descriptor, it can make or remove no name in a layer. A
  * file with set-id bits is mounted read-only, since writing to it would take them off. What is left is chmod and
  * chown by descriptor, and generate.ts asks the model whose file it is.
+ *
+ * An overlay that is a lower layer of another is a layer too: it stands at /k, which no path of a program leads to.
  */
 import type {
   BytesForm,
@@ -18,6 +20,7 @@ import type {
   MountForm,
   MountOption,
   NodeForm,
+  OverlayForm,
   TreeForm,
 } from '../../scenario/form.js'
 import type { Play, PlayCall } from '../agent/play.js'
@@ -215,17 +218,18 @@ function on_one_filesystem(
  * a second overlay on /n that shares its lowers.
  */
 function overlay_world(r: Random): World {
-  const layers = random_layers(r)
-  const { lower, upper, work, trees } = layers
-  const options = r.chance(0.15) ? { options: r.pick([['ro'], ['noexec'], ['nosymfollow']] as const) } : {}
+  const layers = with_stacks(r, random_layers(r))
+  const { lower, upper, work, trees, below } = layers
+  const options = random_options(r)
   const files = trees.flatMap(([layer, tree]) => layer_mounts(r, layer, tree, layer === upper ? '/u' : '/l'))
   const shared = r.chance(0.15)
   const mounts: MountForm[] = [
     { at: '/', filesystem: 'root' },
     { at: '/t', filesystem: 'plain' },
+    ...below,
     { at: '/m', overlay: { lower, upper, work }, ...options },
     ...(shared ? [{ at: '/n', overlay: second_overlay(r, lower) }] : []),
-    ...files,
+    ...files.map(({ mount }) => mount),
   ]
   const views = random_views(r, layers)
   mounts.push(...views)
@@ -238,9 +242,9 @@ function overlay_world(r: Random): World {
   }
   if (shared)
     filesystems.other = { type: 'tmpfs', tree: { u: { dir: random_tree(r, 1, 'upper') }, w: { dir: {} } } }
-  const layer_files = files.map(({ at, root }) => ({
-    path: at,
-    in_overlay: `/m${root.replace(/^\/(u|low|deep|base)\//, '/')}`,
+  const layer_files = files.map(({ mount, root }) => ({
+    path: mount.at,
+    in_overlay: `/m${root.replace(/^\/(k\/)?(u|low|deep|base)\//, '/').replace(/^\/k\//, '/')}`,
   }))
   return {
     setup: { filesystems, mounts },
@@ -254,9 +258,65 @@ function overlay_world(r: Random): World {
   }
 }
 
+const random_options = (r: Random): { readonly options?: readonly MountOption[] } =>
+  r.chance(0.15) ? { options: r.pick([['ro'], ['noexec'], ['nosymfollow']] as const) } : {}
+
+/** Layers of an overlay, and what is to be mounted before it. */
+interface Stack extends Layers {
+  readonly below: readonly MountForm[]
+}
+
+/** Sometimes the topmost lower layer is named by its path, and sometimes all are an overlay below the overlay. */
+function with_stacks(r: Random, layers: Layers): Stack {
+  const { lower, upper, work, filesystems, trees } = layers
+  if (r.chance(0.1)) {
+    const [filesystem, root = '/'] = lower[0]!.split(':') as [string, string?]
+    const below: MountForm[] = [{ at: '/z', filesystem, root, ...random_options(r) }]
+    return { ...layers, lower: ['/z', ...lower.slice(1)], below }
+  }
+  if (!r.chance(0.35)) return { ...layers, below: [] }
+  const side = random_tree(r, 1, 'lower')
+  const top = random_tree(r, 1, 'upper')
+  const has_upper = r.chance(0.9)
+  const lowers: readonly (readonly string[])[] = has_upper
+    ? [['/k'], ['/k'], ['/k'], ['/k', 'side'], ['side', '/k'], ['/k', lower[0]!], [below_k(trees)]]
+    : [
+        ['/k', 'side'],
+        ['side', '/k'],
+      ]
+  return {
+    filesystems: {
+      ...filesystems,
+      side: { type: 'tmpfs', tree: side },
+      top: { type: 'tmpfs', tree: { u: { dir: top }, w: { dir: {} } } },
+    },
+    lower: r.pick(lowers),
+    ...(has_upper ? { upper: 'top:/u', work: 'top:/w' } : {}),
+    trees: [...trees, ['/k', shown_files(trees)], ...(has_upper ? [['top:/u', top] as const] : [])],
+    below: [{ at: '/k', overlay: { lower, upper, work }, ...random_options(r) }],
+  }
+}
+
+/** The directory d of the overlay at /k, where it surely has one. */
+function below_k(trees: Layers['trees']): string {
+  const is_dir = (tree: TreeForm) => typeof tree.d === 'object' && 'dir' in tree.d
+  return trees.every(([, tree]) => is_dir(tree)) ? '/k/d' : '/k'
+}
+
+/** Files that the overlay at /k surely shows: each is in one layer, and no other has its name. */
+function shown_files(trees: Layers['trees']): TreeForm {
+  const names = ['f', 'g', 'h'].filter((name) => trees.filter(([, tree]) => name in tree).length === 1)
+  const files = names.flatMap((name) => {
+    const node = trees.map(([, tree]) => tree[name]).find((each) => each !== undefined)!
+    return typeof node === 'object' && 'file' in node ? [[name, node] as const] : []
+  })
+  return Object.fromEntries(files)
+}
+
 /** Layers as they are by themselves, where nobody changes them: the upper on /v, the topmost lower on /y. */
 function random_views(r: Random, { upper, lower }: Layers): MountForm[] {
   const view = (at: string, layer: string): MountForm => {
+    if (layer.startsWith('/')) return { at, bind: layer, options: ['ro'] }
     const [filesystem, root = '/'] = layer.split(':') as [string, string?]
     return { at, filesystem, root, options: ['ro'] }
   }
@@ -271,14 +331,20 @@ function second_overlay(r: Random, lower: readonly string[]) {
   return lower.length > 1 && r.chance(0.3) ? { lower } : { lower, upper: 'other:/u', work: 'other:/w' }
 }
 
-type FileMount = MountForm & { readonly filesystem: string; readonly root: string }
+/** A file of a layer that is mounted by itself; its path in the file system of the layer, or at the mount that shows it. */
+interface FileMount {
+  readonly mount: MountForm
+  readonly root: string
+}
 
 /** So many files of one layer are mounted. */
 const FILES_OF_A_LAYER = 2
 
 /** Some files of a layer, each mounted by itself. */
 function layer_mounts(r: Random, layer: string, tree: TreeForm, below: string): FileMount[] {
-  const [filesystem, inside = ''] = layer.split(':') as [string, string?]
+  const [filesystem, inside = ''] = layer.startsWith('/')
+    ? ['k', layer]
+    : (layer.split(':') as [string, string?])
   const files = regular_files(tree, '')
   const chosen =
     files.length <= FILES_OF_A_LAYER ? files : [r.pick(files.slice(0, 1)), r.pick(files.slice(1))]
@@ -286,12 +352,9 @@ function layer_mounts(r: Random, layer: string, tree: TreeForm, below: string): 
     const options: readonly MountOption[] =
       (mode & SET_ID_BITS) !== 0 ? ['ro'] : r.chance(0.1) ? r.pick([['ro'], ['noexec']] as const) : []
     const name = `${filesystem === 'up' || filesystem === 'low' ? '' : `${filesystem}_`}${path.slice(1).replace('/', '_')}`
-    return {
-      at: `${below}/${name}`,
-      filesystem,
-      root: `${inside}${path}`,
-      ...(options.length === 0 ? {} : { options }),
-    }
+    const root = `${inside}${path}`
+    const of = layer.startsWith('/') ? { bind: root } : { filesystem, root }
+    return { mount: { at: `${below}/${name}`, ...of, ...(options.length === 0 ? {} : { options }) }, root }
   })
 }
 
@@ -307,8 +370,8 @@ function regular_files(tree: TreeForm, at: string): (readonly [string, number])[
 /** Empty files on which files of layers are mounted. */
 function mount_points(files: readonly FileMount[]): TreeForm {
   const directories: Record<string, Record<string, NodeForm>> = {}
-  for (const { at } of files) {
-    const [, dir, name] = at.split('/') as [string, string, string]
+  for (const { mount } of files) {
+    const [, dir, name] = mount.at.split('/') as [string, string, string]
     directories[dir] = { ...directories[dir], [name]: '' }
   }
   return Object.fromEntries(Object.entries(directories).map(([name, dir]) => [name, { dir }]))
@@ -316,6 +379,16 @@ function mount_points(files: readonly FileMount[]): TreeForm {
 
 /** Paths of files of the set-up, where they are first seen. */
 export function known_paths({ setup }: World): string[] {
+  const trees_of = (layer: string): TreeForm[] => {
+    if (layer.startsWith('/')) return trees_at(layer)
+    return [tree_of(layer)]
+  }
+  const trees_at = (path: string): TreeForm[] =>
+    (setup.mounts ?? []).flatMap((mount) => {
+      if (mount.at === '/' || !`${path}/`.startsWith(`${mount.at}/`)) return []
+      if ('overlay' in mount) return layers_of(mount.overlay).flatMap(trees_of)
+      return 'filesystem' in mount ? [tree_of(`${mount.filesystem}:${mount.root ?? '/'}`)] : []
+    })
   const tree_of = (layer: string): TreeForm => {
     const [name, inside = '/'] = layer.split(':')
     const tree = setup.filesystems?.[name!]?.tree ?? {}
@@ -325,14 +398,17 @@ export function known_paths({ setup }: World): string[] {
   return (setup.mounts ?? []).flatMap((mount): string[] => {
     if ('bind' in mount || mount.at === '/') return []
     if ('overlay' in mount) {
-      const { lower, upper } = mount.overlay
-      return [...(upper === undefined ? [] : [upper]), ...lower].flatMap((layer) =>
-        paths_of(tree_of(layer), mount.at),
-      )
+      return layers_of(mount.overlay)
+        .flatMap(trees_of)
+        .flatMap((tree) => paths_of(tree, mount.at))
     }
     return paths_of(tree_of(`${mount.filesystem}:${mount.root ?? '/'}`), mount.at)
   })
 }
+
+/** The layers of an overlay, the topmost first. */
+export const layers_of = ({ lower, upper }: OverlayForm): readonly string[] =>
+  upper === undefined ? lower : [upper, ...lower]
 
 function paths_of(tree: TreeForm, at: string): string[] {
   return Object.entries(tree).flatMap(([name, node]) => {

@@ -103,7 +103,9 @@ function node_lines(fs: string, path: string, node: NodeForm): string[] {
 /** Where everything is built: the root is a tmpfs that only this program sees, and nothing else. */
 const STAGE = ''
 
+/** A directory of a file system, or one that mounts show. */
 function layer_path(text: string): string {
+  if (text.startsWith('/')) return `${STAGE}/r${text === '/' ? '' : text}`
   const [fs, path = ''] = text.split(':')
   return `${STAGE}/f/${fs}${path === '/' ? '' : path}`
 }
@@ -113,14 +115,16 @@ function mount_lines(each: MountForm): string[] {
   const flags = (each.options ?? []).map((option) => mount_flags[option]!).join(' | ')
   if ('overlay' in each) {
     const { upper, work, lower } = each.overlay
+    // What separates options and layers is escaped in their names (fs/overlayfs/params.c: ovl_next_opt, ovl_unescape).
+    const option = (layer: string) => layer_path(layer).replace(/[\\:,]/g, '\\$&')
     const words = [
-      `lowerdir=${lower.map(layer_path).join(':')}`,
-      ...(upper === undefined ? [] : [`upperdir=${layer_path(upper)}`]),
-      ...(work === undefined ? [] : [`workdir=${layer_path(work)}`]),
+      `lowerdir=${lower.map(option).join(':')}`,
+      ...(upper === undefined ? [] : [`upperdir=${option(upper)}`]),
+      ...(work === undefined ? [] : [`workdir=${option(work)}`]),
     ]
     return [
       `make_dir(${at}, 0755, 0, 0);`,
-      `must(mount("overlay", ${at}, "overlay", ${flags || '0'},\n\t           ${c_string(words.join(','))}), "overlay");`,
+      `must(mount("overlay", ${at}, "overlay", ${flags || '0'},\n\t           ${c_string(utf8_bytes(words.join(',')))}), "overlay");`,
     ]
   }
   const from =
@@ -129,7 +133,7 @@ function mount_lines(each: MountForm): string[] {
       : `${STAGE}/r${each.bind === '/' ? '' : each.bind}`
   return [
     `make_dir(${at}, 0755, 0, 0);`,
-    `must(mount(${c_string(from)}, ${at}, NULL, MS_BIND, NULL), ${at});`,
+    `must(mount(${c_string(utf8_bytes(from))}, ${at}, NULL, MS_BIND, NULL), ${at});`,
     ...(flags === ''
       ? []
       : [`must(mount(NULL, ${at}, NULL, MS_REMOUNT | MS_BIND | ${flags}, NULL), ${at});`]),

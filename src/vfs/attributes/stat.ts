@@ -38,14 +38,13 @@ function vfs_getattr(k: Kernel, at: number): readonly number[] | number {
   const refused = security(k, 'inode_getattr', { dentry: at })
   if (refused !== 0) return refused
   const { d_inode, d_sb } = dentry(k, at)
-  const real = inode_ops(k, d_inode).getattr_inode?.(k, d_inode) ?? d_inode
-  const { i_mode, i_uid, i_gid, i_size } = inode(k, real)
+  const { i_mode, i_uid, i_gid, i_size } = inode(k, getattr_inode(k, d_inode))
   const ino = inode_ops(k, d_inode).stat_ino?.(k, d_inode) ?? d_inode
   return [
     inode_ops(k, d_inode).stat_dev?.(k, d_inode) ?? d_sb,
     ino,
     i_mode,
-    links(k, d_inode, real),
+    links(k, d_inode),
     i_uid,
     i_gid,
     inode(k, d_inode).i_rdev,
@@ -54,10 +53,17 @@ function vfs_getattr(k: Kernel, at: number): readonly number[] | number {
   ]
 }
 
-/** A merged directory of an overlay counts as one link, whatever its real one counts (fs/overlayfs/inode.c: ovl_getattr). */
-function links(k: Kernel, ino: number, real: number): number {
+/** The inode whose attributes are told: that of a stacked one is asked, which may be stacked again (fs/overlayfs/inode.c: ovl_getattr). */
+function getattr_inode(k: Kernel, ino: number): number {
+  const real = inode_ops(k, ino).getattr_inode?.(k, ino)
+  return real === undefined ? ino : getattr_inode(k, real)
+}
+
+/** A merged directory of an overlay counts as one link, also for an overlay on top, whatever its real one counts. */
+function links(k: Kernel, ino: number): number {
   const { i_mode, i_nlink } = inode(k, ino)
-  return is_dir(i_mode) && i_nlink === 1 ? 1 : inode(k, real).i_nlink
+  const real = inode_ops(k, ino).getattr_inode?.(k, ino)
+  return real === undefined || (is_dir(i_mode) && i_nlink === 1) ? i_nlink : links(k, real)
 }
 
 function answer(f: Frame<any>, attributes: readonly number[] | number) {
