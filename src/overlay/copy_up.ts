@@ -155,7 +155,8 @@ function ovl_copy_up_file(k: Kernel, f: CopyUp): Outcome {
   const data = read_page(k, f.from, index).slice(0, f.size - start)
   if (data !== '') write_page(k, f.temp, index, 0, data)
   f.pos = start + PAGE_SIZE
-  return f.pos < f.size && page_from(k, lower_data(k, f), index + 1) < Infinity ? AGAIN : undefined
+  const has_more = [f.from, lower_data(k, f)].some((ino) => page_from(k, ino, index + 1) < Infinity)
+  return f.pos < f.size && has_more ? AGAIN : undefined
 }
 
 /** The inode that has the data of what is copied up now, as of now. */

@@ -56,6 +56,31 @@ const call = (
 const check = call('execveat', [-100, '/s', null, null, 'AT_EXECVE_CHECK'], 'check')
 const write_open = (as = 'open') => call('openat', [-100, '/s', 'O_WRONLY', 0], as)
 
+/**
+ * The same two on an overlay at /n, whose lower layer is the overlay at /m, whose lower layer is the directory l of the
+ * root; so each has its own name for the file.
+ */
+function two_stacked(checker: readonly OpForm[], writer: readonly OpForm[]): CaseSystem {
+  const filesystems = {
+    low: {
+      type: 'tmpfs' as const,
+      tree: { l: { dir: { s: { file: 'lower bytes', mode: 0o777 } } }, m: { dir: {} }, n: { dir: {} } },
+    },
+    up: { type: 'tmpfs' as const, tree: { u: { dir: {} }, w: { dir: {} } } },
+    top: { type: 'tmpfs' as const, tree: { u: { dir: {} }, w: { dir: {} } } },
+  }
+  const mounts = [
+    { at: '/', filesystem: 'low' },
+    { at: '/m', overlay: { lower: ['/l'], upper: 'up:/u', work: 'up:/w' } },
+    { at: '/n', overlay: { lower: ['/m'], upper: 'top:/u', work: 'top:/w' } },
+  ]
+  const tasks = [
+    { name: 'a', program: [...checker, pause] },
+    { name: 'b', program: [...writer, pause] },
+  ]
+  return case_system(of({ profile: '6.18', setup: { filesystems, mounts }, tasks, properties: [] }))
+}
+
 /** The run in which `b` runs while `a` stands at a stop of this kind. */
 function stopped_run(system: CaseSystem, kind: StopKind, task: number): Playable {
   const found = playable_runs(system, { stops: true, limit: 1000 }).find(({ schedule }) => {
@@ -201,6 +226,38 @@ describe.skipIf(no_kernel !== undefined || !is_root)('stops on the running kerne
       expect(answers.at(-1)).toEqual({ ret: 11, data: 'lower\0\0\0\0\0\0' })
     },
   )
+
+  describe('through two overlays', () => {
+    const open_in = (path: string, flags: string, as: string) => call('openat', [-100, path, flags, 0], as)
+    const copies = [open_in('/n/s', 'O_WRONLY', 'o'), open_in('/n/s', 'O_RDONLY', 'r')]
+    const reads = call('read', [{ $: 'r' }, 64], 'bytes')
+
+    it.each(['copy_up_open', 'copy_up_read'] as const)(
+      '%s of the upper one: what is written through the lower one meanwhile is copied',
+      async (kind) => {
+        const changes = [open_in('/m/s', 'O_WRONLY', 'w'), call('write', [{ $: 'w' }, 'LOWER'], 'n')]
+        const answers = await play(two_stacked([...copies, reads], changes), kind)
+        expect(answers[0]).toBe('stop')
+        expect(answers.at(-1)).toEqual({ ret: 11, data: 'LOWER bytes' })
+      },
+    )
+
+    it('copy_up_read of the lower one, which is not written to through the upper one', async () => {
+      const lower = [open_in('/m/s', 'O_WRONLY', 'o'), open_in('/n/s', 'O_RDONLY', 'r'), reads]
+      const changes = [call('truncate', ['/l/s', 5], 'cut')]
+      const answers = await play(two_stacked(lower, changes), 'copy_up_read')
+      expect(answers[0]).toBe('stop')
+      expect(answers.at(-1)).toEqual({ ret: 11, data: 'lower\0\0\0\0\0\0' })
+    })
+
+    it('a check of the upper one: who writes through the lower one is not refused', async () => {
+      const checks = [call('execveat', [-100, '/n/s', null, null, 'AT_EXECVE_CHECK'], 'check')]
+      const system = two_stacked(checks, [open_in('/m/s', 'O_WRONLY', 'w')])
+      expect(await play(system, 'exec_args')).toEqual(['stop', { ret: 3 }, { ret: 0 }])
+      const upper = two_stacked(checks, [open_in('/n/s', 'O_WRONLY', 'w')])
+      expect(await play(upper, 'exec_args')).toEqual(['stop', { errno: 'ETXTBSY' }, { ret: 0 }])
+    })
+  })
 
   it('tells which security modules are active', async () => {
     const { modules, profile } = await machine_of(agent)

@@ -54,6 +54,10 @@ describe('set-ups', () => {
       { at: '/a', overlay: { lower: ['root:/../..'] } },
       { at: '/a', overlay: { lower: ['root'], upper: 'root:/d/../..', work: 'root:/d' } },
       { at: '/a', overlay: { lower: ['root'], upper: 'root:/d', work: 'root\nfs y:/d' } },
+      { at: '/a', overlay: { lower: ['/..', 'root'] } },
+      { at: '/a', overlay: { lower: ['root'], upper: '/d/../../u', work: '/d' } },
+      { at: '/a', overlay: { lower: ['root'], upper: '/d', work: '/d\0' } },
+      { at: '/a', filesystem: '/d' },
     ]
     for (const each of wrong)
       expect(() => check_setup({ filesystems, mounts: [root, each] }), JSON.stringify(each)).toThrow(
@@ -125,6 +129,9 @@ describe.skipIf(no_kernel !== undefined)('the agent itself', () => {
       'at "/y 0 fs "root/link',
       'at "/y 0 overlay - - "root/../../.. "root',
       'at "/y 0 overlay - - "root/link "root',
+      'at "/y 0 overlay - - "/../../.. "root',
+      'at "/y 0 overlay - - "/link "root',
+      'at "/y 0 overlay "/link "/link "root',
       'file "root/link/x 33188 0 0 "evil',
       'fs ../../x',
     ]

@@ -56,6 +56,25 @@ describe('layers (§1.2)', () => {
     expect(outcome(names, m)).toBe(expected)
   })
 
+  it('upper and workdir through mounts: one and the same, which can be written', () => {
+    const m = machine()
+    m.bind('/', '/m')
+    m.bind('/', '/l2', 'ro')
+    const spec = { id: 'o', lower: [m.at('/l')], upper: m.at('/u'), work: m.at('/w') }
+    const [here, there] = [m.place('/m').mnt, m.place('/l2').mnt]
+    const mounted = (upper_mnt: number, work_mnt: number) => {
+      const made = mount_overlay(m.k, { ...spec, upper_mnt, work_mnt })
+      return 'errno' in made ? errno_name(made.errno) : 'ok'
+    }
+    expect(mounted(here, here)).toBe('ok')
+    expect(mounted(0, 0)).toBe('ok')
+    expect([mounted(here, 0), mounted(0, here), mounted(there, there)]).toEqual([
+      'EINVAL',
+      'EINVAL',
+      'EINVAL',
+    ])
+  })
+
   it('a third overlay on top of two', () => {
     const m = machine()
     const second = mount_overlay(m.k, { id: 'second', lower: [m.at('/m'), m.at('/l2')] })

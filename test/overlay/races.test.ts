@@ -1,11 +1,13 @@
 /** Overlay calls against each other in every interleaving, and overlays on top of overlays. */
 import { describe, expect, it } from 'vitest'
+import type { Feature } from '../../src/kernel/profile.js'
 import { mount_overlay } from '../../src/overlay/overlay.js'
 import { d_real_inode } from '../../src/vfs/d_real.js'
 import { file as open_file } from '../../src/vfs/file.js'
+import { PAGE_SIZE } from '../../src/vfs/inode.js'
 import { super_block } from '../../src/vfs/super_block.js'
 import { fd_row, fd_slot } from '../../src/vfs/tasks/task.js'
-import { dir, file, O_RDWR, O_WRONLY, Overlay } from './machine.js'
+import { dir, file, O_RDWR, O_TRUNC, O_WRONLY, Overlay } from './machine.js'
 
 const lower = () => {
   const m = new Overlay({ l: { f: file('lower') } })
@@ -82,8 +84,8 @@ describe('in every interleaving', () => {
 })
 
 describe('an overlay as the lower layer of another', () => {
-  const stacked = () => {
-    const m = new Overlay({ l: { f: file('lower') } })
+  const stacked = (data = 'lower', features: Feature[] = []) => {
+    const m = new Overlay({ l: { f: file(data) }, features })
     m.mount('/ro', m.file_system(dir({ u: dir(), w: dir(), m: dir() })))
     const made = mount_overlay(m.k, {
       id: 'top',
@@ -106,6 +108,25 @@ describe('an overlay as the lower layer of another', () => {
     expect([m.pread(fd), m.peek(m.map(fd), 5), m.stat('/ro/m/f').size]).toEqual(['MIDDLE', 'lower', 6])
     expect(d_real_inode(m.k, dentry)).toBe(m.inode('/u/f').id)
     expect(m.call('close', fd)).toBe(0)
+  })
+
+  /** What the top copies while the middle is emptied by its own copy-up: runs of bytes with their pages. */
+  const copied = (pages: number, features?: Feature[]) => {
+    const m = stacked('a'.repeat(pages * PAGE_SIZE), features)
+    m.spawn(2)
+    const calls = { 1: ['open', '/ro/m/f', O_WRONLY, 0], 2: ['open', '/m/f', O_WRONLY | O_TRUNC, 0] }
+    const outcomes = m.interleavings(calls as never, () =>
+      m
+        .content('/ro/u/f')
+        .replace(/(.)\1*/gs, (run) => `${run[0] === 'a' ? 'a' : '0'}*${run.length / PAGE_SIZE},`),
+    )
+    return [...new Set(outcomes.map((each) => each.split(' ').at(-1)))].sort()
+  }
+
+  it('a copy-up reads one real file in each splice, that of then', () => {
+    expect(copied(2)).toEqual(['0*2,', '2:0', 'a*2,'])
+    expect(copied(17)).toEqual(['0*17,', '2:0', 'a*16,0*1,', 'a*17,'])
+    expect(copied(17, ['ovl_read_pinned'])).toEqual(['2:0', 'a*17,'])
   })
 
   it('copies up from the overlay below it', () => {

@@ -1,10 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import { ImmerStore } from '../../src/kernel/immer_store.js'
+import type { Kernel } from '../../src/kernel/kernel.js'
+import { profile } from '../../src/kernel/profile.js'
+import { make_kernel } from '../../src/model.js'
 import { scenario_from_form } from '../../src/scenario/builder.js'
 import { case_system } from '../../src/scenario/case_system.js'
 import { define_module } from '../../src/scenario/code_module.js'
 import type { CaseForm, SetupForm, TaskForm } from '../../src/scenario/form.js'
+import { boot_setup } from '../../src/scenario/setup.js'
+import { children } from '../../src/vfs/dentry.js'
+import { find_place } from '../../src/vfs/filesystems/populate.js'
 import { CAP_FULL_SET, task_struct } from '../../src/vfs/tasks/task.js'
 import { case_of, message_of, one_case, run } from './support.js'
 
@@ -173,6 +179,158 @@ describe('a set-up', () => {
     expect(boot({ profile: '7.2+-ipe_execve_check' }).has('ipe_execve_check')).toBe(false)
     expect(boot({}, {}, { profile: '6.14' }).config.profile.name).toBe('6.14')
     expect(boot({}).config.profile.name).toBe('7.2')
+  })
+})
+
+describe('layers by path', () => {
+  const dirs = { u: { dir: {} }, w: { dir: {} }, l: { dir: { d: { dir: { f: 'deep' } }, f: 'low' } } }
+  const filesystems = {
+    root: {
+      type: 'tmpfs' as const,
+      tree: { link: { symlink: 'm' }, file: '', m: { dir: {} }, t: { dir: {} } },
+    },
+    disk: { type: 'ext4' as const, tree: { ...dirs, l2: { dir: { d: { dir: { g: 'two' } } } } } },
+    up: { type: 'tmpfs' as const, tree: dirs },
+    top: { type: 'tmpfs' as const, tree: dirs },
+  }
+  const overlay = { at: '/m', overlay: { lower: ['disk:/l'], upper: 'up:/u', work: 'up:/w' } }
+  const on_top = (lower: readonly string[], at = '/n') => ({
+    at,
+    overlay: { lower, upper: 'top:/u', work: 'top:/w' },
+  })
+  const mounts = (...more: NonNullable<SetupForm['mounts']>): SetupForm => ({
+    filesystems,
+    mounts: [
+      { at: '/', filesystem: 'root' },
+      { at: '/t', filesystem: 'disk', options: ['ro'] },
+      overlay,
+      ...more,
+    ],
+  })
+
+  const names = (k: Kernel, path: string) => {
+    const { root } = boot_setup(k, mounts(on_top(['/m/d', '/t/l2/d'])), 'setup')
+    return children(k, find_place(k, root.mnt, path)!.dentry)
+      .map((child) => child.d_name)
+      .sort()
+  }
+
+  test('are directories of overlays and of other mounts, merged with each other', () => {
+    expect(names(make_kernel(new FastStore(), profile('6.18'), []), '/n')).toEqual(['f', 'g'])
+  })
+
+  test('what is opaque for the overlay below is not for the one on top', () => {
+    const opaque = { d: { dir: { x: '' }, opaque: true } }
+    const setup = (lower: readonly string[]): SetupForm => ({
+      filesystems: { ...filesystems, hides: { type: 'tmpfs', tree: opaque } },
+      mounts: [
+        { at: '/', filesystem: 'root' },
+        { at: '/m', overlay: { lower: ['hides', 'disk:/l2'] } },
+        { at: '/t', filesystem: 'hides' },
+        { at: '/n', overlay: { lower } },
+      ],
+    })
+    const shown = (lower: readonly string[]) => {
+      const k = make_kernel(new FastStore(), profile('6.18'), [])
+      const { root } = boot_setup(k, setup(lower), 'setup')
+      return children(k, find_place(k, root.mnt, '/n/d')!.dentry).map((child) => child.d_name)
+    }
+    expect(shown(['/m', 'disk:/l'])).toEqual(['f', 'x'])
+    expect(shown(['/t', 'disk:/l'])).toEqual(['x'])
+  })
+
+  test.each<[string, SetupForm, string]>([
+    [
+      'nothing there',
+      mounts(on_top(['/x'])),
+      'setup.mounts[3].overlay.lower[0]: there is no /x (symbolic links',
+    ],
+    [
+      'a link',
+      mounts(on_top(['/link/d'])),
+      'setup.mounts[3].overlay.lower[0]: there is no /link/d (symbolic links',
+    ],
+    [
+      'a link itself',
+      mounts(on_top(['/link'])),
+      'setup.mounts[3].overlay: EINVAL: layer link is not a directory',
+    ],
+    ['a file', mounts(on_top(['/file'])), 'setup.mounts[3].overlay: EINVAL: layer file is not a directory'],
+    [
+      'a way up',
+      mounts(on_top(['/m/../..'])),
+      'setup.mounts[3].overlay.lower[0]: expected a path without ., .. and NUL, not "/m/../.."',
+    ],
+    [
+      'a later mount',
+      mounts(on_top(['/later', 'up:/l']), { at: '/later', bind: '/m' }),
+      'setup.mounts[3].overlay.lower[0]: there is no /later',
+    ],
+    [
+      'of the first mount',
+      { filesystems, mounts: [on_top(['/m'], '/')] },
+      'setup.mounts[0].overlay.lower[0]: /m is a path, and nothing is mounted before this overlay',
+    ],
+    [
+      'a third overlay',
+      mounts(on_top(['/m']), { at: '/o', overlay: { lower: ['/n', 'up:/l'] } }),
+      'setup.mounts[4].overlay: EINVAL: too many overlays on top of each other: there may be 2',
+    ],
+    [
+      'the upper on an overlay',
+      mounts({ at: '/n', overlay: { lower: ['top'], upper: '/m/d', work: '/m/d' } }),
+      'setup.mounts[3].overlay: EINVAL: upperdir cannot be on an overlay',
+    ],
+    [
+      'one in another',
+      mounts(on_top(['/m/d', '/m'])),
+      'setup.mounts[3].overlay: ELOOP: layer d overlaps another layer',
+    ],
+    ['the same by two ways', mounts(on_top(['/t', 'disk'])), 'setup.mounts[3].overlay: ELOOP: layer'],
+    [
+      'the upper on a mount that is read-only',
+      mounts({ at: '/n', overlay: { lower: ['/m'], upper: '/t/u', work: '/t/w' } }),
+      'setup.mounts[3].overlay: EINVAL: upperdir is on a read-only mount',
+    ],
+    [
+      'upper and work on two mounts',
+      mounts(
+        { at: '/x', filesystem: 'top' },
+        { at: '/n', overlay: { lower: ['/m'], upper: '/x/u', work: 'top:/w' } },
+      ),
+      'setup.mounts[4].overlay: EINVAL: workdir must be on the mount of upperdir',
+    ],
+    [
+      'the upper of another overlay as upper',
+      mounts({ at: '/n', overlay: { lower: ['/m'], upper: 'up:/u', work: 'top:/w' } }),
+      'setup.mounts[3].overlay: EINVAL: workdir must be on the mount of upperdir',
+    ],
+    [
+      'the upper and work of another overlay',
+      mounts({ at: '/n', overlay: { lower: ['/m'], upper: 'up:/u', work: 'up:/w' } }),
+      'setup.mounts[3].overlay: another overlay writes to upper or work already (on a kernel the behaviour is undefined)',
+    ],
+    [
+      'the upper of another overlay as lower',
+      mounts(on_top(['disk:/l2', 'up:/u'])),
+      'setup.mounts[3].overlay.lower[1]: another overlay writes to this directory (on a kernel the behaviour is undefined)',
+    ],
+    [
+      'a lower around the upper',
+      mounts({ at: '/n', overlay: { lower: ['top'], upper: 'top:/u', work: 'top:/w' } }),
+      'setup.mounts[3].overlay.lower[0]: upper or work lies inside this layer (there the kernel answers ELOOP)',
+    ],
+    [
+      'a mount point that would be made in a layer',
+      mounts(
+        on_top(['/m', 'top:/l']),
+        { at: '/x', filesystem: 'top', root: '/l' },
+        { at: '/x/y', bind: '/t' },
+      ),
+      'setup.mounts[5].at: there is no /x/y, and an overlay that is mounted already has the directory above it as a layer',
+    ],
+  ])('%s is refused', (_, setup, message) => {
+    expect(() => boot(setup)).toThrow(message)
   })
 })
 

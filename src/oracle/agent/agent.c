@@ -58,6 +58,7 @@
 #include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/futex.h>
+#include <linux/magic.h>
 #include <linux/userfaultfd.h>
 #include <limits.h>
 #include <linux/audit.h>
@@ -83,6 +84,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -113,9 +115,14 @@ enum outcome { RETURNED, SIGNALLED, RUNS_OTHER, DEAD, BLOCKED, STOPPED };
  *   exec_args     writes are denied; the arguments are being read from user memory     (userfaultfd)
  *   copy_up_open  an overlay opens the lower file that it copies                       (FAN_OPEN_PERM)
  *   copy_up_read  and reads it                                                         (FAN_ACCESS_PERM)
+ *   stacked_copy_up_open, stacked_copy_up_read   the same where the lower file lies on an overlay itself
  */
-enum stop { NO_STOP, EXEC_OPEN, EXEC_ARGS, COPY_UP_OPEN, COPY_UP_READ, STOPS };
-static const char *const stop_names[STOPS] = { "", "exec_open", "exec_args", "copy_up_open", "copy_up_read" };
+enum stop { NO_STOP, EXEC_OPEN, EXEC_ARGS, COPY_UP_OPEN, COPY_UP_READ, STACKED_OPEN, STACKED_READ, STOPS };
+static const char *const stop_names[STOPS] = { "",
+	"exec_open", "exec_args", "copy_up_open", "copy_up_read", "stacked_copy_up_open", "stacked_copy_up_read" };
+static const uint64_t stop_events[STOPS] = { [EXEC_OPEN] = FAN_OPEN_EXEC_PERM,
+	[COPY_UP_OPEN] = FAN_OPEN_PERM, [COPY_UP_READ] = FAN_ACCESS_PERM,
+	[STACKED_OPEN] = FAN_OPEN_PERM, [STACKED_READ] = FAN_ACCESS_PERM };
 
 struct slot {
 	_Atomic uint32_t turn; /* 0: the agent's; the task's thread number (and FUTEX_WAITERS): the task's */
@@ -1024,6 +1031,17 @@ static void overlay_option(char *options, size_t size, const char *name, const c
 enum { MAX_OVERLAYS = 32 };
 static char overlays[MAX_OVERLAYS][PATH_MAX]; /* where they are mounted */
 static int overlay_count;
+static char lower_overlays[MAX_OVERLAYS][PATH_MAX]; /* layers of overlays that lie on overlays */
+static int lower_overlay_count;
+
+/* Notes a lower layer that lies on an overlay. */
+static void note_layer(const char *path)
+{
+	struct statfs fs;
+
+	if (lower_overlay_count < MAX_OVERLAYS && statfs(path, &fs) == 0 && fs.f_type == OVERLAYFS_SUPER_MAGIC)
+		snprintf(lower_overlays[lower_overlay_count++], PATH_MAX, "%s", path);
+}
 
 static void mount_overlay(const char *at, unsigned long flags, char *rest)
 {
@@ -1035,6 +1053,7 @@ static void mount_overlay(const char *at, unsigned long flags, char *rest)
 		overlay_layer(lower, path);
 		if (!stays(path))
 			return;
+		note_layer(path);
 		overlay_option(options, sizeof options, separator, path);
 	}
 	if (upper[0] != '-') {
@@ -1122,7 +1141,7 @@ static void raise_stage(void)
 	stage_is_up = true;
 	next_call = 0;
 	highest_task = 0;
-	overlay_count = 0;
+	overlay_count = lower_overlay_count = 0;
 	stoppable = false;
 	setup_error[0] = '\0';
 	made_parents[0] = '\0';
@@ -1149,21 +1168,29 @@ static void allow(int group, int file)
 
 static bool mark_all(int group, enum stop stop)
 {
-	unsigned long mask = stop == EXEC_OPEN ? FAN_OPEN_EXEC_PERM : stop == COPY_UP_OPEN ? FAN_OPEN_PERM : FAN_ACCESS_PERM;
+	const unsigned flags = FAN_MARK_ADD | FAN_MARK_FILESYSTEM;
+	uint64_t mask = stop_events[stop];
 	char path[PATH_MAX];
-	DIR *dir = opendir("/s/f");
-	bool good = dir != NULL;
+	bool good = true;
 
+	/* Only layers: a call opens and reads files of the overlay above them itself. */
+	if (stop == STACKED_OPEN || stop == STACKED_READ) {
+		for (int i = 0; good && i < lower_overlay_count; i++)
+			good = fanotify_mark(group, flags, mask, AT_FDCWD, lower_overlays[i]) == 0;
+		return good;
+	}
+	DIR *dir = opendir("/s/f");
+	good = dir != NULL;
 	for (struct dirent *each; good && (each = readdir(dir)) != NULL;) {
 		if (each->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof path, "/s/f/%s", each->d_name);
-		good = fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, mask, AT_FDCWD, path) == 0;
+		good = fanotify_mark(group, flags, mask, AT_FDCWD, path) == 0;
 	}
 	if (dir != NULL)
 		closedir(dir);
 	for (int i = 0; good && stop == EXEC_OPEN && i < overlay_count; i++)
-		good = fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, mask, AT_FDCWD, overlays[i]) == 0;
+		good = fanotify_mark(group, flags, mask, AT_FDCWD, overlays[i]) == 0;
 	return good;
 }
 

@@ -5,6 +5,7 @@
  * - `exec_open`     a permission event of fanotify: the file to be executed is being opened, writes are not denied yet;
  * - `exec_args`     a missing page (userfaultfd): writes are denied, the arguments are being read from user memory;
  * - `copy_up_open`, `copy_up_read`   permission events on the lower file: a copy-up has begun, nothing is read yet.
+ *   Where that file lies on an overlay itself, the events are those of that overlay.
  *
  * Seen on 6.18 as root. A switch at another place inside a call cannot be played.
  */
@@ -15,11 +16,13 @@ import { FastStore } from '../../kernel/fast_store.js'
 import { type Event, type Kernel, RETURNING } from '../../kernel/kernel.js'
 import { STEPPED, step } from '../../kernel/machine.js'
 import type { Parameter } from '../../kernel/syscall.js'
+import { ovl_inode } from '../../overlay/ovl_entry.js'
 import type { CaseSystem } from '../../scenario/case_system.js'
 import { type CallInstruction, code_of, is_ref, result } from '../../scenario/code.js'
 import { running } from '../../scenario/exec_monitor.js'
 import type { ArgumentForm } from '../../scenario/form.js'
 import { quote, show_call } from '../../scenario/strace.js'
+import { dentry } from '../../vfs/dentry.js'
 import { inode } from '../../vfs/inode.js'
 import { content_of } from '../../vfs/memory/page_cache.js'
 import { encode_call, encode_setup, encode_task } from '../agent/encode.js'
@@ -52,6 +55,8 @@ export interface PlayStep {
   /** As strace would write it. */
   readonly text: string
   readonly stop?: StopKind
+  /** Of a stop in a copy-up: the lower file lies on an overlay itself. */
+  readonly stacked?: boolean
 }
 
 /** A run, ready for a kernel: its calls in the order in which they return, and what the model answers to them. */
@@ -102,20 +107,30 @@ function next_stage(k: Kernel, task: number): { fn: string; stage: string } {
   return { fn: top.fn.name, stage: next?.kind === 'stage' ? next.name : '' }
 }
 
-function is_in(k: Kernel, task: number, name: string): boolean {
+/** How often a function is being run. */
+function frames_of(k: Kernel, task: number, name: string): number {
+  let count = 0
   for (let depth = 0; depth < k.store.depth(task); depth++)
-    if (k.store.frame(task, depth).fn.name === name) return true
-  return false
+    if (k.store.frame(task, depth).fn.name === name) count++
+  return count
 }
+
+const is_in = (k: Kernel, task: number, name: string): boolean => frames_of(k, task, name) > 0
 
 /** Stops that a kernel has just where a task stands after it has run `ran`. */
 function stops_after(k: Kernel, task: number, ran: { fn: string; stage: string }): readonly StopKind[] {
   if (k.store.depth(task) === 0) return []
   const inside = (name: string) => is_in(k, task, name)
-  // fs/open.c: do_dentry_open: fsnotify_open_perm() follows security_file_open().
+  // fs/open.c: do_dentry_open: fsnotify_open_perm() follows security_file_open(). The first event is that of the file
+  // that was named; real files below it are opened after it.
   if (ran.fn === 'do_dentry_open' && ran.stage === 'security_file_open') {
     const opens = k.store.top(task).fn.name === 'do_dentry_open' && k.store.top(task).stage !== RETURNING
-    return opens && inside('do_open_execat') && !inside('exec_binprm') ? ['exec_open'] : []
+    return opens &&
+      frames_of(k, task, 'do_dentry_open') === 1 &&
+      inside('do_open_execat') &&
+      !inside('exec_binprm')
+      ? ['exec_open']
+      : []
   }
   if (ran.stage === 'exe_file_deny_write_access' && ran.fn === 'do_open_execat')
     return inside('do_execveat_common') && !inside('do_open_execat') ? ['exec_args'] : []
@@ -124,6 +139,15 @@ function stops_after(k: Kernel, task: number, ran: { fn: string; stage: string }
     return goes_on ? ['copy_up_read', 'copy_up_open'] : []
   }
   return []
+}
+
+/** Whether a task that stands in a copy-up copies from another overlay. */
+function copies_from_overlay(k: Kernel, task: number): boolean {
+  if (k.store.depth(task) === 0) return false
+  const top = k.store.top(task)
+  if (top.fn.name !== 'ovl_copy_up_flags') return false
+  const { at } = top as unknown as { at: number }
+  return at !== 0 && ovl_inode.has(k, ovl_inode(k, dentry(k, at).d_inode).lower)
 }
 
 // --- every run that a kernel can be made to play -----------------------------------------------------------------
@@ -243,6 +267,7 @@ interface OpenCall {
   /** It has been left in the middle: it is on the kernel already. */
   readonly begun: boolean
   readonly stops: readonly StopKind[]
+  readonly stacked?: boolean
 }
 
 /** Of the call that a program ends with. */
@@ -339,7 +364,9 @@ class Telling {
       throw new NoStop(`inside ${open.form.call}, after ${where}`)
     }
     this.open.set(task, { ...open, begun: true })
-    this.steps.push({ kind: 'stop', call: this.forms.length, task, text: open.text, stop })
+    const { text, stacked = false } = open
+    const step = { kind: 'stop', call: this.forms.length, task, text, stop } as const
+    this.steps.push(stacked ? { ...step, stacked } : step)
     this.forms.push(open.form)
     this.predicted.push({})
   }
@@ -350,7 +377,10 @@ class Telling {
     if (runs_no_program(k, task, this.ran)) throw new NoProgram(open.form.call)
     if (!events.some(({ kind }) => kind === 'return')) {
       if (k.store.depth(task) === 0) this.open.delete(task)
-      else this.open.set(task, { ...open, stops: stops_after(k, task, this.ran) })
+      else {
+        const stops = stops_after(k, task, this.ran)
+        this.open.set(task, { ...open, stops, stacked: copies_from_overlay(k, task) })
+      }
       return
     }
     this.open.delete(task)
@@ -453,7 +483,7 @@ export function encode_run({ play, predicted, steps }: KernelRun): string {
   // The agent counts the calls that it is told to make.
   const known = new Map<string, number>()
   const replaced = new Set<number>()
-  for (const { kind, call, stop } of steps) {
+  for (const { kind, call, stop, stacked } of steps) {
     const form = play.calls[call]!
     if (predicted[call]!.exec) replaced.add(form.task)
     // A program that was run takes no calls: it is made to end.
@@ -461,7 +491,8 @@ export function encode_run({ play, predicted, steps }: KernelRun): string {
     else if (kind === 'go') lines.push(`go ${form.task}`)
     else {
       const request = encode_call(form, known)
-      lines.push(kind === 'stop' ? request.replace(/^call/, `stop ${stop}`) : request)
+      const stop_at = `stop ${stacked ? 'stacked_' : ''}${stop}`
+      lines.push(kind === 'stop' ? request.replace(/^call/, stop_at) : request)
       if (form.as !== undefined) known.set(form.as, known.size)
     }
   }

@@ -167,7 +167,7 @@ interface Layers {
 }
 
 /** Each layer on a file system of its own, or all on one. */
-function random_layers(r: Random): Layers {
+function random_layers(r: Random, on_one = r.chance(0.2)): Layers {
   const has_upper = r.chance(0.85)
   const lowers = Array.from(
     { length: has_upper ? r.pick([1, 1, 1, 1, 2, 3]) : r.pick([2, 2, 3]) },
@@ -177,7 +177,7 @@ function random_layers(r: Random): Layers {
     }),
   )
   const upper = random_tree(r, 1, 'upper')
-  if (r.chance(0.2)) return on_one_filesystem(lowers, has_upper ? upper : undefined)
+  if (on_one) return on_one_filesystem(lowers, has_upper ? upper : undefined)
   const read_only = r.chance(0.15)
   const filesystems: Record<string, FileSystemForm> = Object.fromEntries(
     lowers.map(({ name, tree }) => [name, { type: 'tmpfs', tree, ...(read_only ? { read_only } : {}) }]),
@@ -218,7 +218,7 @@ function on_one_filesystem(
  * a second overlay on /n that shares its lowers.
  */
 function overlay_world(r: Random): World {
-  const layers = with_stacks(r, random_layers(r))
+  const layers = random_stack(r)
   const { lower, upper, work, trees, below } = layers
   const options = random_options(r)
   const files = trees.flatMap(([layer, tree]) => layer_mounts(r, layer, tree, layer === upper ? '/u' : '/l'))
@@ -266,15 +266,27 @@ interface Stack extends Layers {
   readonly below: readonly MountForm[]
 }
 
-/** Sometimes the topmost lower layer is named by its path, and sometimes all are an overlay below the overlay. */
-function with_stacks(r: Random, layers: Layers): Stack {
-  const { lower, upper, work, filesystems, trees } = layers
-  if (r.chance(0.1)) {
-    const [filesystem, root = '/'] = lower[0]!.split(':') as [string, string?]
-    const below: MountForm[] = [{ at: '/z', filesystem, root, ...random_options(r) }]
-    return { ...layers, lower: ['/z', ...lower.slice(1)], below }
-  }
-  if (!r.chance(0.35)) return { ...layers, below: [] }
+function random_stack(r: Random): Stack {
+  if (r.chance(0.3)) return overlay_on_overlay(r)
+  const layers = random_layers(r)
+  return r.chance(0.1) ? named_by_path(r, layers) : { ...layers, below: [] }
+}
+
+/** The topmost lower layer is mounted at /z, and named so. */
+function named_by_path(r: Random, layers: Layers): Stack {
+  const [topmost, ...others] = layers.lower
+  const [filesystem, root = '/'] = topmost!.split(':') as [string, string?]
+  const below: MountForm[] = [{ at: '/z', filesystem, root, ...random_options(r) }]
+  return { ...layers, lower: ['/z', ...others], below }
+}
+
+/**
+ * An overlay at /k, and what has it as a lower layer. The layers of that at /k are on one file system: an inode
+ * number that it takes from one of several is told on without which of them that was, so that two files may have
+ * one number, and that depends on the numbers themselves (fs/overlayfs/inode.c: ovl_map_dev_ino; seen on 6.18).
+ */
+function overlay_on_overlay(r: Random): Stack {
+  const { lower, upper, work, filesystems, trees } = random_layers(r, true)
   const side = random_tree(r, 1, 'lower')
   const top = random_tree(r, 1, 'upper')
   const has_upper = r.chance(0.9)
