@@ -3,21 +3,33 @@ import { describe, expect, it } from 'vitest'
 import { seeded } from '../../src/oracle/conform/choices.js'
 import { play, random_play } from '../../src/oracle/conform/generate.js'
 import { ModelMachine, play_on_model } from '../../src/oracle/conform/model_runner.js'
+import { ovl_inode } from '../../src/overlay/ovl_entry.js'
+import type { MountForm } from '../../src/scenario/form.js'
 import { children, dentry } from '../../src/vfs/dentry.js'
 import { lookup_path } from '../../src/vfs/filesystems/populate.js'
-import { inode } from '../../src/vfs/inode.js'
+import { inode, is_dir } from '../../src/vfs/inode.js'
 import { super_block } from '../../src/vfs/super_block.js'
 
-/** Everything of these layers but the contents of files. */
-function lower_tree({ k }: ModelMachine, lowers: readonly string[]): string[] {
+/** As `name:/path` of a superblock, also what is named by the path at which it is mounted. */
+function with_superblock(layer: string, mounts: readonly MountForm[]): string {
+  if (!layer.startsWith('/')) return layer
+  const mount = mounts.find(({ at }) => at !== '/' && `${layer}/`.startsWith(`${at}/`))!
+  const inside = layer.slice(mount.at.length)
+  if ('filesystem' in mount) return `${mount.filesystem}:${mount.root ?? ''}${inside}`
+  return `overlay${mount.at.replaceAll('/', '-')}:${inside}`
+}
+
+/** Everything of these layers but the contents of files, and how directories of an overlay are made up. */
+function lower_tree({ k }: ModelMachine, mounts: readonly MountForm[], lowers: readonly string[]): string[] {
   const roots = lowers.map((layer) => {
-    const [name, inside = '/'] = layer.split(':')
+    const [name, inside = '/'] = with_superblock(layer, mounts).split(':')
     return lookup_path(k, super_block.rows(k).find((sb) => sb.s_id === name)!.s_root, inside)
   })
   const below = (at: number): string[] => {
     const { d_name, d_inode } = dentry(k, at)
     const { i_mode, i_uid, i_gid, i_nlink } = inode(k, d_inode)
-    const shown = [d_name, d_inode, i_mode, i_uid, i_gid, i_nlink].join(' ')
+    const links = ovl_inode.has(k, d_inode) && is_dir(i_mode) ? 0 : i_nlink
+    const shown = [d_name, d_inode, i_mode, i_uid, i_gid, links].join(' ')
     return [shown, ...children(k, at).flatMap((child) => below(child.id))]
   }
   return roots.flatMap(below)
@@ -47,14 +59,15 @@ describe('random plays', () => {
     let overlays = 0
     for (let index = 0; index < 600; index++) {
       const { play } = random_play(seeded(1, index))
-      const lowers = play.setup.mounts!.flatMap((mount) => ('overlay' in mount ? mount.overlay.lower : []))
+      const mounts = play.setup.mounts!
+      const lowers = mounts.flatMap((mount) => ('overlay' in mount ? mount.overlay.lower : []))
       if (lowers.length === 0) continue
       overlays++
       const machine = new ModelMachine(play.setup)
       for (const [i, task] of play.tasks.entries()) machine.add_task(i + 1, task)
-      const before = lower_tree(machine, lowers)
+      const before = lower_tree(machine, mounts, lowers)
       for (const call of play.calls) machine.call(call)
-      expect(lower_tree(machine, lowers), `program ${index}`).toEqual(before)
+      expect(lower_tree(machine, mounts, lowers), `program ${index}`).toEqual(before)
     }
     expect(overlays).toBeGreaterThan(300)
   })
