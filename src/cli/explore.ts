@@ -57,6 +57,7 @@ export interface Failed {
  * Searches the chosen cases of some scenarios, and reports. One that fails does not void the others.
  *
  * @param failed those that could not be loaded
+ * @param began  when the command began: loading takes of its time too
  * @returns the worst exit code
  * @throws UsageError where `--case` matches nothing in any of them
  */
@@ -65,8 +66,8 @@ export async function explore(
   options: ExploreCommandOptions,
   terminal: Terminal,
   failed: readonly Failed[] = [],
+  began = terminal.now(),
 ): Promise<number> {
-  const began = terminal.now()
   const wrong = [...failed]
   const explored: Explored[] = []
   const searched = with_matching_cases(scenarios, options.case ?? [], terminal)

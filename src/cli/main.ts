@@ -183,9 +183,10 @@ function add_explore(program: Command, terminal: Terminal, files: Files, finish:
     .addOption(stages_option())
     .addOption(width_option())
     .action(async (called: string[], options: ExploreCommandOptions & Width) => {
+      const began = terminal.now()
       const { scenarios, failed } = await load_all(called, options, files)
       const { explore } = await import('./explore.js')
-      await finish(explore(scenarios, options, with_width(terminal, options), failed))
+      await finish(explore(scenarios, options, with_width(terminal, options), failed, began))
     })
 }
 

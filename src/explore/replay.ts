@@ -64,13 +64,17 @@ export class Player {
   stages = 0
   private start: number
 
-  /** @param look called at every stage: what is played may be long, and there may be much of it */
+  /**
+   * @param look called at every stage: what is played may be long, and there may be much of it
+   * @param boot makes the machine; where a set-up stands already, in that
+   */
   constructor(
     readonly system: System,
     readonly look: Look = no_hurry,
+    boot = () => system.boot(new FastStore()),
   ) {
     look()
-    this.k = system.boot(new FastStore())
+    this.k = boot()
     this.start = this.k.store.mark()
   }
 

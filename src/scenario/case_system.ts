@@ -1,5 +1,6 @@
 /** A case, ready to be searched: what `explore` wants of a system. */
 
+import { FastStore } from '../kernel/fast_store.js'
 import type { Store } from '../kernel/kernel.js'
 import { Kernel } from '../kernel/kernel.js'
 import type { Case } from './builder.js'
@@ -11,7 +12,7 @@ import { type CaseForm, case_profile } from './form.js'
 import { on_approval, on_copy } from './monitor.js'
 import { compile_properties, type Properties, violated } from './properties.js'
 import { witness_of } from './run_labels.js'
-import { boot_setup, make_modules, make_task, parse_profile } from './setup.js'
+import { boot_setup, type Environment, make_modules, make_task, parse_profile } from './setup.js'
 import { begin } from './user.js'
 
 /** A case that has been checked. It is a `System` of the search, by its shape. */
@@ -21,6 +22,9 @@ export interface CaseSystem {
   readonly properties: Properties
   readonly config: CaseConfig
   boot(store: Store): Kernel
+  /** The two halves of `boot`: the set-up, and the tasks in a set-up that stands in the store. */
+  set_up(store: Store): Environment
+  start(store: Store, env: Environment): Kernel
   violations(k: Kernel): readonly string[]
   readonly momentary: boolean
   outcome(k: Kernel): string
@@ -63,12 +67,17 @@ export function case_system(of: Case, path = ''): CaseSystem {
     ends_are_seen: properties.code.length > 0,
     asked: new Set(),
   }
+  const set_up = (store: Store) => boot_setup(new Kernel(store, config), form.setup ?? {}, at('setup'))
+  const start = (store: Store, env: Environment) =>
+    start_tasks(new Kernel(store, config), env, form, code, at)
   const system: CaseSystem = {
     form,
     code,
     properties,
     config,
-    boot: (store) => boot(new Kernel(store, config), form, code, at),
+    boot: (store) => start(store, set_up(store)),
+    set_up,
+    start,
     violations: (k) => violated(k, properties),
     momentary: properties.code.length > 0,
     outcome,
@@ -95,8 +104,13 @@ function check_names(form: CaseForm, path: string): void {
     throw new ScenarioError(`${path}[${twice}].name`, `two tasks are named ${JSON.stringify(names[twice])}`)
 }
 
-function boot(k: Kernel, form: CaseForm, code: Code, at: (field: string) => string): Kernel {
-  const env = boot_setup(k, form.setup ?? {}, at('setup'))
+function start_tasks(
+  k: Kernel,
+  env: Environment,
+  form: CaseForm,
+  code: Code,
+  at: (field: string) => string,
+): Kernel {
   form.tasks.forEach((task, i) => {
     make_task(k, i + 1, task, env, at(`tasks[${i}]`))
     begin(k, i + 1, code.programs[i]!.entry)
@@ -104,6 +118,26 @@ function boot(k: Kernel, form: CaseForm, code: Code, at: (field: string) => stri
   k.task = 0
   k.store.commit()
   return k
+}
+
+/** A set-up that is booted once for systems that have it in common and differ in their programs. */
+export class StandingSetup {
+  private readonly store = new FastStore()
+  private readonly env: Environment
+  private start: number
+
+  constructor(system: CaseSystem) {
+    this.env = system.set_up(this.store)
+    this.start = this.store.mark()
+  }
+
+  /** Starts the tasks of a system in it; what was done in it before is taken back. */
+  boot(system: CaseSystem): Kernel {
+    this.store.undo(this.start)
+    this.start = this.store.mark()
+    this.store.footprint()
+    return system.start(this.store, this.env)
+  }
 }
 
 /** The results of all calls of all tasks, one a line: two runs with the same are the same to their programs. */

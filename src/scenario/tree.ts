@@ -135,12 +135,18 @@ function file_node(form: Extract<NodeForm, { file: unknown }>, path: string): Tr
   }
 }
 
+/** A set-up is booted several times, and its trees stay as they are. */
+const converted = new WeakMap<TreeForm, Converter>()
+
 /**
  * @returns the tree as the vfs wants it, and the paths of its opaque directories
  * @throws ScenarioError naming the field
  */
 export function convert_tree(form: TreeForm, path: string): { root: TreeNode; opaque: readonly string[] } {
+  const known = converted.get(form)
+  if (known !== undefined) return known
   const converter = new Converter()
   converter.tree(converter.root, form, '', path)
+  converted.set(form, converter)
   return converter
 }

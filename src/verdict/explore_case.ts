@@ -8,7 +8,6 @@ import { decide, type VerdictName, type VerdictOptions } from '../explore/decide
 import { Player, PreemptionCount, ReplayError } from '../explore/replay.js'
 import {
   type Bound,
-  type Look,
   look_at_clock,
   type Move,
   type Report,
@@ -19,7 +18,7 @@ import {
 } from '../explore/system.js'
 import type { Kernel } from '../kernel/kernel.js'
 import type { Case } from '../scenario/builder.js'
-import { type CaseSystem, case_system } from '../scenario/case_system.js'
+import { type CaseSystem, case_system, StandingSetup } from '../scenario/case_system.js'
 import { ScenarioError } from '../scenario/error.js'
 import { case_name, case_profile, type ExpectationForm } from '../scenario/form.js'
 import { current_call, used } from '../scenario/monitor.js'
@@ -215,14 +214,18 @@ function* with_fewer_calls(
   const wanted: Wanted = { property, bytes: bytes_used(end), preemptions: found.preemptions, cause }
   const all = candidates(of).map(({ task, op }) => removal_of(system, end, task, op))
   let removed: readonly Removal[] = []
-  const untried = all.length === 0 ? [] : [all]
+  if (all.length === 0) return
+  const untried = [all]
+  player.look()
+  const setup = new StandingSetup(system)
+  const new_player = (reduced: CaseSystem) => new Player(reduced, player.look, () => setup.boot(reduced))
   for (let some = untried.pop(); some !== undefined; some = untried.pop()) {
     tell?.(untried.reduce((sum, each) => sum + each.length, some.length))
     const more = [...removed, ...some]
     const gone = new Set(more.map((each) => `${each.task}:${each.op}`))
     const schedule = found.schedule.filter((_, i) => !gone.has(calls[i]!))
     const reduced = reduced_system(of, more, system)
-    const same = reduced === undefined ? undefined : shows(reduced, schedule, wanted, player.look)
+    const same = reduced === undefined ? undefined : shows(reduced, schedule, wanted, new_player(reduced))
     const half = some.length >> 1
     if (same !== undefined) {
       removed = more
@@ -269,9 +272,8 @@ function shows(
   system: CaseSystem,
   schedule: Schedule,
   wanted: Wanted,
-  look: Look,
+  player: Player,
 ): { cause: Cause | null } | undefined {
-  const player = new Player(system, look)
   const count = new PreemptionCount()
   try {
     const end = player.play(schedule, count)

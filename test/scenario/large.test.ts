@@ -2,8 +2,11 @@
 import { expect, it } from 'vitest'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import { number_of, RANGE_SIZE } from '../../src/kernel/schema.js'
+import { scenario_from_form } from '../../src/scenario/builder.js'
 import { case_system } from '../../src/scenario/case_system.js'
 import type { TreeForm } from '../../src/scenario/form.js'
+import { trace_execution } from '../../src/trace/record/execution.js'
+import { explore_case } from '../../src/verdict/explore_case.js'
 import { inode } from '../../src/vfs/inode.js'
 
 const system_of = (tree: TreeForm) =>
@@ -51,4 +54,52 @@ it('a long program is compiled in proportion to its length', () => {
     code: { modules: new Map(), properties: new Map() },
   })
   expect(process.cpuUsage().user - before).toBeLessThan(10_000_000)
+}, 120_000)
+
+it('a race in a large set-up is shortened and recorded in proportion to its steps', () => {
+  const tree = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`f${i}`, 'x']))
+  const look = Array.from({ length: 40 }, () => ({ call: 'stat' as const, args: ['/s'] }))
+  const [of] = scenario_from_form({
+    toctoscope: 1,
+    name: 'large',
+    summary: 'A race among many files',
+    cases: [
+      {
+        setup: {
+          filesystems: { root: { type: 'tmpfs', tree: { ...tree, s: { file: 'good', mode: '0755' } } } },
+          mounts: [{ at: '/', filesystem: 'root' }],
+        },
+        tasks: [
+          {
+            name: 'victim',
+            role: 'victim',
+            program: [
+              ...look,
+              { call: 'open', args: ['/s', 'O_RDONLY'], as: 'fd' },
+              {
+                call: 'execveat',
+                args: [{ $: 'fd' }, '', null, null, 'AT_EMPTY_PATH|AT_EXECVE_CHECK'],
+                as: 'check',
+              },
+              ...look,
+              { call: 'read', args: [{ $: 'fd' }, 100], as: 'bytes' },
+              { use: 'bytes', relies: 'check' },
+            ],
+          },
+          { name: 'attacker', role: 'attacker', program: [{ call: 'truncate', args: ['/s', 1] }] },
+        ],
+      },
+    ],
+  }).cases
+  const before = process.cpuUsage().user
+  const report = explore_case(of!)
+  const trace = trace_execution({
+    scenario: { name: 'large', summary: '', cases: [of!] },
+    index: 0,
+    removed: report.removed,
+    schedule: report.counterexample!.schedule,
+  })
+  expect(report.removed).toHaveLength(80)
+  expect(trace.uses[0]!.bytes).not.toBe(trace.approvals[0]!.bytes)
+  expect(process.cpuUsage().user - before).toBeLessThan(8_000_000)
 }, 120_000)

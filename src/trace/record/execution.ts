@@ -84,8 +84,9 @@ export function trace_execution(
 ): Trace {
   const { scenario, schedule, removed, index } = execution
   const system = system_of(execution)
-  const { verdict, property } = judge(system, schedule)
-  const cause = () => cause_of(system, schedule, new Player(system, look))
+  const player = new Player(system)
+  const { verdict, property } = judge(system, schedule, player)
+  const cause = () => cause_of(system, schedule, new Player(system, look, () => player.rewind()))
   const { form } = scenario.cases[index]!
   return record(
     {
@@ -115,9 +116,13 @@ function said(form: CaseForm, removed: readonly Removal[]): string[] {
 }
 
 /** What this one execution shows; null for the verdict where it shows nothing wrong. */
-function judge(system: CaseSystem, schedule: Schedule): { verdict: Verdict | null; property: string | null } {
+function judge(
+  system: CaseSystem,
+  schedule: Schedule,
+  player: Player,
+): { verdict: Verdict | null; property: string | null } {
   const count = new PreemptionCount()
-  const end = new Player(system).play(schedule, count)
+  const end = player.play(schedule, count)
   const [property = null] = system.violations(end)
   const tasks = end.store.tasks()
   if (property === null) {

@@ -1,17 +1,16 @@
 /**
  * What people call the rows of a state: `upper:/s` for an inode of a layer, `/m/s` for one that a mount shows,
- * `fd 3`, `mount /m`. Read from a snapshot; the machine knows numbers only.
+ * `fd 3`, `mount /m`. Read from the rows of a moment; the machine knows numbers only.
  */
 
-import type { PlainRow, Snapshot } from '../../kernel/footprint.js'
+import type { PlainRow } from '../../kernel/footprint.js'
 import { place_in_range, range_of, show_id, type Value } from '../../kernel/schema.js'
 import { readable } from '../../scenario/characters.js'
 import type { Bind } from '../trace.js'
+import type { Rows } from './moment.js'
 
 /** include/linux/mount.h */
 const MNT_READONLY = 64
-
-type Rows = Readonly<Record<string, PlainRow>>
 
 const number_of = (row: PlainRow | undefined, field: string): number => Number(row?.[field] ?? 0)
 const text_of = (row: PlainRow | undefined, field: string): string => readable(String(row?.[field] ?? ''))
@@ -20,22 +19,17 @@ const text_of = (row: PlainRow | undefined, field: string): string => readable(S
 const is_dropped = (name: string): boolean => name.includes('/')
 
 export class Names {
-  private readonly by_inode = new Map<number, number[]>()
   private readonly shown_at = new Map<number, { root: number; mnt: number }>()
 
   /**
-   * @param snapshot   the state whose rows are named
+   * @param state      the state whose rows are named
    * @param task_names names of tasks by number
    */
   constructor(
-    private readonly snapshot: Snapshot,
+    private readonly state: Rows,
     private readonly task_names: ReadonlyMap<number, string>,
   ) {
-    for (const [id, row] of Object.entries(this.rows('dentry'))) {
-      const ino = number_of(row, 'd_inode')
-      this.by_inode.set(ino, [...(this.by_inode.get(ino) ?? []), Number(id)])
-    }
-    for (const [id, row] of Object.entries(this.rows('mount'))) {
+    for (const [id, row] of this.mounts()) {
       const visible = number_of(row, 'mnt_parent') !== 0 || number_of(row, 'mnt_mountpoint') === 0
       const sb = number_of(row, 'mnt_sb')
       if (visible && !this.shown_at.has(sb))
@@ -43,12 +37,13 @@ export class Names {
     }
   }
 
-  private rows(table: string): Rows {
-    return this.snapshot.tables[table] ?? {}
+  /** By number. */
+  private mounts(): [string, PlainRow][] {
+    return [...this.state.rows('mount')].sort(([a], [b]) => Number(a) - Number(b))
   }
 
   private row(table: string, id: number | string): PlainRow | undefined {
-    return this.rows(table)[id]
+    return this.state.row(table, id)
   }
 
   /** Whether the state has this row. */
@@ -121,7 +116,7 @@ export class Names {
   /** `lower:/s`, or the path at which a mount shows it. */
   inode(id: number): string {
     if (id === 0) return 'none'
-    const [dent] = this.by_inode.get(id) ?? []
+    const dent = this.state.dentry_of(id)
     if (dent !== undefined) return this.dentry(dent)
     const row = this.row('inode', id)
     const sb = text_of(this.row('super_block', number_of(row, 'i_sb')), 's_id')
@@ -177,7 +172,7 @@ export class Names {
   /** Mounts of what another mount shows already, whose path the files have. */
   binds(): Bind[] {
     const binds: Bind[] = []
-    for (const [id, row] of Object.entries(this.rows('mount'))) {
+    for (const [id, row] of this.mounts()) {
       const visible = number_of(row, 'mnt_parent') !== 0
       const shown = this.shown_at.get(number_of(row, 'mnt_sb'))
       if (!visible || shown === undefined || shown.mnt === Number(id)) continue

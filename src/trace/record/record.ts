@@ -4,7 +4,7 @@ import { can_go_on, replay } from '../../explore/replay.js'
 import type { Move, Schedule, System } from '../../explore/system.js'
 import { FastStore } from '../../kernel/fast_store.js'
 import { hold_kind } from '../../kernel/fn.js'
-import type { Footprint, PlainRow, Snapshot } from '../../kernel/footprint.js'
+import type { Footprint, PlainRow } from '../../kernel/footprint.js'
 import type { Event, Kernel, Store } from '../../kernel/kernel.js'
 import { type Frame, RETURNING } from '../../kernel/kernel.js'
 import { all_tables, type Column, show_id, type TableInfo, type Value } from '../../kernel/schema.js'
@@ -40,6 +40,7 @@ import {
   to_bytes_form,
   type Use,
 } from '../trace.js'
+import { type Before, Moment, type Rows } from './moment.js'
 import { Names } from './names.js'
 
 /** What is known of an execution besides its schedule. */
@@ -84,8 +85,9 @@ class Recorder {
   private readonly tables = tables_by_name()
   private readonly task_names: Map<number, string>
   private readonly open_calls = new Map<number, { call: CallInstruction; text: string; name: string }>()
-  private snapshot: Snapshot = { tables: {}, stacks: {} }
-  private names: Names
+  /** From before the first step on. */
+  private moment!: Moment
+  private names!: Names
   private binds: Bind[] = []
   /** Where tasks stood before their first step. */
   private readonly stood = new Map<number, string>()
@@ -105,7 +107,6 @@ class Recorder {
     private readonly store: Store,
   ) {
     this.task_names = new Map(recording.case.tasks.map((task, i) => [i + 1, task.name]))
-    this.names = new Names(this.snapshot, this.task_names)
   }
 
   record(): Trace {
@@ -154,7 +155,7 @@ class Recorder {
   }
 
   private child(task: number): TraceTask {
-    const row = this.snapshot.tables.task_struct?.[task]
+    const row = this.moment.row('task_struct', task)
     return {
       task,
       name: this.names.task(task),
@@ -168,7 +169,7 @@ class Recorder {
   /** A forked task is called after its parent. */
   private name_child(task: number): void {
     if (this.task_names.has(task)) return
-    const parent = Number(this.snapshot.tables.task_struct?.[task]?.parent ?? 0)
+    const parent = Number(this.moment.row('task_struct', task)?.parent ?? 0)
     const name = `child of ${this.names.task(parent)}`
     const taken = [...this.task_names.values()].includes(name)
     this.task_names.set(task, taken ? `${name} (${task})` : name)
@@ -204,6 +205,7 @@ class Recorder {
 
   private before(k: Kernel, { task, choice }: Move): void {
     if (this.steps.length === 0) {
+      this.moment = new Moment(this.store)
       this.look()
       this.binds = this.names.binds()
     }
@@ -243,7 +245,7 @@ class Recorder {
 
   private after(k: Kernel, { task, choice }: Move, index: number, events: readonly Event[]): void {
     const footprint = k.store.footprint()
-    const before = this.snapshot
+    const before = this.moment.after(footprint)
     this.look()
     const n = index + 1
     const entered = k.store.depth(task) > this.stack.length + 1
@@ -277,8 +279,7 @@ class Recorder {
   }
 
   private look(): void {
-    this.snapshot = this.store.snapshot()
-    this.names = new Names(this.snapshot, this.task_names)
+    this.names = new Names(this.moment, this.task_names)
   }
 
   /** The stack without the program itself, the outermost first. */
@@ -327,7 +328,7 @@ class Recorder {
 
   // --- what was touched and changed ------------------------------------------------------------------
 
-  private touched(footprint: Footprint, before: Snapshot): TraceStep['touched'] {
+  private touched(footprint: Footprint, before: Before): TraceStep['touched'] {
     const old_names = new Names(before, this.task_names)
     return footprint
       .filter((touch) => !observers.has(touch.table))
@@ -337,34 +338,21 @@ class Recorder {
       })
   }
 
-  private changes(before: Snapshot): Change[] {
+  private changes(before: Before): Change[] {
     const old_names = new Names(before, this.task_names)
     const changes: Change[] = []
-    for (const table of new Set([...Object.keys(before.tables), ...Object.keys(this.snapshot.tables)])) {
+    for (const { table: info, row, old, now } of before.written) {
+      const table = info.name
       if (observers.has(table)) continue
-      const old_rows = before.tables[table] ?? {}
-      const new_rows = this.snapshot.tables[table] ?? {}
-      if (old_rows === new_rows) continue
-      for (const [row, values] of Object.entries(old_rows)) {
-        if (row in new_rows) continue
-        changes.push({
-          table,
-          row,
-          name: old_names.of(table, row),
-          field: '',
-          kind: 'removed',
-          from: content(values),
-          to: '',
-        })
+      if (now === undefined) {
+        if (old === undefined) continue
+        const name = old_names.of(table, row)
+        changes.push({ table, row, name, field: '', kind: 'removed', from: content(old), to: '' })
+        continue
       }
-      for (const [row, values] of Object.entries(new_rows)) {
-        const old = old_rows[row]
-        if (old !== undefined && same_row(old, values)) continue
-        const info = { table, row, name: this.names.of(table, row) }
-        if (old === undefined)
-          changes.push({ ...info, field: '', kind: 'made', from: '', to: content(values) })
-        else changes.push(...this.fields_changed(info, old, values, old_names))
-      }
+      const about = { table, row, name: this.names.of(table, row) }
+      if (old === undefined) changes.push({ ...about, field: '', kind: 'made', from: '', to: content(now) })
+      else changes.push(...this.fields_changed(about, old, now, old_names))
     }
     return changes
   }
@@ -395,7 +383,7 @@ class Recorder {
 
   /** A check said yes in this step, of the call whose result has this slot. */
   private note_approval(k: Kernel, step: TraceStep, slot: number): void {
-    const row = this.snapshot.tables.approval?.[`${step.task}:${slot}`]
+    const row = this.moment.row('approval', `${step.task}:${slot}`)
     if (row === undefined) return
     const { pc } = k.store.frame(step.task, 0) as unknown as { pc: number }
     this.approvals.push({
@@ -409,10 +397,10 @@ class Recorder {
     })
   }
 
-  private note_uses(k: Kernel, step: TraceStep, before: Snapshot): void {
-    for (const [row, values] of Object.entries(this.snapshot.tables.used ?? {})) {
-      const old = before.tables.used?.[row]
-      if (Number(values.task) !== step.task || (old !== undefined && same_row(old, values))) continue
+  private note_uses(k: Kernel, step: TraceStep, before: Before): void {
+    for (const { table, old, now: values } of before.written) {
+      if (table.name !== 'used' || values === undefined || Number(values.task) !== step.task) continue
+      if (old !== undefined && same_row(old, values)) continue
       const { slots, instruction } = this.use_instruction(k, step.task, Number(values.index))
       const relies = Number(values.relies)
       this.uses.push({
@@ -442,7 +430,7 @@ class Recorder {
     for (let i = 0; i < runs.length; i += 2) {
       const [inode, bytes] = [runs[i]!, runs[i + 1]!]
       const object = inode === 0 ? 'memory of its own' : this.names.inode(inode)
-      from.push({ object, inode, bytes, approved: inode === 0 || policy_approves(k, inode, this.snapshot) })
+      from.push({ object, inode, bytes, approved: inode === 0 || policy_approves(k, inode, this.moment) })
     }
     return from
   }
@@ -475,8 +463,8 @@ function slot_name(code: Code, pc: number, slot: number): string {
   return code.programs[code.program_of[pc]!]?.slots[slot] ?? ''
 }
 
-function policy_approves(k: Kernel, ino: number, snapshot: Snapshot): boolean {
-  if (snapshot.tables.inode?.[ino] === undefined) return true
+function policy_approves(k: Kernel, ino: number, state: Rows): boolean {
+  if (state.row('inode', ino) === undefined) return true
   return k.config.modules.every((module) => module.approves?.(k, ino) ?? true)
 }
 
