@@ -12,10 +12,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Stryker } from '@stryker-mutator/core'
+import { JUDGED } from './mutation/judged.mjs'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 
-const JUDGED = ['src/explore', 'src/kernel', 'src/scenario', 'src/exec', 'src/overlay', 'src/lsm']
 /** Lines of a window of a sample: long enough for a small function. */
 const WINDOW = 8
 
@@ -25,6 +25,7 @@ const { values, positionals } = parseArgs({
     sample: { type: 'string', default: '1' },
     seed: { type: 'string', default: '1' },
     concurrency: { type: 'string', default: '2' },
+    seconds: { type: 'string', default: '5' },
   },
 })
 
@@ -64,8 +65,9 @@ const mutate = share >= 1 ? sources : sampled(share, Number(values.seed))
 mkdirSync('reports/mutation', { recursive: true })
 const results = await new Stryker({
   mutate,
-  testRunner: 'vitest',
-  vitest: { configFile: 'vitest.mutation.config.ts', related: false },
+  plugins: [fileURLToPath(new URL('mutation/runner.mjs', import.meta.url))],
+  testRunner: 'warm',
+  warm: { seconds: Number(values.seconds) },
   coverageAnalysis: 'perTest',
   // Texts are for people; tests read the important ones.
   mutator: { excludedMutations: ['StringLiteral'] },
@@ -73,8 +75,8 @@ const results = await new Stryker({
   incrementalFile: 'reports/mutation/incremental.json',
   ignoreStatic: true,
   concurrency: Number(values.concurrency),
-  timeoutMS: 10_000,
-  timeoutFactor: 3,
+  // The runner knows of each test what it takes, and ends what does not end. This is for the runner itself.
+  timeoutMS: 600_000,
   tempDirName: 'reports/mutation/work',
   reporters: ['progress-append-only'],
   ignorePatterns: ['reports', 'coverage', '*.tgz'],

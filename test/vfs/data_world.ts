@@ -39,7 +39,7 @@ import '../../src/vfs/namei/unlink.js'
 const pending = new Map<number, { fn: Fn; locals: object }>()
 const results = new Map<number, unknown>()
 
-const test_call = fn('test_call', { source: 'test' }, [
+const test_data_call = fn('test_call', { source: 'test' }, [
   attempt(
     (k) => pending.get(k.task)!.fn,
     (k) => pending.get(k.task)!.locals,
@@ -95,7 +95,7 @@ export class World {
     if (call === undefined) throw new Error(`no system call ${name}`)
     pending.set(task, { fn: call.fn, locals: decode_arguments(call, args) })
     Object.assign(user_buffer(this.k, task), { data: '', from: [] })
-    start(this.k, task, test_call, {})
+    start(this.k, task, test_data_call, {})
     return this
   }
 
