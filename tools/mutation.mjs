@@ -5,6 +5,14 @@
 //   node tools/mutation.mjs src/explore          one directory or file, or several
 //   node tools/mutation.mjs --sample 0.05 --seed 7
 //                                                a twentieth of the lines, in windows, chosen by the seed
+//   node tools/mutation.mjs --seconds 60 ...     runs tests for so long, where none notices the change (10)
+//
+// The tests are those of vitest.mutation.config.ts. They run in a process that stays (mutation/), the nearest to the
+// change first; a survivor may be one that only the slowest tests would notice, so --seconds is asked again before
+// anyone believes it.
+//
+// What is evaluated as a source is loaded, and only then, is not judged: tables of numbers, lists of names, the names
+// of stages. The stages themselves are functions in tables, and are judged like any other.
 //
 // What was found stays in reports/mutation/ and is used again for sources and tests that have not changed.
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
@@ -25,7 +33,7 @@ const { values, positionals } = parseArgs({
     sample: { type: 'string', default: '1' },
     seed: { type: 'string', default: '1' },
     concurrency: { type: 'string', default: '2' },
-    seconds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '10' },
   },
 })
 

@@ -39,7 +39,7 @@ import '../../src/vfs/namei/unlink.js'
 const pending = new Map<number, { fn: Fn; locals: object }>()
 const results = new Map<number, unknown>()
 
-const test_data_call = fn('test_call', { source: 'test' }, [
+const test_data_call = fn('test_data_call', { source: 'test' }, [
   attempt(
     (k) => pending.get(k.task)!.fn,
     (k) => pending.get(k.task)!.locals,
