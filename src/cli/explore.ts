@@ -1,6 +1,6 @@
 /** `toctoscope explore`: every interleaving of every case, a verdict for each, and the shortest counterexample. */
 
-import { type Bound, BrokenInvariant, type Look, look_at_clock } from '../explore/system.js'
+import { type Bound, BrokenInvariant, type Look, look_at_clock, noting } from '../explore/system.js'
 import { FastStore } from '../kernel/fast_store.js'
 import { type Execution, token_of, trace_execution } from '../trace/record/execution.js'
 import { case_hash } from '../trace/record/token.js'
@@ -17,7 +17,7 @@ import { VERSION } from '../version.js'
 import { type BoundOptions, bound_options, bounds_of, type LoadOptions, say_bound } from './bounds.js'
 import { case_words, choose_cases, matching_cases, most_fitting, pattern_of } from './choose_cases.js'
 import { file_of } from './draw.js'
-import { exit, tell_error, worst } from './errors.js'
+import { exit, tell_error, UsageError, worst } from './errors.js'
 import { about, type Loaded } from './load.js'
 import { ProgressLine, thousands } from './progress.js'
 import type { Terminal } from './terminal.js'
@@ -59,7 +59,7 @@ export interface Failed {
  * @param failed those that could not be loaded
  * @param began  when the command began: loading takes of its time too
  * @returns the worst exit code
- * @throws UsageError where `--case` matches nothing in any of them
+ * @throws UsageError where `--case` matches nothing in any of them, or `--trace` has no document to stand in
  */
 export async function explore(
   scenarios: readonly Loaded[],
@@ -68,6 +68,8 @@ export async function explore(
   failed: readonly Failed[] = [],
   began = terminal.now(),
 ): Promise<number> {
+  if (options.trace === true && options.json !== true)
+    throw new UsageError('--trace belongs to --json: add that, or draw one with "toctoscope show"')
   const wrong = [...failed]
   const explored: Explored[] = []
   const searched = with_matching_cases(scenarios, options.case ?? [], terminal)
@@ -212,8 +214,9 @@ export function shown_trace(
 ): ShownTrace {
   const bounds = bounds_of(options, terminal)
   const { now, max_time } = bounds
+  const ended_by = new Set<Bound>()
   // Who has interrupted the search wants to see what it found.
-  const look = look_at_clock({ now, max_time })
+  const look = noting(look_at_clock({ now, max_time }), ended_by)
   const line = new ProgressLine(terminal, bounds, 1)
   const name = printable(`${loaded.name} ${pattern_of(loaded, index)}`)
   const leaving_out = (untried: number) => line.leaving_out(0, name, untried)
@@ -227,7 +230,9 @@ export function shown_trace(
   line.end()
   const schedule = tidy(shown.system, shown.counterexample!.schedule, look)
   const execution = { scenario: loaded, index, removed: shown.removed, schedule }
-  return { trace: trace_execution(execution, new FastStore(), look), bounds: shown.bounds }
+  const trace = trace_execution(execution, new FastStore(), look)
+  const shortest = report.minimal ? [] : report.bounds
+  return { trace, bounds: [...new Set([...shortest, ...shown.bounds, ...ended_by])] }
 }
 
 /** 1 if a verdict was not expected, as `unwitnessed` never is; else 4 if a search was not complete; else 0. */
@@ -451,11 +456,16 @@ function incomplete(reports: readonly CaseReport[], options: BoundOptions, width
   return wrap(`Bound hit: ${hit}. What is incomplete is not safe${raise}.`, width, 2)
 }
 
-/** The time was over before all calls were tried that might be left out. */
+/** A bound ended the search for the shortest, or for what may be left out of it, or for switches between calls. */
 export function not_as_short(bounds: readonly Bound[], width: number): string[] {
   if (bounds.length === 0) return []
-  const why = bounds.includes('time') ? 'the time was over' : 'the search was interrupted'
-  return [wrap(`What is shown may hold calls that do not matter: ${why}.`, width, 2).join('\n')]
+  const why = bounds.includes('time')
+    ? 'the time was over'
+    : bounds.includes('stopped')
+      ? 'the search was interrupted'
+      : 'a bound was hit'
+  const what = 'What is shown may be longer than need be, and hold switches and calls that do not matter'
+  return [wrap(`${what}: ${why}.`, width, 2).join('\n')]
 }
 
 // --- which counterexample ------------------------------------------------------------------------------------

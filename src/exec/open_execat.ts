@@ -6,6 +6,7 @@ import { EACCES, EINVAL } from '../kernel/errno.js'
 import { call, done, fn, hand_over, local, release, stage, take } from '../kernel/fn.js'
 import type { Frame, Kernel } from '../kernel/kernel.js'
 import { int, ref, str } from '../kernel/schema.js'
+import { hex_flags } from '../kernel/syscall.js'
 import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from '../vfs/attributes/stat.js'
 import { FMODE_EXEC, file } from '../vfs/file.js'
 import { fput } from '../vfs/files/file_table.js'
@@ -39,9 +40,7 @@ export function pass_holds(f: Frame<any>): object {
 /** Unknown flags, among them AT_EXECVE_CHECK before 6.14. @returns 0 or -EINVAL */
 function bad_flags(k: Kernel, flags: number): number {
   const known = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | (k.has('at_execve_check') ? AT_EXECVE_CHECK : 0)
-  return (flags & ~known) === 0
-    ? 0
-    : k.refuse(-EINVAL, () => `unknown flags 0x${(flags & ~known).toString(16)}`)
+  return (flags & ~known) === 0 ? 0 : k.refuse(-EINVAL, () => `unknown flags ${hex_flags(flags & ~known)}`)
 }
 
 /**

@@ -98,6 +98,18 @@ export function look_at_clock({ max_time, now, interrupted }: Bounds): Look {
   }
 }
 
+/** The same look, which notes by what bound it has ended something. */
+export const noting =
+  (look: Look, ended_by: Set<Bound>): Look =>
+  () => {
+    try {
+      look()
+    } catch (error) {
+      if (error instanceof CutShort) ended_by.add(error.bound)
+      throw error
+    }
+  }
+
 /** Does something, or where a bound ends it, what is to be done without it. */
 export function unless_cut_short<T>(act: () => T, otherwise: (bound: 'time' | 'stopped') => T): T {
   try {

@@ -136,6 +136,12 @@ function decode_bytes(param: Parameter, given: unknown): string {
   throw new ArgumentError(`${param.name}: expected a string or {"base64": "…"}`)
 }
 
+/** An address as C writes it: a negative number is one near the end of 64 bits. */
+export const hex_address = (at: number): string => `0x${BigInt.asUintN(64, BigInt(at)).toString(16)}`
+
+/** Bits of an `int` as C writes them. */
+export const hex_flags = (bits: number): string => `0x${(bits < 0 ? bits >>> 0 : bits).toString(16)}`
+
 /** A string's UTF-8 bytes as a byte string: one character below 256 per byte. */
 export function utf8_bytes(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is what is meant

@@ -1,6 +1,13 @@
 /** System calls in the notation that people read: strace's. */
 import type { Kernel } from '../kernel/kernel.js'
-import { type Constants, NULL_POINTER, type Parameter, utf8_bytes } from '../kernel/syscall.js'
+import {
+  type Constants,
+  hex_address,
+  hex_flags,
+  NULL_POINTER,
+  type Parameter,
+  utf8_bytes,
+} from '../kernel/syscall.js'
 import { characters_of, escape_byte, is_seen } from './characters.js'
 import { type CallInstruction, is_ref, result } from './code.js'
 
@@ -62,7 +69,7 @@ const LOWEST_ADDRESS = 2 ** 40
 
 /** An address as C prints it; other numbers as they are. */
 export const show_address = (value: number): string =>
-  value >= LOWEST_ADDRESS ? `0x${value.toString(16)}` : String(value)
+  value >= LOWEST_ADDRESS ? hex_address(value) : String(value)
 
 function show_number(value: number, param: Parameter): string {
   if (value >= LOWEST_ADDRESS) return show_address(value)
@@ -85,7 +92,7 @@ function by_names(value: number, constants: Constants): string {
     rest &= ~constant
   }
   if (names.length === 0) return String(value)
-  return rest === 0 ? names.join('|') : `${names.join('|')}|0x${rest.toString(16)}`
+  return rest === 0 ? names.join('|') : [...names, hex_flags(rest)].join('|')
 }
 
 /** A string of bytes as C would write it, with its UTF-8 as it is, cut after `limit` bytes. */

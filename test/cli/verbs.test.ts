@@ -149,6 +149,25 @@ no-upper, ro-mount, no-permission  any        safe  safe   safe        safe     
     },
   )
 
+  it('says that a counterexample is not as short as it could be, where the time was over', async () => {
+    const clock = { time: 0 }
+    const { terminal, written } = fake_terminal({ now: () => (clock.time += 1) })
+    const chosen = ['explore', 'overlay-copy-up', '--case', 'read,none,7.2']
+    await run_command_line([...chosen, '--max-time=40ms'], terminal)
+    const crude = 'What is shown may be longer than need be, and hold switches and calls that do not matter'
+    expect(written.out.replace(/\s+/g, ' ')).toContain(`${crude}: the time was over.`)
+    const whole = fake_terminal()
+    await run_command_line(chosen, whole.terminal)
+    expect(whole.written.out).toContain('RACE')
+    expect(whole.written.out).not.toContain('What is shown may be')
+  })
+
+  it('refuses --trace where there is no document that could have one', async () => {
+    const { code, err } = await toctoscope('explore', 'writer-at-check', '--trace')
+    expect(code).toBe(2)
+    expect(err).toContain('--trace belongs to --json')
+  })
+
   it('exits with 1 where a verdict was not expected, and says so', async () => {
     const { terminal, written } = fake_terminal()
     const { explore } = await import('../../src/cli/explore.ts')

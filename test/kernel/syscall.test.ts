@@ -1,6 +1,13 @@
 /** Numbers as people write them: exact, of the width that C has, or refused by name. */
 import { describe, expect, test } from 'vitest'
-import { ArgumentError, decode_argument, decode_each, type Parameter } from '../../src/kernel/syscall.js'
+import {
+  ArgumentError,
+  decode_argument,
+  decode_each,
+  hex_address,
+  hex_flags,
+  type Parameter,
+} from '../../src/kernel/syscall.js'
 import { validate_scenario } from '../../src/scenario/form_schema.js'
 import { parse_call } from '../../src/shell/syntax.js'
 import { explore_case } from '../../src/verdict/explore_case.js'
@@ -93,4 +100,16 @@ test('no result is beyond either: what is compared with one must be one', () => 
     cases: [{ tasks: [{ name: 'v', program: [] }], properties: [{ never: { 'v.x': value } }] }],
   })
   expect(() => validate_scenario(form(2 ** 53))).toThrow(/beyond 2\^53 - 1/)
+})
+
+test('negative addresses and flags are written as C would', () => {
+  expect([hex_address(-0x2000), hex_address(0x7ffff7ffe000)]).toEqual([
+    '0xffffffffffffe000',
+    '0x7ffff7ffe000',
+  ])
+  expect([hex_flags(-0x2000), hex_flags(0x80000000), hex_flags(0x10)]).toEqual([
+    '0xffffe000',
+    '0x80000000',
+    '0x10',
+  ])
 })

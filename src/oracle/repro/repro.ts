@@ -3,7 +3,7 @@
  * in the order of the schedule, one process per task, and prints what was predicted beside what it observes.
  */
 import { AT_EXECVE_CHECK } from '../../exec/open_execat.js'
-import { type Parameter, syscall_named, utf8_bytes } from '../../kernel/syscall.js'
+import { hex_address, type Parameter, syscall_named, utf8_bytes } from '../../kernel/syscall.js'
 import type {
   ArgumentForm,
   MountForm,
@@ -218,7 +218,7 @@ class Writer {
 
   private number(param: Parameter, arg: ArgumentForm): string {
     if (typeof arg === 'string') return arg.split('|').join(' | ')
-    if (addresses.has(param.name)) return Number(arg) === 0 ? 'NULL' : `(void *)0x${Number(arg).toString(16)}`
+    if (addresses.has(param.name)) return Number(arg) === 0 ? 'NULL' : `(void *)${hex_address(Number(arg))}`
     return /mode|umask/.test(param.name) ? `0${Number(arg).toString(8)}` : String(Math.trunc(Number(arg)))
   }
 

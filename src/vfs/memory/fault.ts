@@ -14,7 +14,7 @@ import { done, fn, stage } from '../../kernel/fn.js'
 import type { Kernel } from '../../kernel/kernel.js'
 import { AGAIN, type Frame, type Outcome } from '../../kernel/kernel.js'
 import { int, str } from '../../kernel/schema.js'
-import { define_syscall, NULL_BYTES } from '../../kernel/syscall.js'
+import { define_syscall, hex_address, NULL_BYTES } from '../../kernel/syscall.js'
 import { file } from '../file.js'
 import { inode, PAGE_SIZE } from '../inode.js'
 import { copy_to_user, current } from '../tasks/task.js'
@@ -37,7 +37,7 @@ interface Place {
 /** Finds the page of an address; a signal where there is none or it is protected. */
 function locate(k: Kernel, at: number, prot: number): Place | number {
   const vma = vma_lookup(k, current(k).mm, at)
-  if (vma === undefined) return k.refuse(raise(SIGSEGV), () => `nothing is mapped at 0x${at.toString(16)}`)
+  if (vma === undefined) return k.refuse(raise(SIGSEGV), () => `nothing is mapped at ${hex_address(at)}`)
   if ((vma.vm_prot & prot) === 0) return k.refuse(raise(SIGSEGV), 'the mapping does not allow it')
   const address = at - page_offset(at)
   if (vma.vm_file === 0) return { vma, address, ino: 0, index: 0 }
