@@ -330,11 +330,11 @@ async function prepare_imports(file: string): Promise<void> {
 }
 
 /** Does something with a scenario; what is wrong in it is said with what the user typed for it. */
-export function about<T>({ called }: Loaded, work: () => T): T {
+export function about<T>({ called, file }: Loaded, work: () => T): T {
   try {
     return work()
   } catch (error) {
-    if (error instanceof ScenarioError) throw new LoadError(`${called}: ${error.message}`)
-    throw error
+    if (!(error instanceof ScenarioError)) throw error
+    throw new LoadError(`${called}: ${error.message}`, file === null ? '' : next.again(called))
   }
 }

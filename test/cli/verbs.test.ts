@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import overlay from '../../scenarios/overlay-copy-up.ts'
 import { parse_bytes, parse_count, parse_time } from '../../src/cli/bounds.ts'
@@ -160,6 +162,17 @@ no-upper, ro-mount, no-permission  any        safe  safe   safe        safe     
     await run_command_line(chosen, whole.terminal)
     expect(whole.written.out).toContain('RACE')
     expect(whole.written.out).not.toContain('What is shown may be')
+  })
+
+  it('says what to type when a call is mended that only the search finds wrong', async () => {
+    const { terminal, written } = fake_terminal()
+    const file = join(mkdtempSync(join(tmpdir(), 'toctoscope-')), 'wrong.json')
+    const tasks = [{ name: 'a', program: [{ call: 'open', args: ['/f', 'O_RDONY'] }] }]
+    writeFileSync(file, JSON.stringify({ toctoscope: 1, name: 'wrong', summary: 'x', cases: [{ tasks }] }))
+    expect(await run_command_line(['explore', file], terminal)).toBe(3)
+    expect(written.err).toContain('did you mean O_RDONLY?')
+    expect(written.err).toContain('When it is mended: npx toctoscope explore')
+    rmSync(dirname(file), { recursive: true })
   })
 
   it('refuses --trace where there is no document that could have one', async () => {

@@ -92,7 +92,11 @@ function check_mount(mount: MountForm, at: string): void {
 /** @throws HostRefused, ScenarioError naming the field that would reach the host */
 export function check_setup(setup: SetupForm, at = 'setup'): void {
   for (const [name, { tree = {} }] of Object.entries(setup.filesystems ?? {})) {
-    if (!fs_name.test(name)) throw new HostRefused(`${at}.filesystems`, `${JSON.stringify(name)} is no name`)
+    if (!fs_name.test(name))
+      throw new HostRefused(
+        `${at}.filesystems`,
+        `${JSON.stringify(name)} is no name that can be played: letters, digits, - and _; rename the file system`,
+      )
     check_tree(tree, `${at}.filesystems.${name}.tree`)
   }
   for (const [i, mount] of (setup.mounts ?? []).entries()) check_mount(mount, `${at}.mounts[${i}]`)
