@@ -26,7 +26,14 @@ import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../vfs/namei/rename_flags.js'
 import { super_block } from '../vfs/super_block.js'
 import { ovl_copy_up_flags } from './copy_up.js'
 import { ovl_get_inode, ovl_is_empty, ovl_is_whiteout, ovl_lower_has, ovl_lower_positive } from './lookup.js'
-import { make_shared_whiteout, ovl_dentry_upper, ovl_fs, ovl_inode, ovl_is_pure_upper } from './ovl_entry.js'
+import {
+  make_shared_whiteout,
+  only_contents_change_below,
+  ovl_dentry_upper,
+  ovl_fs,
+  ovl_inode,
+  ovl_is_pure_upper,
+} from './ovl_entry.js'
 
 /** What is still to be copied up before a change can be made; the stage that makes it runs again after. */
 const wanted = { copy_up: ref('dentry') }
@@ -121,6 +128,7 @@ export const ovl_create_object = fn('ovl_create_object', { source: 'fs/overlayfs
 function ovl_create_upper(k: Kernel, f: Creation): Outcome {
   if ((f.mode & S_IFMT) === S_IFCHR && f.rdev === 0)
     return k.refuse(-EPERM, 'whiteouts are not made through the overlay')
+  only_contents_change_below(k, dentry(k, f.parent).d_sb, 'a new name')
   if (must_copy_up(k, f, f.parent)) return
   const upperdir = ovl_dentry_upper(k, f.parent)
   if (is_locked(k, upperdir)) return BLOCKED
@@ -184,6 +192,7 @@ export const ovl_link = fn(
   },
   [
     stage('ovl_create_or_link', (k, f) => {
+      only_contents_change_below(k, dentry(k, f.parent).d_sb, 'a new name')
       if (must_copy_up(k, f, f.old_dentry, f.parent)) return
       const upperdir = ovl_dentry_upper(k, f.parent)
       const { upper } = ovl_inode(k, f.inode)
@@ -216,7 +225,8 @@ export const ovl_do_remove = fn(
     stage('ovl_do_remove', (k, f) => {
       if (is_directory(k, f.dentry) && !ovl_is_empty(k, f.dentry, ovl_lower_positive(k, f.dentry)))
         return k.refuse(-ENOTEMPTY, 'the merged directory has entries')
-      const { d_parent, d_inode } = dentry(k, f.dentry)
+      const { d_parent, d_inode, d_sb } = dentry(k, f.dentry)
+      only_contents_change_below(k, d_sb, 'the removal of a name')
       if (must_copy_up(k, f, d_parent)) return
       // ovl_nlink_start: a copy-up of the victim is waited for.
       if (is_locked(k, ovl_dentry_upper(k, d_parent)) || ovl_inode(k, d_inode).ovl_lock !== 0) return BLOCKED
@@ -270,6 +280,7 @@ export const ovl_rename = fn('ovl_rename', { source: 'fs/overlayfs/dir.c', local
   stage('ovl_rename', (k, f) => {
     const refused = ovl_may_rename(k, f)
     if (refused !== 0) return refused
+    only_contents_change_below(k, dentry(k, f.parent).d_sb, 'a rename')
     const exchanged = (f.flags & RENAME_EXCHANGE) !== 0 ? [f.new_dentry] : []
     if (must_copy_up(k, f, f.old_dentry, f.parent, ...exchanged)) return
     if (is_rename_locked(k, f)) return BLOCKED

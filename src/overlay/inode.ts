@@ -8,11 +8,13 @@ import { security } from '../kernel/security.js'
 import {
   ATTR_FILE,
   ATTR_FORCE,
+  ATTR_GID,
   ATTR_KILL_SGID,
   ATTR_KILL_SUID,
   ATTR_MODE,
   ATTR_OPEN,
   ATTR_SIZE,
+  ATTR_UID,
   notify_change,
   setattr_prepare,
 } from '../vfs/attributes/attr.js'
@@ -27,6 +29,7 @@ import { ovl_copy_up_flags } from './copy_up.js'
 import {
   bottom_real,
   bottom_realdata,
+  only_contents_change_below,
   ovl_copyattr,
   ovl_dentry_upper,
   ovl_fs,
@@ -96,6 +99,8 @@ export const ovl_setattr = fn('ovl_setattr', { source: 'fs/overlayfs/inode.c', l
   stage('setattr_prepare', (k, f) => {
     const refused = setattr_prepare(k, f)
     if (refused !== 0) return refused
+    if ((f.valid & (ATTR_MODE | ATTR_UID | ATTR_GID)) !== 0)
+      only_contents_change_below(k, inode(k, f.inode).i_sb, 'a change of mode or owner')
     f.upper = ovl_inode_upper(k, f.inode)
   }),
   call(

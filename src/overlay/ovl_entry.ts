@@ -3,10 +3,12 @@
  * behind its superblock and its inodes. Overlay dentries and inodes themselves are rows like any other.
  */
 import type { Kernel } from '../kernel/kernel.js'
+import { NotModelled } from '../kernel/not_modelled.js'
 import { int, list, RANGE_SIZE, ref, table } from '../kernel/schema.js'
 import { dentry } from '../vfs/dentry.js'
 import { inode, is_dir, S_IFCHR } from '../vfs/inode.js'
 import { mount } from '../vfs/mount.js'
+import { super_block } from '../vfs/super_block.js'
 
 /** struct ovl_fs; its number is the superblock's. Layers are private mounts, so that they cannot be covered. */
 export const ovl_fs = table(
@@ -122,6 +124,22 @@ export function ovl_path_realdata(k: Kernel, ino: number): RealPath {
 /** The upper dentry of an overlay dentry, or 0 (fs/overlayfs/util.c: ovl_dentry_upper). */
 export const ovl_dentry_upper = (k: Kernel, dent: number): number =>
   ovl_inode(k, dentry(k, dent).d_inode).upper_dentry
+
+/**
+ * What an overlay shows of its layers is what they had when it first looked, so what is changed in them later shows at
+ * once, later or never (Documentation/filesystems/overlayfs.rst: changes to underlying filesystems). Of an overlay
+ * that is a lower layer only the contents of files change here.
+ *
+ * @param sb   the overlay in which something is about to be changed
+ * @param what the change, as the subject of a sentence
+ * @throws NotModelled where it is a lower layer of another
+ */
+export function only_contents_change_below(k: Kernel, sb: number, what: string): void {
+  const above = ovl_fs.rows(k).find(({ lower_mnts }) => lower_mnts.some((mnt) => mount(k, mnt).mnt_sb === sb))
+  if (above === undefined) return
+  const name = (overlay: number) => super_block(k, overlay).s_id
+  throw new NotModelled(`${what} in ${name(sb)}, an overlay that is a lower layer of ${name(above.id)},`)
+}
 
 /** The lower (mount, dentry) pairs as objects, the topmost first. */
 export function* ovl_lowerstack(stack: readonly number[]): Generator<RealPath> {

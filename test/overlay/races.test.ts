@@ -7,7 +7,7 @@ import { file as open_file } from '../../src/vfs/file.js'
 import { PAGE_SIZE } from '../../src/vfs/inode.js'
 import { super_block } from '../../src/vfs/super_block.js'
 import { fd_row, fd_slot } from '../../src/vfs/tasks/task.js'
-import { dir, file, O_RDWR, O_TRUNC, O_WRONLY, Overlay } from './machine.js'
+import { dir, file, O_CREAT, O_RDWR, O_TRUNC, O_WRONLY, Overlay } from './machine.js'
 
 const lower = () => {
   const m = new Overlay({ l: { f: file('lower') } })
@@ -127,6 +127,23 @@ describe('an overlay as the lower layer of another', () => {
     expect(copied(2)).toEqual(['0*2,', '2:0', 'a*2,'])
     expect(copied(17)).toEqual(['0*17,', '2:0', 'a*16,0*1,', 'a*17,'])
     expect(copied(17, ['ovl_read_pinned'])).toEqual(['2:0', 'a*17,'])
+  })
+
+  it.each<[string, unknown[]]>([
+    ['a new name', ['open', '/m/new', O_WRONLY | O_CREAT, 0o644]],
+    ['a new name', ['mkdir', '/m/new', 0o755]],
+    ['a new name', ['link', '/m/f', '/m/new']],
+    ['the removal of a name', ['unlink', '/m/f']],
+    ['a rename', ['rename', '/m/f', '/m/new']],
+    ['a change of mode or owner', ['chmod', '/m/f', 0o600]],
+    ['a change of mode or owner', ['chown', '/m/f', 1, 1]],
+  ])('%s in the overlay below is refused by name: %j', (what, [name, ...args]) => {
+    const m = stacked()
+    expect(() => m.call(name as string, ...args)).toThrow(
+      `${what} in m, an overlay that is a lower layer of top, is not modelled`,
+    )
+    const alone = new Overlay({ l: { f: file('lower') } })
+    expect(alone.call(name as string, ...args)).toBeGreaterThanOrEqual(0)
   })
 
   it('copies up from the overlay below it', () => {
