@@ -149,11 +149,30 @@ export function instantiate_tree(k: Kernel, parent: number, opaque: OpaqueDirs):
 export function ovl_is_empty(k: Kernel, dent: number, leaves_whiteout = false): boolean {
   const dir = real_objects(k, dentry(k, dent).d_inode)
   if (dir.lowerstack.length === 0 && !leaves_whiteout) return children(k, dir.upper).length === 0
-  for (const layer of layers_of(dir)) {
-    if (children(k, layer.dentry).some((child) => ovl_lookup_layers(k, dir, child.d_name) !== null))
-      return false
-  }
-  return true
+  const layers = [...layers_of(dir)]
+  return layers.every((layer, i) => {
+    const is_there = (name: string) => ovl_lookup_layers(k, dir, name) !== null
+    const is_hidden = (name: string) =>
+      layers.slice(0, i).some((above) => lookup_one(k, above.dentry, name) !== 0)
+    return (
+      !children(k, layer.dentry).some((child) => is_there(child.d_name)) &&
+      listed_whiteouts(k, layer.dentry).every(is_hidden)
+    )
+  })
+}
+
+/**
+ * Whiteouts that readdir of an overlay lists, although no lookup finds them: those of a directory that is in one layer
+ * only, whose own list is taken as it is. An overlay on top counts them as entries (fs/overlayfs/readdir.c:
+ * ovl_dir_is_real, ovl_check_whiteouts; seen on 6.18).
+ */
+function listed_whiteouts(k: Kernel, dent: number): readonly string[] {
+  const { d_inode } = dentry(k, dent)
+  if (!ovl_inode.has(k, d_inode)) return []
+  const layers = [...layers_of(real_objects(k, d_inode))]
+  if (layers.length !== 1) return []
+  const listed = children(k, layers[0]!.dentry)
+  return listed.filter((child) => ovl_is_whiteout(k, child.id)).map((child) => child.d_name)
 }
 
 /** Whether the name of a dentry also exists in a lower layer, so that removing it takes a whiteout (ovl_lower_positive). */
