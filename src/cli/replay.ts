@@ -1,7 +1,7 @@
 /** `toctoscope replay`: repeats one execution exactly. */
 import { existsSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
-import { trace_execution } from '../trace/record/execution.js'
+import { execution_of, trace_execution } from '../trace/record/execution.js'
 import { decode_token, find_case, looks_like_token } from '../trace/record/token.js'
 import { columns } from '../trace/render/columns.js'
 import { command } from '../trace/render/command.js'
@@ -113,8 +113,7 @@ export async function trace_of_token(
   }
   const loaded = await load_scenario(file ?? token.scenario, load_time)
   const index = find_case(token, { toctoscope: 1, ...loaded, cases: loaded.cases.map(({ form }) => form) })
-  const { removed, schedule } = token
-  return about(loaded, () => trace_execution({ scenario: loaded, index, removed, schedule }))
+  return about(loaded, () => trace_execution(execution_of(token, loaded, index)))
 }
 
 /** Stage after stage; Enter goes on, q ends. */

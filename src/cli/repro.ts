@@ -1,6 +1,6 @@
 /** `toctoscope repro`: a C program that plays it on any Linux. */
 import { existsSync } from 'node:fs'
-import { run_to_end } from '../explore/replay.js'
+import { Player, run_to_end } from '../explore/replay.js'
 import type { Schedule } from '../explore/system.js'
 import { FastStore } from '../kernel/fast_store.js'
 import { OracleError } from '../oracle/agent/play.js'
@@ -18,11 +18,11 @@ import { to_c } from '../oracle/repro/repro.js'
 import type { Case } from '../scenario/builder.js'
 import { type CaseSystem, case_system } from '../scenario/case_system.js'
 import { case_profile } from '../scenario/form.js'
-import { trace_execution } from '../trace/record/execution.js'
+import { execution_of, trace_execution } from '../trace/record/execution.js'
 import { decode_token, find_case, looks_like_token } from '../trace/record/token.js'
 import { shell_word } from '../trace/render/command.js'
 import { to_text } from '../trace/render/text.js'
-import { explore_case } from '../verdict/explore_case.js'
+import { type CaseReport, explore_case } from '../verdict/explore_case.js'
 import { without_calls } from '../verdict/removal.js'
 import { tidy } from '../verdict/tidy.js'
 import type { LoadOptions } from './bounds.js'
@@ -83,11 +83,13 @@ function first_counterexample(loaded: Loaded, patterns: readonly string[]): Chos
   const chosen = choose_cases(loaded, patterns)
   const failing = chosen.find((at) => {
     const { fitted } = fit_anywhere(loaded.cases[at]!)
-    const of = fitted.policed ?? fitted.of
-    return fitted.unplayable === null && explore_case(of, { remove_calls: false }).counterexample !== null
+    return fitted.unplayable === null && explored(fitted.policed ?? fitted.of).found !== null
   })
   return { index: failing ?? chosen[0]!, removed: [], schedule: null }
 }
+
+/** A case with all its calls: a reader of the program has the scenario beside it. */
+const explored = (of: Case): CaseReport => explore_case(of, { remove_calls: false })
 
 /** As any kernel of the case's profile would have it, without policies. */
 function fit_anywhere(of: Case) {
@@ -109,12 +111,8 @@ function program(loaded: Loaded, { index, removed, schedule }: Chosen): string {
   )
   const run = kernel_run(system, played)
   const { name, summary } = loaded
-  const trace = trace_execution({
-    scenario: { name, summary, cases: [fitted.of] },
-    index: 0,
-    removed: [],
-    schedule: played,
-  })
+  const as_played = { name, summary, cases: [fitted.of] }
+  const trace = trace_execution(execution_of({ removed: [], schedule: played }, as_played, 0))
   const text = to_text({ ...trace, token: null }, { width: 100, color: false })
   const notes = fitted.unconfirmed.map((each) => `Not in this program: ${each.split(':')[0]}.`)
   return to_c(run, [...text.trimEnd().split('\n'), '', ...new Set(notes)])
@@ -126,9 +124,8 @@ function claimed(system: CaseSystem, { of, policed }: ReturnType<typeof fit_anyw
     const { run } = policed_run(system, policed)
     if (run !== undefined) return run.schedule
   }
-  const { counterexample } = explore_case(of, { remove_calls: false })
-  if (counterexample !== null)
-    return run_to_end(system, () => new FastStore(), tidy(system, counterexample.schedule))
+  const { explained } = explored(of)
+  if (explained !== null) return run_to_end(system, () => new FastStore(), explained.schedule)
   const run = most_telling(playable_runs(system, { stops: false, limit: 1000 }))
   if (run === undefined) throw new OracleError('kernel', 'no run of this case comes to its end')
   return run.schedule
@@ -137,7 +134,7 @@ function claimed(system: CaseSystem, { of, policed }: ReturnType<typeof fit_anyw
 /** The schedule of a token, without the policies that the case may have. */
 function known(of: Case, system: CaseSystem, schedule: Schedule): Schedule {
   const own = case_system(of)
-  const whole = run_to_end(own, () => new FastStore(), tidy(own, schedule))
+  const whole = run_to_end(own, () => new FastStore(), tidy(new Player(own), schedule))
   const followed = follow_calls(system, call_order(own, whole))
   return followed ?? whole
 }

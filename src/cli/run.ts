@@ -5,15 +5,17 @@ import type { Move, Schedule } from '../explore/system.js'
 import { FastStore } from '../kernel/fast_store.js'
 import type { Kernel } from '../kernel/kernel.js'
 import { STEPPED, step } from '../kernel/machine.js'
-import type { CaseSystem } from '../scenario/case_system.js'
+import { type CaseSystem, case_system } from '../scenario/case_system.js'
 import { nearest } from '../scenario/error.js'
-import { system_of, trace_execution } from '../trace/record/execution.js'
+import { trace_execution } from '../trace/record/execution.js'
 import { shell_word } from '../trace/render/command.js'
+import { explain_run } from '../verdict/explained.js'
+import { most_telling } from '../verdict/most_telling.js'
 import type { LoadOptions } from './bounds.js'
 import { choose_cases, pattern_of } from './choose_cases.js'
 import { type DrawOptions, draw, file_of } from './draw.js'
 import { UsageError } from './errors.js'
-import { search, to_be_shown } from './explore.js'
+import { search } from './explored.js'
 import { about, type Loaded } from './load.js'
 import type { Terminal } from './terminal.js'
 
@@ -32,9 +34,11 @@ export function run(loaded: Loaded, options: RunOptions, terminal: Terminal): nu
   }
   const index =
     options.case === undefined ? shown_case(loaded, terminal) : one_case(loaded, options.case, terminal)
-  const system = about(loaded, () => system_of({ scenario: loaded, index, removed: [] }))
-  const schedule = schedule_of(system, options)
-  const trace = trace_execution({ scenario: loaded, index, removed: [], schedule })
+  const of = loaded.cases[index]!
+  const path = `cases[${index}]`
+  const system = about(loaded, () => case_system(of, path))
+  const explained = explain_run(of, [], schedule_of(system, options), path)
+  const trace = trace_execution({ scenario: loaded, index, explained })
   draw(trace, options, terminal, file_of(loaded))
   return 0
 }
@@ -46,7 +50,7 @@ const LOOKED_AT = 20_000
 function shown_case(loaded: Loaded, terminal: Terminal): number {
   if (loaded.cases.length === 1) return 0
   const explored = search(loaded, { maxStates: LOOKED_AT }, terminal)
-  const { index } = to_be_shown(explored) ?? explored[0]!
+  const { index } = most_telling(explored) ?? explored[0]!
   const other = loaded.cases.length - 1 - (index === loaded.cases.length - 1 ? 1 : 0)
   terminal.err(
     `toctoscope: this is one of ${loaded.cases.length} cases, ${pattern_of(loaded, index)}; choose another with --case, e.g. --case ${shell_word(pattern_of(loaded, other))}\n`,

@@ -1,12 +1,15 @@
 /** `toctoscope show`: a trace in one of its forms. */
 
+import { trace_execution } from '../trace/record/execution.js'
 import { looks_like_token } from '../trace/record/token.js'
 import { printable } from '../trace/render/printable.js'
+import { most_telling } from '../verdict/most_telling.js'
 import { type BoundOptions, type LoadOptions, say_bound } from './bounds.js'
 import { pattern_of } from './choose_cases.js'
 import { type DrawOptions, draw, file_of } from './draw.js'
 import { exit, UsageError } from './errors.js'
-import { type Explored, not_as_short, search, shown_trace, time_to_show, to_be_shown } from './explore.js'
+import { not_as_short } from './explore_report.js'
+import { type Explored, search, time_to_show } from './explored.js'
 import { load_scenario } from './load.js'
 import { checked_trace, trace_of_token } from './replay.js'
 import { run } from './run.js'
@@ -35,11 +38,14 @@ export async function show(
 async function show_scenario(called: string, options: ShowOptions, terminal: Terminal): Promise<number> {
   const loaded = await load_scenario(called, options.loadTime)
   const began = terminal.now()
-  const explored = search(loaded, options, terminal)
-  const found = to_be_shown(explored)
-  if (found !== undefined) {
-    const { trace, bounds } = shown_trace(found, time_to_show(options, terminal, began), terminal)
-    for (const line of not_as_short(bounds, terminal.width)) terminal.err(`toctoscope: ${line}\n`)
+  const explored = search(loaded, options, terminal, {
+    to_show: () => time_to_show(options, terminal, began),
+  })
+  const found = most_telling(explored)
+  const explained = found?.explain()
+  if (found !== undefined && explained != null) {
+    const trace = trace_execution({ scenario: loaded, index: found.index, explained })
+    for (const line of not_as_short(explained.bounds, terminal.width)) terminal.err(`toctoscope: ${line}\n`)
     draw(trace, options, terminal, file_of(loaded))
     return exit.ok
   }

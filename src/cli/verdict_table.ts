@@ -17,11 +17,15 @@ export function verdict_style(row: Pick<Row, 'verdict'>, theme: Theme): Style {
   return row.verdict === 'incomplete' || row.verdict === 'unwitnessed' ? theme.note : theme.bad
 }
 
+/** A verdict in words. */
+export const say_verdict = (verdict: Row['verdict']): string =>
+  verdict === 'unwitnessed' ? 'not witnessed' : verdict
+
 /** `race`, `race!` where something else was expected, `not witnessed`. */
 export function cell_text(row: Row | undefined): string {
   if (row === undefined) return '-'
-  if (row.verdict === 'unwitnessed') return 'not witnessed'
-  return `${row.verdict}${row.as_expected ? '' : '!'}`
+  const surprise = row.as_expected || row.verdict === 'unwitnessed' ? '' : '!'
+  return `${say_verdict(row.verdict)}${surprise}`
 }
 
 /**

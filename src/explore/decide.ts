@@ -20,7 +20,8 @@ import {
  * In the order in which they are given: the first that holds. `unwitnessed`: all was explored and nothing found,
  * but no run shows that there was anything to find.
  */
-export type VerdictName = 'hole' | 'race' | 'deadlock' | 'incomplete' | 'unwitnessed' | 'safe'
+export const verdict_names = ['hole', 'race', 'deadlock', 'incomplete', 'unwitnessed', 'safe'] as const
+export type VerdictName = (typeof verdict_names)[number]
 
 export interface Verdict {
   readonly verdict: VerdictName

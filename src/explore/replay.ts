@@ -55,27 +55,36 @@ function make_moves(k: Kernel, schedule: Schedule, listener: Listener, look: Loo
 }
 
 /**
- * A world in which one schedule is played after another. It is booted once, for a set-up may be large, and what
- * was played is taken back before the next.
+ * A world in which one schedule is played after another. It is booted once, when it is first played in, for a set-up
+ * may be large; and what was played is taken back before the next.
  */
-export class Player {
-  readonly k: Kernel
+export class Player<S extends System = System> {
   /** Stages made in all that was played. */
   stages = 0
-  private start: number
+  private booted: Kernel | undefined
+  private start = 0
 
   /**
-   * @param look called at every stage: what is played may be long, and there may be much of it
-   * @param boot makes the machine; where a set-up stands already, in that
+   * @param look called at every stage: what is played may be long, and there may be much of it. Another one may be
+   *   set for what is played later
+   * @param make makes the machine; where a set-up stands already, in that
    */
   constructor(
-    readonly system: System,
-    readonly look: Look = no_hurry,
-    boot = () => system.boot(new FastStore()),
-  ) {
-    look()
-    this.k = boot()
-    this.start = this.k.store.mark()
+    readonly system: S,
+    public look: Look = no_hurry,
+    private readonly make: () => Kernel = () => system.boot(new FastStore()),
+  ) {}
+
+  /** The machine as it stands. @throws CutShort where there is no time to boot it */
+  get k(): Kernel {
+    return (this.booted ??= this.boot())
+  }
+
+  private boot(): Kernel {
+    this.look()
+    const k = this.make()
+    this.start = k.store.mark()
+    return k
   }
 
   /** The machine as it was booted. */

@@ -4,7 +4,6 @@
 import type { Case, Scenario } from '../scenario/builder.js'
 import { ScenarioError } from '../scenario/error.js'
 import type { CaseReport } from '../verdict/explore_case.js'
-import { tidy } from '../verdict/tidy.js'
 import { VERSION } from '../version.js'
 import { inconsistency } from './consistent.js'
 import { execution_of, trace_execution } from './record/execution.js'
@@ -36,9 +35,8 @@ export class TraceError extends Error {
 export function counterexample_trace(scenario: Scenario, of: Case, report: CaseReport): Trace | null {
   const index = scenario.cases.indexOf(of)
   if (index < 0) throw new ScenarioError('', `this case is none of the scenario ${scenario.name}`)
-  const { counterexample, removed, system } = report
-  if (counterexample === null) return null
-  return trace_execution({ scenario, index, removed, schedule: tidy(system, counterexample.schedule) })
+  const { explained } = report
+  return explained === null ? null : trace_execution({ scenario, index, explained })
 }
 
 /**

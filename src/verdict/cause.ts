@@ -1,6 +1,6 @@
 /** Which step of a counterexample made the difference, in the words that people use for such things. */
 import { first_change } from '../explore/first_change.js'
-import { Player } from '../explore/replay.js'
+import type { Player } from '../explore/replay.js'
 import type { Schedule } from '../explore/system.js'
 import type { Frame, Kernel } from '../kernel/kernel.js'
 import { step } from '../kernel/machine.js'
@@ -49,18 +49,18 @@ export interface Cause {
  * return what it must not.
  *
  * @param player where the schedule is played, and whose time it takes
+ * @param end what is played there now, if that is the schedule
  * @returns null where no use of bytes and no result of a call is at fault
  * @throws CutShort where the time of `player` is over: no cause is then known
  */
 export function cause_of(
-  system: CaseSystem,
+  player: Player<CaseSystem>,
   schedule: Schedule,
-  player: Player = new Player(system),
+  end: Kernel = player.play(schedule),
 ): Cause | null {
-  const end = player.play(schedule)
-  const [property] = system.violations(end)
+  const [property] = player.system.violations(end)
   const broken = violation.rows(end).find((row) => row.property === property)
-  if (broken === undefined) return cause_of_outcome(system, schedule, property, player)
+  if (broken === undefined) return cause_of_outcome(player, schedule, property)
   const { task, use, kind } = broken
   if (property === 'policy' && approved_without_looking(end, task, use)) return did_not_look
   const observe = (k: Kernel) => {
@@ -70,17 +70,16 @@ export function cause_of(
     return seen === 'ended' && !kind.startsWith('SIG') ? null : seen
   }
   const at = first_change(player, { schedule, from: 0, victim: task, observe })
-  return at < 0 ? nobody : describe(system, schedule, at, player)
+  return at < 0 ? nobody : describe(player, schedule, at)
 }
 
 /** The last part of a `never` to come says whose call it was; who made it return that is the question. */
 function cause_of_outcome(
-  system: CaseSystem,
+  player: Player<CaseSystem>,
   schedule: Schedule,
   property: string | undefined,
-  player: Player,
 ): Cause | null {
-  const outcome = system.properties.never.find(({ name }) => name === property)
+  const outcome = player.system.properties.never.find(({ name }) => name === property)
   const last = outcome === undefined ? undefined : last_part(player, schedule, outcome)
   if (last === undefined) return null
   const { task, part } = last
@@ -89,7 +88,7 @@ function cause_of_outcome(
     return k.store.depth(task) === 0 ? 'otherwise' : null
   }
   const at = first_change(player, { schedule, from: 0, victim: task, observe })
-  return at < 0 ? null : describe(system, schedule, at, player)
+  return at < 0 ? null : describe(player, schedule, at)
 }
 
 /** Which part of an outcome came last, and to which task. */
@@ -153,14 +152,14 @@ function approved_without_looking(k: Kernel, task: number, use: number): boolean
   return row !== undefined && approval.find(k, task, row.relies)?.approved === 0
 }
 
-function describe(system: CaseSystem, schedule: Schedule, at: number, player: Player): Cause {
+function describe(player: Player<CaseSystem>, schedule: Schedule, at: number): Cause {
   const k = player.play(schedule.slice(0, at))
   const { task, choice } = schedule[at]!
   const call = current_call(k, task)
   const f = k.store.top(task)
   const fn = f.fn.name
   const stage = f.fn.steps[f.stage]?.name ?? 'return'
-  const name = name_of_task(k, system, task)
+  const name = name_of_task(k, player.system, task)
   const what = call === undefined ? '' : ` in ${show_call(k, task, call)}`
   const kind = only_moves_position(k, task, choice) ? 'moved position' : kind_of(k, task, call)
   return { kind, text: `${kind} by ${name}: ${fn}/${stage}${what}`, step: at, task: name, fn, stage }

@@ -3,9 +3,8 @@
  * that call first, or has not begun it, where this changes neither what is violated nor the number of steps and
  * preemptions. The search does not care; a reader asks what the place of the switch has to do with it.
  */
-import { Player, PreemptionCount, ReplayError } from '../explore/replay.js'
-import { type Look, type Move, no_hurry, type Schedule, unless_cut_short } from '../explore/system.js'
-import type { CaseSystem } from '../scenario/case_system.js'
+import { type Player, PreemptionCount, ReplayError } from '../explore/replay.js'
+import { type Move, type Schedule, unless_cut_short } from '../explore/system.js'
 import { used } from '../scenario/monitor.js'
 
 /** What a schedule comes to, and what is asked of its moves. */
@@ -18,14 +17,13 @@ interface Played {
 }
 
 /**
- * @param look called at every stage that is made: where the time is over, what is left is not tidied
+ * @param player of the system that the schedule is of: where its time is over, what is left is not tidied
  * @returns a schedule of as many moves that violates the same, with switches between calls where that is possible
  */
-export function tidy(system: CaseSystem, schedule: Schedule, look: Look = no_hurry): Schedule {
+export function tidy(player: Player, schedule: Schedule): Schedule {
   let best = schedule
   unless_cut_short(
     () => {
-      const player = new Player(system, look)
       let played = play(player, schedule)
       for (let at = 1; played !== null && at < best.length; at++) {
         if (best[at]!.task === best[at - 1]!.task) continue

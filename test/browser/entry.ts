@@ -15,7 +15,7 @@ export function search_in_browser(json: string): string {
     .cases.filter(({ form }) => chosen.includes(case_name(form)))
     .map((each) => explore_case(each))
   return JSON.stringify(
-    reports.map(({ counterexample, system, search: _, ...report }) => {
+    reports.map(({ counterexample, system, whole: _, explained: __, search: ___, ...report }) => {
       const schedule = counterexample?.schedule ?? []
       const [fast, immer] = [new FastStore(), new ImmerStore()].map((store) =>
         replay(system, store, schedule),

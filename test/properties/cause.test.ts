@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { afterEach, expect, test, vi } from 'vitest'
 import { Random, random_run } from '../../src/explore/random_run.js'
+import { Player } from '../../src/explore/replay.js'
 import type { Schedule } from '../../src/explore/system.js'
 import { case_of, cases } from '../../src/fast-check.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
@@ -26,9 +27,9 @@ test('what the victim cannot meet is no cause', () => {
     const system = case_system(case_of(form))
     const schedule = violating(system, seed)
     if (schedule === null) return
-    const cause = cause_of(system, schedule)
+    const cause = cause_of(new Player(system), schedule)
     const always = vi.spyOn(TouchIndex.prototype, 'is_changed_by').mockReturnValue(true)
-    const plain = cause_of(system, schedule)
+    const plain = cause_of(new Player(system), schedule)
     always.mockRestore()
     expect(cause).toEqual(plain)
     compared++

@@ -15,8 +15,9 @@ const document = (form: CaseForm): ScenarioForm => ({
   cases: [form],
 })
 
-/** What a report says, without the system that it was made with. */
-function said({ system: _, search, ...rest }: CaseReport) {
+/** What a report says, without the systems that it was made with. */
+function said({ search, ...report }: CaseReport) {
+  const { whole: _, system: __, explained: ___, ...rest } = report
   const { violations, stages, depth, deadlock } = search
   return { ...rest, violations, stages, depth, deadlock }
 }

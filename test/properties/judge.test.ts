@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { decide } from '../../src/explore/decide.js'
 import { depth_first } from '../../src/explore/depth_first.js'
 import { judge } from '../../src/explore/judge.js'
+import { Player } from '../../src/explore/replay.js'
 import type { Report } from '../../src/explore/system.js'
 import { case_of, cases } from '../../src/fast-check.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
@@ -35,12 +36,13 @@ function judged(system: CaseSystem, report: Report) {
   const schedule = exact_shortest(system, (k) => system.violations(k).length > 0)!
   const [preemptions] = cost(system, schedule)
   const verdict = preemptions === 0 ? 'hole' : 'race'
-  return { verdict, preemptions, cause: cause_of(system, schedule)?.text ?? null }
+  return { verdict, preemptions, cause: cause_of(new Player(system), schedule)?.text ?? null }
 }
 
 function searched(system: CaseSystem) {
   const { verdict, counterexample, property } = decide(system)
-  const cause = property === null ? null : (cause_of(system, counterexample!.schedule)?.text ?? null)
+  const cause =
+    property === null ? null : (cause_of(new Player(system), counterexample!.schedule)?.text ?? null)
   const preemptions = property === null ? null : counterexample!.preemptions
   return { verdict, preemptions, cause }
 }

@@ -4,10 +4,10 @@ import scenario from '../../scenarios/overlay-copy-up.js'
 import { shortest, violates } from '../../src/explore/counterexample.js'
 import { depth_first } from '../../src/explore/depth_first.js'
 import { random_search } from '../../src/explore/random_run.js'
-import { count_preemptions, replay } from '../../src/explore/replay.js'
+import { count_preemptions, Player, replay } from '../../src/explore/replay.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import { case_system } from '../../src/scenario/case_system.js'
-import { minimise } from '../../src/verdict/explore_case.js'
+import { minimise } from '../../src/verdict/minimise.js'
 import { calls_in_order, case_named } from './support.js'
 
 const SEEDS = Array.from({ length: 50 }, (_, i) => i + 1)
@@ -25,9 +25,9 @@ describe('the read race on an overlay', () => {
     const { counterexample } = shortest(system, violates(system, 'check-use'), { preemptions })
     expect(counterexample!.preemptions).toBe(1)
 
-    const shown = minimise(of, system, counterexample, 'check-use')
-    const { schedule } = shown.counterexample!
-    expect(calls_in_order(shown.system, schedule)).toEqual([
+    const shown = minimise(of, new Player(system), counterexample!, 'check-use')
+    const { schedule } = shown
+    expect(calls_in_order(shown.player().system, schedule)).toEqual([
       'interpreter: open("/m/script", O_RDONLY)',
       'interpreter: execveat(3, "", NULL, NULL, AT_EMPTY_PATH|AT_EXECVE_CHECK)',
       'attacker: open("/m/script", O_WRONLY)',
@@ -36,8 +36,10 @@ describe('the read race on an overlay', () => {
       'attacker: close(3)',
       'interpreter: read(3, 17)',
     ])
-    expect(shown.system.code.programs.map(({ calls }) => calls.length)).toEqual([3, 3])
-    expect(shown.system.violations(replay(shown.system, new FastStore(), schedule))).toContain('check-use')
+    expect(shown.player().system.code.programs.map(({ calls }) => calls.length)).toEqual([3, 3])
+    expect(
+      shown.player().system.violations(replay(shown.player().system, new FastStore(), schedule)),
+    ).toContain('check-use')
   })
 })
 

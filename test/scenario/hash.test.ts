@@ -22,8 +22,9 @@ describe('two contents with one hash of another kind', () => {
 })
 
 /** All that a report prints. */
-const printed = ({ system: _, search, ...rest }: CaseReport) => {
-  const { memory: __, ...found } = search
+const printed = ({ search, ...report }: CaseReport) => {
+  const { whole: _, system: __, explained: ___, ...rest } = report
+  const { memory: ____, ...found } = search
   return { ...rest, search: found }
 }
 

@@ -93,12 +93,8 @@ it('a race in a large set-up is shortened and recorded in proportion to its step
   }).cases
   const before = process.cpuUsage().user
   const report = explore_case(of!)
-  const trace = trace_execution({
-    scenario: { name: 'large', summary: '', cases: [of!] },
-    index: 0,
-    removed: report.removed,
-    schedule: report.counterexample!.schedule,
-  })
+  const scenario = { name: 'large', summary: '', cases: [of!] }
+  const trace = trace_execution({ scenario, index: 0, explained: report.explained! })
   expect(report.removed).toHaveLength(80)
   expect(trace.uses[0]!.bytes).not.toBe(trace.approvals[0]!.bytes)
   expect(process.cpuUsage().user - before).toBeLessThan(8_000_000)

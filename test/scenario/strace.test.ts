@@ -4,7 +4,7 @@ import { type CaseBuilder, scenario } from '../../src/index.ts'
 import { FastStore } from '../../src/kernel/fast_store.ts'
 import { case_system } from '../../src/scenario/case_system.ts'
 import { quote, show_address } from '../../src/scenario/strace.ts'
-import { trace_execution } from '../../src/trace/record/execution.ts'
+import { execution_of, trace_execution } from '../../src/trace/record/execution.ts'
 
 describe('strings of bytes', () => {
   it('are written as C would', () => {
@@ -25,7 +25,7 @@ describe('system calls', () => {
     const made = scenario({ name: 'calls', summary: '', build })
     const k = case_system(made.cases[0]!).boot(new FastStore())
     const schedule = run_in_order(k)
-    const { results } = trace_execution({ scenario: made, index: 0, removed: [], schedule })
+    const { results } = trace_execution(execution_of({ removed: [], schedule }, made, 0))
     return results.map(({ call, text }) => `${call} = ${text}`)
   }
 

@@ -8,7 +8,6 @@ import type { Scenario } from '../../src/index.ts'
 import { case_name } from '../../src/scenario/form.ts'
 import type { Execution } from '../../src/trace/record/execution.ts'
 import { explore_case } from '../../src/verdict/explore_case.ts'
-import { tidy } from '../../src/verdict/tidy.ts'
 
 export const scenarios = {
   'mapping-size': mapping_size,
@@ -27,9 +26,7 @@ export function index_of(scenario: Scenario, name: string): number {
 /** The counterexample of a case. */
 export function counterexample(scenario: Scenario, name: string): Execution {
   const index = index_of(scenario, name)
-  const report = explore_case(scenario.cases[index]!)
-  const schedule = tidy(report.system, report.counterexample!.schedule)
-  return { scenario, index, removed: report.removed, schedule }
+  return { scenario, index, explained: explore_case(scenario.cases[index]!).explained! }
 }
 
 export const READ_RACE = 'access=read mitigation=none profile=7.2'

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { Player } from '../../src/explore/replay.js'
 import { FastStore } from '../../src/kernel/fast_store.ts'
 import { ImmerStore } from '../../src/kernel/immer_store.ts'
 import { trace_execution } from '../../src/trace/record/execution.ts'
@@ -7,6 +8,7 @@ import { to_mermaid } from '../../src/trace/render/mermaid.ts'
 import { from_bytes_form, type Trace, to_bytes_form } from '../../src/trace/trace.ts'
 import { validate_trace } from '../../src/trace/trace_schema.ts'
 import { explore_case } from '../../src/verdict/explore_case.ts'
+import { minimise } from '../../src/verdict/minimise.ts'
 import { tidy } from '../../src/verdict/tidy.ts'
 import { counterexample, index_of, READ_RACE, scenarios } from './executions.ts'
 
@@ -93,18 +95,21 @@ describe('recording', () => {
 describe('tidying', () => {
   it('lets a preempted task finish its call, and changes neither length nor what is shown', () => {
     const report = explore_case(overlay.cases[index_of(overlay, READ_RACE)]!)
-    const before = report.counterexample!.schedule
-    const after = tidy(report.system, before)
+    const of = overlay.cases[index_of(overlay, READ_RACE)]!
+    const minimal = minimise(of, new Player(report.whole), report.found!, 'check-use')
+    const [player, before] = [minimal.player(), minimal.schedule]
+    const after = tidy(player, before)
+    expect(report.counterexample!.schedule).toEqual(after)
     expect(after).toHaveLength(before.length)
     const first_switch = after.findIndex((move, i) => i > 0 && move.task !== after[i - 1]!.task)
     expect(trace().steps[first_switch - 1]!.result).not.toBeNull()
-    expect(tidy(report.system, after)).toEqual(after)
+    expect(tidy(player, after)).toEqual(after)
   })
 
   it('leaves alone what cannot be run', () => {
     const { system } = explore_case(overlay.cases[index_of(overlay, READ_RACE)]!)
     const nonsense = [{ task: 9, choice: 0 }]
-    expect(tidy(system, nonsense)).toBe(nonsense)
+    expect(tidy(new Player(system), nonsense)).toBe(nonsense)
   })
 })
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { replay, run_in_order } from '../../src/explore/replay.ts'
-import { type CaseBuilder, explore_case, scenario } from '../../src/index.ts'
+import { type CaseBuilder, counterexample_trace, explore_case, scenario } from '../../src/index.ts'
 import { FastStore } from '../../src/kernel/fast_store.ts'
 import { case_system } from '../../src/scenario/case_system.ts'
-import { trace_execution } from '../../src/trace/record/execution.ts'
+import { execution_of, trace_execution } from '../../src/trace/record/execution.ts'
 import { explain } from '../../src/trace/render/explain.ts'
 import { to_mermaid } from '../../src/trace/render/mermaid.ts'
 import { to_text } from '../../src/trace/render/text.ts'
@@ -21,10 +21,9 @@ function trace_of(build: (s: CaseBuilder) => void, in_order = false): Trace {
   const made = make(build)
   if (in_order) {
     const k = case_system(made.cases[0]!).boot(new FastStore())
-    return trace_execution({ scenario: made, index: 0, removed: [], schedule: run_in_order(k) })
+    return trace_execution(execution_of({ removed: [], schedule: run_in_order(k) }, made, 0))
   }
-  const { counterexample, removed } = explore_case(made.cases[0]!)
-  return trace_execution({ scenario: made, index: 0, removed, schedule: counterexample!.schedule })
+  return counterexample_trace(made, made.cases[0]!, explore_case(made.cases[0]!))!
 }
 
 describe('what happened, in plain words', () => {

@@ -1,11 +1,15 @@
 /** What a trace tells is worked out from what happened: inputs whose story once was wrong, and their kind. */
 import { describe, expect, it } from 'vitest'
-import { type CaseBuilder, explore_case, type Scenario, scenario } from '../../src/index.ts'
-import { trace_execution } from '../../src/trace/record/execution.ts'
+import {
+  type CaseBuilder,
+  counterexample_trace,
+  explore_case,
+  type Scenario,
+  scenario,
+} from '../../src/index.ts'
 import { explain } from '../../src/trace/render/explain.ts'
 import { to_text } from '../../src/trace/render/text.ts'
 import type { Trace } from '../../src/trace/trace.ts'
-import { tidy } from '../../src/verdict/tidy.ts'
 import access_then_open from '../cases/scenarios/access-then-open.ts'
 import names_the_wrong_file from '../cases/scenarios/names-the-wrong-file.ts'
 import shared_position from '../cases/scenarios/shared-position-after-fork.ts'
@@ -13,9 +17,7 @@ import shared_position from '../cases/scenarios/shared-position-after-fork.ts'
 const CHECK = 'AT_EMPTY_PATH|AT_EXECVE_CHECK'
 
 function trace_of(of: Scenario): Trace {
-  const { counterexample, removed, system } = explore_case(of.cases[0]!)
-  const schedule = tidy(system, counterexample!.schedule)
-  return trace_execution({ scenario: of, index: 0, removed, schedule })
+  return counterexample_trace(of, of.cases[0]!, explore_case(of.cases[0]!))!
 }
 
 const mine = (build: (s: CaseBuilder) => void) => trace_of(scenario({ name: 'mine', summary: 'mine', build }))

@@ -8,7 +8,8 @@ import { type CaseSystem, case_system } from '../../src/scenario/case_system.js'
 import type { CallForm, ScenarioForm } from '../../src/scenario/form.js'
 import { encode_token } from '../../src/trace/record/token.js'
 import { cause_of } from '../../src/verdict/cause.js'
-import { explore_case, minimise } from '../../src/verdict/explore_case.js'
+import { explain } from '../../src/verdict/explained.js'
+import { explore_case } from '../../src/verdict/explore_case.js'
 import { tidy } from '../../src/verdict/tidy.js'
 import { witnessed } from '../../src/verdict/witnesses.js'
 
@@ -58,7 +59,7 @@ it('the victim is asked again only after what it can meet: stages grow with the 
     const { system, counterexample, cause } = explore_case(with_stats(n), { remove_calls: false })
     const schedule = counterexample!.schedule
     const player = new Player(system)
-    expect(cause_of(system, schedule, player)).toEqual(cause)
+    expect(cause_of(player, schedule)).toEqual(cause)
     expect(cause!.kind).toBe('write in place')
     return { stages: player.stages, moves: schedule.length }
   }
@@ -71,34 +72,32 @@ it('the victim is asked again only after what it can meet: stages grow with the 
 it('what follows a search sets the world up once', () => {
   const of = with_stats(2)
   const { system, boots } = counted(case_system(of))
-  const { counterexample } = explore_case(of, { remove_calls: false })
+  const { found } = explore_case(of)
   witnessed(system, new Set())
   expect(boots()).toBe(1)
-  tidy(system, counterexample!.schedule)
+  const finding = { verdict: 'race' as const, property: 'check-use', counterexample: found!, bounds: [] }
+  explain(of, system, finding, { remove_calls: false })
   expect(boots()).toBe(2)
-  minimise(of, system, counterexample, 'check-use')
+  explain(of, system, finding, {})
   expect(boots()).toBe(3)
 })
 
 it('where there is no time for the cause none is told, and no call is left out', () => {
   const of = with_stats(2)
-  const { system, counterexample, property } = explore_case(of, { remove_calls: false })
-  const { cause, removed, bounds } = minimise(of, system, counterexample, property, {
-    max_time: 0,
-    now: () => 0,
-  })
+  const none = () => ({ max_time: 0, now: () => 0 })
+  const { cause, removed, bounds } = explore_case(of, { explaining: none }).explained!
   expect(cause!.kind).toBe('not looked for')
   expect([removed, bounds]).toEqual([[], ['time']])
 })
 
 it('a schedule is left as it is where there is no time to tidy it', () => {
-  const { system, counterexample } = explore_case(with_stats(2), { remove_calls: false })
-  const { schedule } = counterexample!
+  const { whole, found } = explore_case(with_stats(2))
+  const { schedule } = found!
   let left = schedule.length + 1
   const look = () => {
     if (left-- === 0) throw new CutShort('time')
   }
-  expect(tidy(system, schedule, look)).toBe(schedule)
+  expect(tidy(new Player(whole, look), schedule)).toBe(schedule)
 })
 
 it('what there was no time to witness is incomplete', () => {

@@ -21,7 +21,6 @@ import {
 } from '../../scenario/form.js'
 import { parse_profile } from '../../scenario/setup.js'
 import { explore_case } from '../../verdict/explore_case.js'
-import { tidy } from '../../verdict/tidy.js'
 import type { Agent } from '../agent/agent.js'
 import { type Answer, OracleError } from '../agent/play.js'
 import { needs_root as what_needs_root } from '../agent/privilege.js'
@@ -341,9 +340,9 @@ export async function confirm_case(
       note: 'no kernel is driven into a deadlock',
       shown: null,
     })
-  else if (report.counterexample !== null) {
-    const schedule = tidy(report.system, report.counterexample.schedule)
-    claims.push(await confirm_schedule(agent, report.system, schedule, told))
+  else if (report.explained !== null) {
+    const { system, schedule } = report.explained
+    claims.push(await confirm_schedule(agent, system, schedule, told))
   } else claims.push(...(await confirm_safe(agent, whole, runs, report.unreached)))
   const rest = await play_rest(agent, whole, runs, options.most_runs ?? MOST_RUNS, interrupted)
   return { claims, ...rest, bounded: runs.length >= MOST_FOUND }
@@ -377,7 +376,7 @@ export function policed_run(
   policed: Case,
   options: Bounds & { readonly stops?: boolean } = {},
 ): { text: string; run: Playable | undefined } {
-  const { verdict, property } = explore_case(policed, { ...options, remove_calls: false })
+  const { verdict, property } = explore_case(policed, options)
   const text = property === null ? verdict : `${verdict}: ${property}`
   if (verdict === 'incomplete') return { text, run: undefined }
   if (verdict === 'unwitnessed') return { text: 'not witnessed', run: undefined }

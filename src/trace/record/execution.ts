@@ -1,17 +1,14 @@
 /**
- * From a case and a schedule to a trace: everything that is said about an execution follows from these, so a
- * replay says the same as the search that found it, byte for byte.
+ * From an explained execution to its token and its trace. What was found out about it stands in `Explained`, and
+ * nothing of it is looked for again here.
  */
-
-import { can_go_on, Player, PreemptionCount } from '../../explore/replay.js'
-import { type Look, no_hurry, type Schedule, unless_cut_short } from '../../explore/system.js'
 import { FastStore } from '../../kernel/fast_store.js'
 import type { Store } from '../../kernel/kernel.js'
 import type { Case } from '../../scenario/builder.js'
-import { type CaseSystem, case_system } from '../../scenario/case_system.js'
-import type { CallForm, CaseForm, Verdict } from '../../scenario/form.js'
-import { cause_of, not_looked_for } from '../../verdict/cause.js'
-import { instruction_at, type Removal, without_calls } from '../../verdict/removal.js'
+import type { CaseSystem } from '../../scenario/case_system.js'
+import type { CallForm, CaseForm } from '../../scenario/form.js'
+import { type Explained, explain_run } from '../../verdict/explained.js'
+import { instruction_at, type Removal } from '../../verdict/removal.js'
 import type { Trace } from '../trace.js'
 import { record } from './record.js'
 import { case_hash, encode_token, type Token } from './token.js'
@@ -23,35 +20,49 @@ export interface Executable {
   readonly cases: readonly Case[]
 }
 
+/** An execution of a scenario's case. */
 export interface Execution {
   readonly scenario: Executable
   /** Place of the case in the scenario. */
   readonly index: number
-  readonly removed: readonly Removal[]
-  readonly schedule: Schedule
+  readonly explained: Explained
 }
 
-/** The case as it runs: without the calls that were left out. */
-export function system_of({ scenario, index, removed }: Omit<Execution, 'schedule'>): CaseSystem {
-  const of = scenario.cases[index]!
-  const whole = case_system(of, `cases[${index}]`)
-  return removed.length === 0 ? whole : case_system(without_calls(of, removed, whole), `cases[${index}]`)
+/**
+ * What a token means in a scenario.
+ *
+ * @param index of the case (find_case)
+ * @throws ScenarioError, ReplayError where it does not fit the case
+ */
+export function execution_of(
+  { removed, schedule }: Pick<Token, 'removed' | 'schedule'>,
+  scenario: Executable,
+  index: number,
+): Execution {
+  const explained = explain_run(case_of(scenario, index), removed, schedule, `cases[${index}]`)
+  return { scenario, index, explained }
+}
+
+function case_of({ name, cases }: Executable, index: number): Case {
+  const of = cases[index]
+  if (of === undefined) throw new Error(`${name} has no case ${index}`)
+  return of
 }
 
 /** The token that repeats an execution. */
-export function token_of({ scenario, index, removed, schedule }: Execution): string {
-  const of = scenario.cases[index]!
-  const { form } = of
-  const wanted = removed.length === 0 ? [] : only_wanted(of, removed)
+export function token_of(execution: Execution): string {
+  const { scenario, index, explained } = execution
+  const { form } = case_of(scenario, index)
+  const { removed, schedule, whole } = explained
+  const wanted = only_wanted(form, whole, removed)
   return encode_token({ scenario: scenario.name, hash: case_hash(form), index, removed: wanted, schedule })
 }
 
 /** What nobody asks for need not be known. */
-function only_wanted(of: Case, removed: readonly Removal[]): Removal[] {
-  const programs = of.form.tasks.map((task) => JSON.stringify(task.program))
-  const whole = case_system(of)
+function only_wanted(form: CaseForm, whole: CaseSystem, removed: readonly Removal[]): Removal[] {
+  const programs = form.tasks.map((task) => JSON.stringify(task.program))
   return removed.map(({ task, op, ret, data, fields }) => {
-    const { as } = of.form.tasks[task - 1]!.program[op] as CallForm
+    const { as } = form.tasks[task - 1]!.program[op] as CallForm
     const asks = (name: string) => as !== undefined && programs[task - 1]!.includes(`{"$":"${name}"}`)
     const returns = instruction_at(whole, task, op)?.syscall.returns
     const names = typeof returns === 'object' ? returns.struct : []
@@ -66,37 +77,23 @@ function only_wanted(of: Case, removed: readonly Removal[]): Removal[] {
   })
 }
 
-/** What a token means in a scenario. @throws TokenError (find_case) */
-export function execution_of(token: Token, scenario: Executable, index: number): Execution {
-  return { scenario, index, removed: token.removed, schedule: token.schedule }
-}
-
 /**
  * Runs an execution and records it.
  *
- * @param look called at every stage that is made to find the cause: where the time is over the trace has none
  * @throws ReplayError where the schedule does not fit
  */
-export function trace_execution(
-  execution: Execution,
-  store: Store = new FastStore(),
-  look: Look = no_hurry,
-): Trace {
-  const { scenario, schedule, removed, index } = execution
-  const system = system_of(execution)
-  const player = new Player(system)
-  const { verdict, property } = judge(system, schedule, player)
-  const cause = () => cause_of(system, schedule, new Player(system, look, () => player.rewind()))
-  const { form } = scenario.cases[index]!
+export function trace_execution(execution: Execution, store: Store = new FastStore()): Trace {
+  const { system, schedule, verdict, property, cause, removed } = execution.explained
+  const { form } = case_of(execution.scenario, execution.index)
   return record(
     {
       system,
-      scenario,
+      scenario: execution.scenario,
       case: { ...system.form, params: form.params },
       schedule,
       verdict,
       property,
-      cause: property === null ? null : unless_cut_short(cause, () => not_looked_for),
+      cause,
       removed: said(form, removed),
       token: token_of(execution),
     },
@@ -113,21 +110,4 @@ function said(form: CaseForm, removed: readonly Removal[]): string[] {
     times.set(call, (times.get(call) ?? 0) + 1)
   }
   return [...times].map(([call, n]) => (n === 1 ? call : `${n} × ${call}`))
-}
-
-/** What this one execution shows; null for the verdict where it shows nothing wrong. */
-function judge(
-  system: CaseSystem,
-  schedule: Schedule,
-  player: Player,
-): { verdict: Verdict | null; property: string | null } {
-  const count = new PreemptionCount()
-  const end = player.play(schedule, count)
-  const [property = null] = system.violations(end)
-  const tasks = end.store.tasks()
-  if (property === null) {
-    const stuck = tasks.length > 0 && !tasks.some((task) => can_go_on(end, task))
-    return { verdict: stuck ? 'deadlock' : null, property }
-  }
-  return { verdict: count.preemptions === 0 ? 'hole' : 'race', property }
 }
