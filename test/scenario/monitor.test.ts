@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { errno_name } from '../../src/kernel/errno.js'
+import { FastStore } from '../../src/kernel/fast_store.js'
 import type { CaseBuilder, Task } from '../../src/scenario/builder.js'
 import { scenario_from_form } from '../../src/scenario/builder.js'
 import { validate_scenario } from '../../src/scenario/form_schema.js'
-import { difference, used, violation } from '../../src/scenario/monitor.js'
+import { difference, use_and_approval, used, violation } from '../../src/scenario/monitor.js'
 import { explore_case } from '../../src/verdict/explore_case.js'
 import { case_of, run } from './support.js'
 
@@ -108,9 +109,9 @@ describe('a fault in the place of bytes', () => {
   })
 })
 
-describe('properties', () => {
-  const DENY = 'policy_name=deny policy_version=0.0.0\nDEFAULT action=ALLOW\nDEFAULT op=EXECUTE action=DENY\n'
+const DENY = 'policy_name=deny policy_version=0.0.0\nDEFAULT action=ALLOW\nDEFAULT op=EXECUTE action=DENY\n'
 
+describe('properties', () => {
   test('one that is violated hides no other, of the same task', () => {
     const both = faults((t, s) => {
       s.property('policy')
@@ -209,4 +210,57 @@ test('a use in a child is its own, beside that of its parent', () => {
   const { k } = run(of)
   expect(used.rows(k).map((row) => row.bytes)).toEqual(['content', 'con'])
   expect(violation.rows(k).map((row) => row.kind)).toEqual(['prefix'])
+})
+
+describe('how a use stands to what was judged', () => {
+  /** What is said of the first use of a victim, before it ran and after. */
+  function stands(program: (t: Task, s: CaseBuilder) => void): (string | null)[] {
+    const of = case_of((s) => {
+      const tree = {
+        f: { file: 'content', mode: 0o755 },
+        same: { file: 'content', mode: 0o755 },
+        other: { file: 'another', mode: 0o755 },
+      }
+      s.mount('/', s.filesystem('root', { type: 'tmpfs', tree }))
+      program(s.victim('t'), s)
+    })
+    const { k, system } = run(of)
+    return [system.boot(new FastStore()), k].map((world) => use_and_approval(world, 1, 0))
+  }
+  const takes = (path: string, prepare: (t: Task) => void = () => {}) =>
+    stands((t) => {
+      const relies = check(t, t.open('/f', 'O_RDONLY'))
+      prepare(t)
+      t.use(t.read(t.open(path, 'O_RDONLY'), 100), { relies })
+    })
+
+  test('is not known before it, and never is where the task ends without', () => {
+    expect(takes('/f')).toEqual([null, 'same bytes of judged object'])
+    expect(takes('/f', (t) => t.open('/none', 'O_RDONLY'))).toEqual([null, 'ended'])
+  })
+
+  test('tells the bytes from the object that they are of', () => {
+    expect(takes('/same')[1]).toBe('same bytes of another object')
+    expect(takes('/other')[1]).toBe('other bytes of another object')
+    expect(takes('/f', (t) => t.truncate('/f', 3))[1]).toBe('other bytes of judged object')
+  })
+
+  test('names the object of each piece, and takes a use without a check for one of another object', () => {
+    const from_both = stands((t) => {
+      const fd = t.open('/f', 'O_RDONLY')
+      const relies = check(t, fd)
+      t.use([t.pread(fd, 3, 0), t.pread(t.open('/same', 'O_RDONLY'), 4, 3)], { relies })
+    })
+    expect(from_both[1]).toBe('same bytes of judged and another object')
+    expect(stands((t) => t.use(t.read(t.open('/f', 'O_RDONLY'), 9)))[1]).toBe('same bytes of another object')
+  })
+
+  test('says where the policy does not approve of an object', () => {
+    const denied = stands((t, s) => {
+      s.ipe({ policy: DENY, enforce: false })
+      const fd = t.open('/f', 'O_RDONLY')
+      t.use(t.read(fd, 100), { relies: check(t, fd) })
+    })
+    expect(denied[1]).toBe('same bytes of judged, unapproved object')
+  })
 })

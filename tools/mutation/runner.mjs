@@ -21,6 +21,8 @@ const FILE_MS = 5
 /** A test that says nothing for so long, and ten times what it took without a mutant, does not end. */
 const PATIENCE_MS = 4000
 const START_MS = 120_000
+/** The same without a mutant, on a machine that does other things too. */
+const DRY_MS = 300_000
 /** So many mutants one process judges: tests that define tables and functions leave them behind. */
 const MUTANTS_OF_ONE = 400
 /** Tests that are asked before all others: those that noticed the last mutants of the same source. */
@@ -49,7 +51,7 @@ class WarmRunner {
   }
 
   async dryRun() {
-    const { tests, coverage } = await this.#ask({ kind: 'dry' }, () => 60_000)
+    const { tests, coverage } = await this.#ask({ kind: 'dry' }, () => DRY_MS)
     writeFileSync(MEASURED, JSON.stringify(tests))
     return {
       status: DryRunStatus.Complete,
