@@ -1,6 +1,9 @@
 import { stripVTControlCharacters } from 'node:util'
 import string_width from 'string-width'
 import { describe, expect, it } from 'vitest'
+import { fn, stage } from '../../src/kernel/fn.ts'
+import { KEY_WORDS } from '../../src/kernel/hash.ts'
+import { int, table, use_key } from '../../src/kernel/schema.ts'
 import { trace_execution } from '../../src/trace/record/execution.ts'
 import { to_text } from '../../src/trace/render/text.ts'
 import type { Trace } from '../../src/trace/trace.ts'
@@ -34,6 +37,17 @@ describe('the text trace', () => {
     const text = to_text(read_race(), { stages: true })
     await expect(text).toMatchFileSnapshot('golden/overlay-read-race-stages.txt')
     for (const { stage } of read_race().steps) expect(text).toContain(stage)
+  })
+
+  it('is the same whatever the process did before: other cases, another key, more functions and tables', () => {
+    const drawn = () =>
+      to_text(trace_execution(counterexample(scenarios['overlay-copy-up'], READ_RACE)), { stages: true })
+    const first = drawn()
+    trace_execution(counterexample(scenarios['path-or-descriptor'], 'check=path attack=rename profile=7.2'))
+    fn('text_afterwards', { source: 'test', locals: { inode: int() } }, [stage('none', () => {})])
+    table('text_afterwards', { attr: { mode: int() }, upper: { name: int() } }, { unique: ['mode'] })
+    use_key(crypto.getRandomValues(new Int32Array(KEY_WORDS)))
+    expect(drawn()).toBe(first)
   })
 
   it.each([60, 72, 80, 100, 140])('is nowhere wider than %i columns, but for the token', (width) => {
