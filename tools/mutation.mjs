@@ -86,7 +86,7 @@ const results = await new Stryker({
   // The runner knows of each test what it takes, and ends what does not end. This is for the runner itself.
   timeoutMS: 600_000,
   tempDirName: 'reports/mutation/work',
-  reporters: ['progress-append-only'],
+  reporters: ['survivors', 'progress-append-only'],
   ignorePatterns: ['reports', 'coverage', '*.tgz'],
   allowEmpty: true,
   disableTypeChecks: false,

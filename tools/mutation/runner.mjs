@@ -8,7 +8,13 @@ import { fork } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { commonTokens, declareFactoryPlugin, PluginKind, tokens } from '@stryker-mutator/api/plugin'
+import {
+  commonTokens,
+  declareClassPlugin,
+  declareFactoryPlugin,
+  PluginKind,
+  tokens,
+} from '@stryker-mutator/api/plugin'
 import { DryRunStatus, MutantRunStatus, TestStatus } from '@stryker-mutator/api/test-runner'
 
 const CHILD = fileURLToPath(new URL('child.mjs', import.meta.url))
@@ -177,7 +183,18 @@ function create(options) {
   return new WarmRunner(options)
 }
 
-export const strykerPlugins = [declareFactoryPlugin(PluginKind.TestRunner, 'warm', create)]
+/** Prints each survivor as it is found: a whole run takes hours. */
+class Survivors {
+  onMutantTested({ status, fileName, location, mutatorName, replacement }) {
+    if (status === 'Survived' || status === 'NoCoverage')
+      console.log(`${fileName}:${location.start.line} ${mutatorName} -> ${replacement.split('\n')[0]}`)
+  }
+}
+
+export const strykerPlugins = [
+  declareFactoryPlugin(PluginKind.TestRunner, 'warm', create),
+  declareClassPlugin(PluginKind.Reporter, 'survivors', Survivors),
+]
 export const strykerValidationSchema = {
   properties: { warm: { type: 'object', properties: { seconds: { type: 'number' } } } },
 }
