@@ -65,6 +65,8 @@ export default class WarmRunner extends TestRunner {
   }
 
   async #serve() {
+    // Whatever is evaluated as sources are loaded belongs to no test.
+    stryker.currentTestId = undefined
     for (const place of JUDGED)
       for (const name of readdirSync(place, { recursive: true }))
         if (name.endsWith('.ts')) await this.moduleRunner.import(join(process.cwd(), place, name))
@@ -103,6 +105,7 @@ export default class WarmRunner extends TestRunner {
   /** All tests once, without a mutant: what each takes and which mutants it reaches. */
   async #measure() {
     stryker.activeMutant = undefined
+    if (stryker.mutantCoverage !== undefined) stryker.mutantCoverage.perTest = {}
     const tests = []
     for (const file of this.injectValue('files').sort()) {
       const task = await this.#run(file)
