@@ -277,3 +277,55 @@ test('the invariant is asked after each stage of a fused move too', () => {
     shortest({ ...momentary, momentary: true }, violates(momentary)).counterexample?.schedule,
   ).toHaveLength(2)
 })
+
+describe('the judge', () => {
+  test('shows what runs have witnessed, and the way to the first deadlock', () => {
+    expect(judge(lost_update, new FastStore()).witnesses).toEqual(['value:1', 'value:2'])
+    const { deadlock, witnesses } = judge(crossed_locks, new FastStore())
+    expect(witnesses).toEqual([])
+    const stuck = replay(crossed_locks, new FastStore(), deadlock!)
+    expect(stuck.store.tasks()).toHaveLength(2)
+    expect(depth_first(crossed_locks).deadlock).toHaveLength(deadlock!.length)
+  })
+})
+
+describe('the search for the shortest', () => {
+  /** A clock that goes on by one each time that somebody looks, and does not begin at 0. */
+  const clock = () => {
+    let time = 1_000_000
+    return () => time++
+  }
+  const lost = violates(lost_update)
+
+  test('has its time from when it begins, whatever the clock says then', () => {
+    expect(shortest(lost_update, lost, { max_time: 1000, now: clock() })).toMatchObject({ bounds: [] })
+    const late = shortest(lost_update, lost, { max_time: 1, now: clock() })
+    expect(late).toMatchObject({ counterexample: null, bounds: ['time'], explored_below: 0 })
+  })
+
+  test('has no bound of time without a clock, nor without a time', () => {
+    expect(shortest(lost_update, lost, { max_time: 0 })).toMatchObject({ bounds: [] })
+    expect(shortest(lost_update, lost, { now: clock() })).toMatchObject({ bounds: [] })
+  })
+
+  test('stops where it is asked to', () => {
+    expect(shortest(lost_update, lost, { interrupted: () => true })).toMatchObject({
+      counterexample: null,
+      bounds: ['stopped'],
+    })
+    expect(shortest(lost_update, lost, { interrupted: () => false })).toMatchObject({ bounds: [] })
+  })
+
+  test('says below how many preemptions all is known: everything, where there is nothing to find', () => {
+    expect(shortest(lost_update, lost)).toMatchObject({ explored_below: 1 })
+    expect(shortest(pipe, violates(pipe))).toMatchObject({
+      counterexample: null,
+      explored_below: Number.POSITIVE_INFINITY,
+    })
+  })
+})
+
+test('the enumeration gives as many runs as are allowed, and no more', () => {
+  expect(enumerate(lost_update, () => new FastStore(), 6)).toHaveLength(6)
+  expect(() => enumerate(lost_update, () => new FastStore(), 5)).toThrow('more than 5 interleavings')
+})
