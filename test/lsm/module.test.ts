@@ -86,6 +86,8 @@ describe('a module of one’s own', () => {
           expect(() => Object.assign(ctx, { file: 0 })).toThrow()
           expect(() => Object.assign(task, { uid: 0 })).toThrow()
           expect(() => Object.assign(file, { extra: 1 })).toThrow()
+          expect(Reflect.defineProperty(file, 'mode', { value: 0, configurable: true })).toBe(false)
+          expect(Reflect.deleteProperty(file, 'mode')).toBe(false)
           return 0
         },
       },

@@ -141,4 +141,38 @@ describe('mistakes', () => {
       'lsm.rules[1].answer',
     ])
   })
+
+  test.each([
+    [
+      ['path', 'path_prefix'],
+      ['/', '/f'],
+      ['f', '', 1, null],
+    ],
+    [['comm', 'sb', 'fs_type'], ['x'], ['', 1, null, true]],
+    [
+      ['uid', 'gid'],
+      [0, 1000],
+      ['0', 0.5, -1, null, Number.NaN],
+    ],
+    [
+      ['dmverity_signature', 'fsverity_signature'],
+      [true, false],
+      [0, 'true', null],
+    ],
+    [['mask'], [0, 4, 'MAY_EXEC'], ['', 'PROT_EXEC', true, null, ['MAY_EXEC']]],
+  ])('what %j may be', (names, right, wrong) => {
+    const said = (name: string, given: unknown) =>
+      check_rules([
+        {
+          hook: name === 'mask' ? 'file_permission' : 'file_open',
+          answer: 'ALLOW',
+          when: { [name]: given },
+        },
+      ])
+    for (const name of names) {
+      for (const given of right) expect(said(name, given)).toEqual([])
+      for (const given of wrong)
+        expect(said(name, given)).toEqual([expect.stringMatching(`when.${name}: expected .*, not `)])
+    }
+  })
 })

@@ -510,3 +510,12 @@ describe('code in scenarios', () => {
     expect(hash(other)).not.toBe(hash(module))
   })
 })
+
+test('modules are asked in the order that is given; capability comes first', () => {
+  const rules = ['a', 'b', 'c'].map((name) => ({ name, rules: [] }))
+  const asked = (order?: string[]) =>
+    boot({ lsm: { rules, order } }).config.modules.map((module) => module.name)
+  const first = asked().slice(0, -3)
+  expect(asked()).toEqual([...first, 'a', 'b', 'c'])
+  expect(asked(['c', 'a', 'b'])).toEqual([...first, 'c', 'a', 'b'])
+})

@@ -332,6 +332,26 @@ describe('what JavaScript leaves out in silence is refused', () => {
       'if: expected a condition, such as result.ok(), not the result of a call',
     ],
     [
+      'a property without a name',
+      () => with_case((s) => s.property({ name: '', violated: () => false })),
+      'property.name: expected a name',
+    ],
+    [
+      'a property whose name is none',
+      () => with_case((s) => s.property({ name: 3 as never, violated: () => false })),
+      'property.name: expected a name, not 3',
+    ],
+    [
+      'a property that cannot be asked',
+      () => with_case((s) => s.property({ name: 'p', violated: true as never })),
+      'property.violated: expected a function, not true',
+    ],
+    [
+      'a role that is another',
+      () => with_case((s) => s.victim('v', { role: 'attacker' } as never)),
+      'role: victim() makes a task with the role victim, not attacker',
+    ],
+    [
       'a field of a property',
       () => with_case((s) => s.property({ name: 'p', violated: () => false, reson: '' })),
       'property: has no field "reson"',
