@@ -2,9 +2,11 @@
 import { describe, expect, it } from 'vitest'
 import { EACCES } from '../../src/kernel/errno.js'
 import type { SecurityModule } from '../../src/kernel/kernel.js'
+import { mount_overlay } from '../../src/overlay/overlay.js'
 import { ovl_inode } from '../../src/overlay/ovl_entry.js'
 import { file as open_file } from '../../src/vfs/file.js'
 import { MAY_READ, MAY_WRITE } from '../../src/vfs/namei/permission.js'
+import { super_block } from '../../src/vfs/super_block.js'
 import {
   file,
   MAP_PRIVATE,
@@ -267,5 +269,24 @@ describe('file_permission is asked of the overlay file and then of the real one 
     expect([m.pread(fd), m.pread(fd)]).toEqual(['EACCES', 'EACCES'])
     denied = 0
     expect(m.pread(fd)).toBe('lower')
+  })
+})
+
+describe('an overlay whose layers are those of another overlay', () => {
+  it('lets go of every real file when the last descriptor is closed, down to the lowest', () => {
+    const m = new Overlay({ l: { f: file('lower') } })
+    const outer = mount_overlay(m.k, { id: 'outer', lower: [m.at('/m'), m.at('/l2')] })
+    if ('errno' in outer) throw new Error(outer.why)
+    m.mount('/ro', super_block(m.k, outer.sb).s_root)
+    const before = open_file.rows(m.k).length
+    const fd = m.open('/ro/f')
+    expect(m.pread(fd)).toBe('lower')
+    expect(open_file.rows(m.k).length).toBe(before + 3)
+    // A copy-up in the middle: from now on the overlay below reads another file.
+    m.call('close', m.open('/m/f', O_WRONLY))
+    expect(m.pread(fd)).toBe('lower')
+    expect(open_file.rows(m.k).length).toBe(before + 4)
+    expect(m.call('close', fd)).toBe(0)
+    expect(open_file.rows(m.k).length).toBe(before)
   })
 })
