@@ -24,6 +24,7 @@ import type { Play } from '../src/oracle/agent/play.ts'
 import { play_on_model } from '../src/oracle/conform/model_runner.ts'
 import { load_cases } from '../src/oracle/conform/saved_cases.ts'
 import { parse_table } from '../test/conformance/table.ts'
+import { calls_file, calls_path } from './calls.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** What a command of the documents prints in this folder, in 100 columns and without colour. */
@@ -215,6 +216,7 @@ export async function regenerate(): Promise<Map<string, string>> {
   for (const path of documents()) made.set(path, with_outputs(readFileSync(join(root, path), 'utf8')))
   made.set('docs/fidelity.md', fidelity_ledger())
   made.set('docs/scenario.schema.json', await schema())
+  made.set(calls_path, calls_file())
   return made
 }
 

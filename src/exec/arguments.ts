@@ -1,6 +1,8 @@
 /** Counting and copying the strings of an exec (fs/exec.c: count, bprm_stack_limits, copy_strings). */
+
+import { utf8_bytes } from '../kernel/decode.js'
 import { E2BIG, EFAULT } from '../kernel/errno.js'
-import { NULL_POINTER, utf8_bytes } from '../kernel/syscall.js'
+import { NULL_POINTER } from '../kernel/syscall.js'
 
 /** The longest string with its NUL, in bytes (include/uapi/linux/binfmts.h: MAX_ARG_STRLEN). */
 const MAX_ARG_STRLEN = 131072

@@ -16,12 +16,12 @@ import { call, done, fn, local, stage } from '../kernel/fn.js'
 import type { Kernel } from '../kernel/kernel.js'
 import { int, ref, str } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
-import { type Constants, define_syscall } from '../kernel/syscall.js'
+import { type Constants, define_syscall, type Parameter } from '../kernel/syscall.js'
 import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from '../vfs/attributes/stat.js'
 import { d_real_inode } from '../vfs/d_real.js'
 import { file } from '../vfs/file.js'
 import { AT_FDCWD, getname, LOOKUP_EMPTY } from '../vfs/namei/namei.js'
-import { dirfd_param } from '../vfs/open/open.js'
+import { dirfd, path } from '../vfs/parameters.js'
 import { fd_row, fd_slot } from '../vfs/tasks/task.js'
 import { copy_strings } from './arguments.js'
 import { exec_binprm } from './binfmt.js'
@@ -161,17 +161,26 @@ const do_execveat_common = fn(
 
 export const execveat_flags: Constants = { AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH, AT_EXECVE_CHECK }
 
-const strings = (name: string) => ({ name, kind: 'strings' }) as const
+const argv: Parameter = { name: 'argv', kind: 'strings', says: 'the arguments; null is an empty vector' }
+const envp: Parameter = { name: 'envp', kind: 'strings', says: 'the environment; null is an empty one' }
 
 define_syscall({
   name: 'execveat',
-  params: [
-    dirfd_param,
-    { name: 'pathname', kind: 'string' },
-    strings('argv'),
-    strings('envp'),
-    { name: 'flags', kind: 'int', constants: execveat_flags },
+  says: 'With AT_EXECVE_CHECK asks whether a file could be executed, and gives an approval on which a `use` relies. Else runs it: then the program ends where this succeeds, and uses the bytes that it runs.',
+  prototype: [
+    dirfd('dirfd', "where a relative path begins; with `'AT_EMPTY_PATH'` and the path `''` the file itself"),
+    path(),
+    argv,
+    envp,
+    {
+      name: 'flags',
+      kind: 'flags',
+      says: "`'AT_EMPTY_PATH|AT_EXECVE_CHECK'`, or 0",
+      constants: execveat_flags,
+      constant: 'ExecFlag',
+    },
   ],
+  library: false,
   fn: do_execveat_common,
   locals: (dfd, name, argv, envp, flags) => ({
     dfd,
@@ -179,15 +188,22 @@ define_syscall({
     flags,
     copied: copy_strings(bprm_filename(dfd, name), argv, envp),
   }),
-  returns: 'int',
+  returns: 'exec',
+  returns_with: { flag: 'AT_EXECVE_CHECK', returns: 'approval' },
+  gives: 'of a check an approval, 0; of a real exec nothing that the program could take',
+  changes: 'nothing',
 })
 define_syscall({
   name: 'execve',
-  params: [{ name: 'pathname', kind: 'string' }, strings('argv'), strings('envp')],
+  says: 'Runs a file: the program ends where this succeeds, and uses the bytes that it runs.',
+  prototype: [path(), argv, envp],
+  library: false,
   fn: do_execveat_common,
   locals: (name, argv, envp) => ({
     name,
     copied: copy_strings(name, argv, envp),
   }),
-  returns: 'int',
+  returns: 'exec',
+  gives: 'nothing that the program could take; errors as numbers',
+  changes: 'nothing',
 })

@@ -2,11 +2,12 @@
  * Opening a file to run it, and keeping writers out of it meanwhile (fs/exec.c: do_open_execat,
  * do_close_execat; include/linux/fs.h: exe_file_deny_write_access).
  */
+
+import { hex_flags } from '../kernel/decode.js'
 import { EACCES, EINVAL } from '../kernel/errno.js'
 import { call, done, fn, hand_over, local, release, stage, take } from '../kernel/fn.js'
 import type { Frame, Kernel } from '../kernel/kernel.js'
 import { int, ref, str } from '../kernel/schema.js'
-import { hex_flags } from '../kernel/syscall.js'
 import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from '../vfs/attributes/stat.js'
 import { FMODE_EXEC, file } from '../vfs/file.js'
 import { fput } from '../vfs/files/file_table.js'

@@ -10,7 +10,7 @@ import type { Frame, Kernel, Outcome } from '../kernel/kernel.js'
 import { NotModelled } from '../kernel/not_modelled.js'
 import { int, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
-import { type Constants, define_syscall } from '../kernel/syscall.js'
+import { type Constants, define_syscall, type Parameter } from '../kernel/syscall.js'
 import { commit_creds, current } from '../vfs/tasks/task.js'
 
 export const SECBIT_NOROOT = 0x1
@@ -95,19 +95,33 @@ const HIGHEST_OPTION = 255
 const may_be_an_option = (option: number): boolean =>
   (option > 0 && option <= HIGHEST_OPTION) || option === PR_SET_PTRACER || option === PR_SET_VMA
 
-const arg = (name: string, constants: Constants = {}) =>
-  ({ name, kind: 'int', wide: true, constants, missing: 0 }) as const
+const arg = (name: string): Parameter => ({ name, kind: 'long', missing: 0 })
 
 define_syscall({
   name: 'prctl',
-  params: [
-    { name: 'option', kind: 'int', constants: prctl_options },
-    arg('arg2', securebits),
+  says: 'Reads or sets securebits, or no_new_privs.',
+  prototype: [
+    {
+      name: 'option',
+      kind: 'choice',
+      says: "`'PR_SET_SECUREBITS'`, `'PR_GET_SECUREBITS'`, `'PR_SET_NO_NEW_PRIVS'` or `'PR_GET_NO_NEW_PRIVS'`",
+      constants: prctl_options,
+      constant: 'PrctlOption',
+    },
+    {
+      ...arg('arg2'),
+      says: "of PR_SET_SECUREBITS the bits: `'SECBIT_EXEC_RESTRICT_FILE|SECBIT_EXEC_RESTRICT_FILE_LOCKED'`",
+      constants: securebits,
+      constant: 'SecureBit',
+    },
     arg('arg3'),
     arg('arg4'),
     arg('arg5'),
   ],
+  library: false,
   fn: prctl,
   locals: (option, arg2, arg3, arg4, arg5) => ({ option, arg2, arg3, arg4, arg5 }),
   returns: 'int',
+  gives: '0, or what was asked for',
+  changes: 'nothing',
 })

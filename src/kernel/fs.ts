@@ -51,7 +51,7 @@ export interface FileSystemOperations {
   /** Locals `file`, `pos`, `count`: copies to the task's user buffer, returns the number of bytes. */
   readonly read_iter?: Operation<{ file: number; pos: number; count: number }>
   /** Locals `file`, `pos`, `data`: with `pos` -1 at the file's position (and the position moves). Returns the number of bytes. */
-  readonly write_iter?: Operation<{ file: number; pos: number; data: string }>
+  readonly write_iter?: Operation<{ file: number; pos: number; data: string; unmapped: number }>
   /** `inode_operations.setattr`, under the inode's lock: locals of `notify_change`. */
   readonly setattr?: Operation<SetattrLocals>
   /** `inode_operations.create`, `mkdir`, `symlink`, `mknod`: makes `name` in `parent` (locked); returns the dentry. */

@@ -1,52 +1,172 @@
 /**
- * System calls by name, with the arguments of the C library's functions in their order.
+ * System calls: one declaration for each, beside the stages that it runs.
+ *
+ * All that is known of a call elsewhere follows from its declaration: the typed method of the builder
+ * (`scenario/calls.ts` is made from it), the words of the form and the shell, the notation of strace in both
+ * directions, what the agent passes to a kernel, the lines of a C program, random calls, and what a change, an
+ * approval or a use is.
  *
  * Two liberties are taken, the same for scenarios and the shell: where C passes a buffer to be filled only
  * its length is given, and what was put into it comes back with the result (`user_buffer`); bytes to be
  * written are a string, and their length follows as in C or may be left out.
  */
 import type { Fn } from './kernel.js'
-import { nearest } from './spelling.js'
 
 /** Names of constants that an argument may be given by, joined by `|`. */
 export type Constants = Readonly<Record<string, number>>
 
+const narrow = { holds: 'number', wide: false } as const
+const wide = { holds: 'number', wide: true } as const
+const string = { holds: 'string', wide: false } as const
+
+/** What each kind of argument holds. A wide number has 64 bits in C; others have 32: what does not fit wraps. */
+export const argument_kinds = {
+  /** A descriptor. */
+  fd: narrow,
+  /** The number that a descriptor is to get. */
+  newfd: narrow,
+  /** Where a relative path begins: a descriptor of a directory, or AT_FDCWD. */
+  dirfd: narrow,
+  /** A path that is walked; null is a bad pointer. */
+  path: string,
+  /** Text that is no path yet, such as what a symbolic link is to say; null is a bad pointer. */
+  text: string,
+  /** Constants joined by `|`. */
+  flags: narrow,
+  /** One of several constants. */
+  choice: narrow,
+  /** Permission bits, octal; where there are constants they say the type of a file. */
+  mode: narrow,
+  /** A user or a group; -1 leaves it as it is. */
+  id: narrow,
+  /** The number of a device. */
+  device: narrow,
+  /** A number of no kind of its own. */
+  int: narrow,
+  long: wide,
+  /** How many bytes are moved. */
+  size: wide,
+  /** A place in a file, or its length. */
+  offset: wide,
+  /** A length or an offset of memory, of which only whole pages count. */
+  pages: wide,
+  address: wide,
+  /** Bytes to be written; null is a bad pointer. */
+  bytes: { holds: 'bytes', wide: false },
+  /** A vector of strings; null is an empty one. */
+  strings: { holds: 'strings', wide: false },
+} as const
+
+export type ArgumentKind = keyof typeof argument_kinds
+
+/** What an argument of this kind is for those who need not know more. */
+export const holds = ({ kind }: Parameter) => argument_kinds[kind].holds
+
 export interface Parameter {
+  /** As the page of the manual calls it. */
   readonly name: string
-  /**
-   * `int`: a number or constants. `string`: a path or name (null is a bad pointer). `bytes`: data to write.
-   * `strings`: an argument vector (null is an empty one). `struct`: an object with the C field names.
-   */
-  readonly kind: 'int' | 'string' | 'bytes' | 'strings' | 'struct'
+  readonly kind: ArgumentKind
+  /** What to know of it before one writes it. */
+  readonly says?: string
   readonly constants?: Constants
-  /** A number of 64 bits in C (off_t, size_t, unsigned long, a pointer). Others have 32: what does not fit wraps. */
-  readonly wide?: true
-  /** What a left-out argument means; without it the argument must be given. */
+  /** What one of the constants is called in types (`OpenFlag`); without it they are listed where they are taken. */
+  readonly constant?: string
+  /** What a left-out argument means; without it the argument must be given. Null of a count: all of the bytes. */
   readonly missing?: Argument
 }
 
-/** An argument as the call gets it: constants are resolved; a null string is `NULL_POINTER`. */
-export type Argument = number | string | readonly string[] | null | Readonly<Record<string, number>>
-
-export interface Syscall {
+/** A buffer or a structure that the kernel fills: it stands in C's prototype, and is not among what is given here. */
+export interface Filled {
   readonly name: string
-  readonly params: readonly Parameter[]
+  readonly kind: 'filled'
+  /** The argument that says how long it is; without it it is a structure, and has a length of its own. */
+  readonly size?: string
+  readonly struct?: Structure
+}
+
+/** A structure of C. */
+export interface Structure {
+  /** `stat`, of `struct stat`. */
+  readonly name: string
+  /** Those of its fields that the model has, in the order in which the call's function returns them. */
+  readonly fields: readonly string[]
+  /** What each is. */
+  readonly says: Readonly<Record<string, string>>
+}
+
+/** An argument as the call gets it: constants are resolved; a null string is `NULL_POINTER`, null bytes are null. */
+export type Argument = number | string | readonly string[] | null
+
+/**
+ * What a success gives: a plain number, a new descriptor, bytes (their count is the result, the bytes stand in the
+ * task's `user_buffer`), an address, a task, or a structure (the function returns the list of its fields; the result
+ * is 0). And what it means: an `approval` of the bytes that were judged, on which a `use` can rely; `exec`, the task
+ * runs and uses other bytes from now on; `never`, nothing, for the task is gone.
+ */
+export type ResultKind =
+  | 'int'
+  | 'fd'
+  | 'bytes'
+  | 'address'
+  | 'task'
+  | 'struct'
+  | 'approval'
+  | 'exec'
+  | 'never'
+
+/**
+ * What a call changes if it succeeds, as others meet it: what a file holds, which file a name stands for, who may do
+ * what with it. What is the task's own (descriptors, mappings, its directory) is nothing to others.
+ */
+export type Change = 'nothing' | 'contents' | 'names' | 'attributes'
+
+export interface Declaration {
+  readonly name: string
+  /** What it does: a sentence or two. */
+  readonly says: string
+  /** Its arguments in the order of C. With one argument less than there are, it is the count that was left out. */
+  readonly prototype: readonly (Parameter | Filled)[]
   readonly fn: Fn
-  /** Values of the function's locals, from decoded arguments in the order of `params`. */
+  /** Values of the function's locals, from decoded arguments in the order in which they are given. */
   readonly locals: (...args: any[]) => object
+  readonly returns: ResultKind
+  /** It gives something else where this flag is set. */
+  readonly returns_with?: { readonly flag: string; readonly returns: ResultKind }
+  /** What the result is, in words. */
+  readonly gives: string
+  /** Known from the function's locals, where it depends on flags. */
+  readonly changes: Change | ((locals: any) => Change)
+  /** The page in section 2 of the manual, where it has another name. */
+  readonly man?: string
   /**
-   * What a success gives: a plain number, a new descriptor, bytes (their count is the result, the bytes
-   * stand in the task's `user_buffer`), an address, a task, or a structure (the function returns the list
-   * of its fields in this order; the result is 0).
+   * What the C library makes of it: the name of the system call, and its arguments, as names of the prototype's or as
+   * constants of C. Unless told the call itself. Null: no system call at all.
    */
-  readonly returns: 'int' | 'fd' | 'bytes' | 'address' | 'task' | { readonly struct: readonly string[] }
+  readonly as?: readonly [name: string, ...args: string[]] | null
+  /** Not every C library has a function of its name, or one that does just this: C programs make it by its number. */
+  readonly library?: false
+  /** How often `conform` makes one by the kinds of its arguments alone, and among which calls. */
+  readonly random?: { readonly area: Area; readonly weight: number }
+}
+
+/** What random plays can be mostly about. */
+export type Area = 'open' | 'exec' | 'data' | 'memory' | 'attributes' | 'names' | 'tasks'
+
+export interface Syscall extends Declaration {
+  /** Arguments as they are given here: those of the prototype that are not filled. */
+  readonly params: readonly Parameter[]
+  /** Fields of the structure that it fills, if it fills one. */
+  readonly fields: readonly string[]
 }
 
 const syscalls = new Map<string, Syscall>()
 
-export function define_syscall(call: Syscall): void {
-  if (syscalls.has(call.name)) throw new Error(`system call ${call.name} is defined twice`)
-  syscalls.set(call.name, call)
+export function define_syscall(declaration: Declaration): void {
+  const { name, prototype } = declaration
+  if (syscalls.has(name)) throw new Error(`system call ${name} is defined twice`)
+  const params = prototype.filter((each) => each.kind !== 'filled')
+  const fields = prototype.flatMap((each) => (each.kind === 'filled' ? (each.struct?.fields ?? []) : []))
+  syscalls.set(name, { ...declaration, params, fields })
 }
 
 export function syscall_named(name: string): Syscall | undefined {
@@ -57,146 +177,19 @@ export function all_syscalls(): readonly Syscall[] {
   return [...syscalls.values()]
 }
 
+/** What a call changes if it succeeds. @param locals those of its function */
+export const change_of = ({ changes }: Syscall, locals: object): Change =>
+  typeof changes === 'function' ? changes(locals) : changes
+
+/** The place of its first argument of a kind; -1 where it has none. */
+export const place_of = ({ params }: Syscall, ...kinds: readonly ArgumentKind[]): number =>
+  params.findIndex(({ kind }) => kinds.includes(kind))
+
+/** The place of the count of the bytes that are written; -1 where there is none. */
+export function place_of_count(syscall: Syscall): number {
+  const bytes = place_of(syscall, 'bytes')
+  return bytes >= 0 && syscall.params[bytes + 1]?.kind === 'size' ? bytes + 1 : -1
+}
+
 /** A string argument of NULL, as functions see it: no file name contains a NUL byte. */
 export const NULL_POINTER = '\0'
-/** A buffer to be written that is NULL: no byte string has this character, and "\0" is a fine byte to write. */
-export const NULL_BYTES = '\u0100'
-
-/** What is wrong with an argument, for people: which, what was expected. */
-export class ArgumentError extends Error {}
-
-/** Beyond this a number is not exact here, and is none of those that C has. */
-function beyond(param: Parameter, given: number | string): ArgumentError {
-  return new ArgumentError(`${param.name}: ${given} is beyond 2^53 - 1, the largest that the model carries`)
-}
-
-function decode_int(param: Parameter, given: unknown): number {
-  if (typeof given === 'boolean') return given ? 1 : 0
-  if (given === null) return 0
-  if (typeof given === 'string') return decode_words(param, given)
-  if (typeof given !== 'number')
-    throw new ArgumentError(`${param.name}: expected a number or constants joined by |`)
-  if (!Number.isFinite(given)) throw new ArgumentError(`${param.name}: ${given} is not a number that C has`)
-  const whole = Math.trunc(given)
-  // What is not safe has been rounded already, by JSON.parse: nobody knows any more what was meant.
-  if (!Number.isSafeInteger(whole)) throw beyond(param, given)
-  return param.wide ? whole : whole | 0
-}
-
-/** Numbers as C writes them, and names of constants, joined by |. */
-function decode_words(param: Parameter, given: string): number {
-  let constants = 0
-  let numbers = 0n
-  for (const word of given.split('|').map((part) => part.trim())) {
-    const number = literal(word)
-    if (number !== null) numbers |= number
-    else if (param.constants !== undefined && Object.hasOwn(param.constants, word))
-      constants |= param.constants[word]!
-    else
-      throw new ArgumentError(
-        `${param.name}: ${JSON.stringify(word)} is not a constant that ${param.name} knows${meant(word, param)}`,
-      )
-  }
-  if (numbers === 0n) return constants
-  if (numbers !== BigInt.asUintN(64, numbers) && numbers !== BigInt.asIntN(64, numbers))
-    throw beyond(param, given)
-  const value = BigInt.asIntN(param.wide ? 64 : 32, numbers | BigInt(constants))
-  if (!Number.isSafeInteger(Number(value))) throw beyond(param, given)
-  return Number(value)
-}
-
-/** The value of a number of C: decimal, octal with a 0 before it, hexadecimal; null for another word. */
-function literal(word: string): bigint | null {
-  const parts = /^(-?)(?:(0x[0-9a-f]+)|0o?([0-7]+)|(0|[1-9]\d*))$/i.exec(word)
-  if (parts === null) return null
-  const [, sign, hex, octal, decimal] = parts
-  const value = BigInt(hex ?? (octal !== undefined ? `0o${octal}` : decimal!))
-  return sign === '' ? value : -value
-}
-
-/** Only the nearest: a call may know twenty. */
-function meant(word: string, { constants = {} }: Parameter): string {
-  const near = nearest(word, Object.keys(constants))
-  return near === undefined ? '' : `; did you mean ${near}?`
-}
-
-function decode_bytes(param: Parameter, given: unknown): string {
-  if (typeof given === 'string') return utf8_bytes(given)
-  if (
-    typeof given === 'object' &&
-    given !== null &&
-    typeof (given as { base64?: unknown }).base64 === 'string'
-  ) {
-    try {
-      return atob((given as { base64: string }).base64)
-    } catch {
-      throw new ArgumentError(`${param.name}: not base64`)
-    }
-  }
-  throw new ArgumentError(`${param.name}: expected a string or {"base64": "…"}`)
-}
-
-/** An address as C writes it: a negative number is one near the end of 64 bits. */
-export const hex_address = (at: number): string => `0x${BigInt.asUintN(64, BigInt(at)).toString(16)}`
-
-/** Bits of an `int` as C writes them. */
-export const hex_flags = (bits: number): string => `0x${(bits < 0 ? bits >>> 0 : bits).toString(16)}`
-
-/** A string's UTF-8 bytes as a byte string: one character below 256 per byte. */
-export function utf8_bytes(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is what is meant
-  if (/^[\x00-\x7f]*$/.test(text)) return text
-  let bytes = ''
-  for (const byte of new TextEncoder().encode(text)) bytes += String.fromCharCode(byte)
-  return bytes
-}
-
-/** The text of a byte string; what is not UTF-8 in it becomes U+FFFD. */
-export function utf8_text(bytes: string): string {
-  return new TextDecoder().decode(Uint8Array.from(bytes, (char) => char.charCodeAt(0)))
-}
-
-/** Decodes one argument. @throws ArgumentError naming it and what was expected */
-export function decode_argument(param: Parameter, given: unknown): Argument {
-  if (given === undefined) {
-    if (param.missing !== undefined) return param.missing
-    throw new ArgumentError(`${param.name} is missing`)
-  }
-  switch (param.kind) {
-    case 'int':
-      return decode_int(param, given)
-    case 'string':
-      if (given === null) return NULL_POINTER
-      if (typeof given !== 'string') throw new ArgumentError(`${param.name}: expected a string or null`)
-      return utf8_bytes(given.split('\0')[0]!)
-    case 'bytes':
-      return given === null ? NULL_BYTES : decode_bytes(param, given)
-    case 'strings':
-      if (given === null) return []
-      if (!Array.isArray(given) || given.some((each) => typeof each !== 'string')) {
-        throw new ArgumentError(`${param.name}: expected a list of strings or null`)
-      }
-      return given
-    case 'struct':
-      if (typeof given !== 'object' || given === null)
-        throw new ArgumentError(`${param.name}: expected an object`)
-      return given as Readonly<Record<string, number>>
-  }
-}
-
-/**
- * Decodes arguments as people write them: one for each parameter of the call.
- *
- * @throws ArgumentError naming the argument and what was expected
- */
-export function decode_each(call: Syscall, given: readonly unknown[]): Argument[] {
-  if (given.length > call.params.length) {
-    throw new ArgumentError(`${call.name} takes ${call.params.length} arguments, not ${given.length}`)
-  }
-  return call.params.map((param, i) => decode_argument(param, given[i]))
-}
-
-/** Turns arguments as people write them into the locals of the call's function. @throws ArgumentError */
-export function decode_arguments(call: Syscall, given: readonly unknown[]): object {
-  return call.locals(...decode_each(call, given))
-}

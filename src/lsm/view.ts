@@ -5,9 +5,9 @@
 
 import { type Digest, dm_verity } from '../integrity/dm_verity.js'
 import { fs_verity } from '../integrity/fs_verity.js'
+import { utf8_text } from '../kernel/decode.js'
 import type { Kernel } from '../kernel/kernel.js'
 import type { HookArguments, HookName } from '../kernel/lsm_hook_defs.js'
-import { utf8_text } from '../kernel/syscall.js'
 import { d_real_inode } from '../vfs/d_real.js'
 import { dentry } from '../vfs/dentry.js'
 import { file } from '../vfs/file.js'

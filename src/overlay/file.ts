@@ -195,11 +195,11 @@ export const ovl_write_iter = fn(
   'ovl_write_iter',
   {
     source: 'fs/overlayfs/file.c',
-    locals: { file: ref('file'), pos: int(-1), data: str(), real: ref('file'), kill: int() },
+    locals: { file: ref('file'), pos: int(-1), data: str(), unmapped: int(), real: ref('file'), kill: int() },
   },
   [
     stage('inode_lock', (k, f) => {
-      if (f.data === '') return done(f, 0)
+      if (f.data === '' && f.unmapped === 0) return done(f, 0)
       const { f_inode, f_pos, realfile } = file(k, f.file)
       const asleep = inode_lock(k, f, f_inode)
       if (asleep) return asleep
@@ -221,7 +221,7 @@ export const ovl_write_iter = fn(
     ),
     call(
       (k, f) => inode_ops(k, file(k, f.real).f_inode).write_iter ?? generic_file_write_iter,
-      (_, f) => ({ file: f.real, pos: f.pos, data: f.data }),
+      (_, f) => ({ file: f.real, pos: f.pos, data: f.data, unmapped: f.unmapped }),
       (k, f, written: number) => {
         ovl_file_modified(k, f.file, f.real, f.pos === -1)
         release(k, f, inode_rwsem)

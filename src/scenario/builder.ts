@@ -18,20 +18,13 @@
  *       expect: () => 'race',
  *     })
  */
+
+import { kind_of_result } from '../kernel/decode.js'
 import type { Kernel, SecurityModule } from '../kernel/kernel.js'
 import type { Release } from '../kernel/profile.js'
-import { all_syscalls } from '../kernel/syscall.js'
+import { all_syscalls, syscall_named } from '../kernel/syscall.js'
 import type { Rule } from '../lsm/rules.js'
-import {
-  type Bytes,
-  type Calls,
-  type Condition,
-  type Errno,
-  type Field,
-  type Kind,
-  type Result,
-  STAT_FIELDS,
-} from './calls.js'
+import type { Calls } from './calls.js'
 import type { CapabilityName } from './capabilities.js'
 import { is_defined, module_source, source_hash } from './code_module.js'
 import { ScenarioError } from './error.js'
@@ -59,6 +52,7 @@ import type {
 import { case_name } from './form.js'
 import { validate_scenario } from './form_schema.js'
 import { inside, plain } from './plain.js'
+import type { Bytes, Condition, Errno, Field, Kind, Result } from './results.js'
 import { at_once, check_keys, count_arguments, strict } from './strict.js'
 
 /** A release, with features added by `+name` or left out by `+-name`. */
@@ -146,8 +140,8 @@ class DraftResult<K extends Kind = Kind> implements Result<K> {
     readonly call: DraftCall,
     readonly task: TaskRecorder,
   ) {
-    if (kind === 'stat')
-      for (const field of STAT_FIELDS) Object.assign(this, { [field]: new DraftField(this, field) })
+    for (const field of syscall_named(call.call)?.fields ?? [])
+      Object.assign(this, { [field]: new DraftField(this, field) })
   }
   as(name: string): this {
     if (typeof name !== 'string') throw new ScenarioError('as', `expected a name, not ${show(name)}`)
@@ -171,7 +165,7 @@ const default_names: Partial<Record<Kind, string>> = {
   address: 'map',
   task: 'child',
   approval: 'check',
-  stat: 'st',
+  struct: 'st',
 }
 
 /** Who a task is: its user and groups, capabilities, limits, where it stands. */
@@ -342,11 +336,8 @@ function add_call_methods(): void {
 }
 
 function kind_of(name: string, args: readonly unknown[]): Kind {
-  if (name === 'execve') return 'exec'
-  if (name === 'execveat')
-    return /AT_EXECVE_CHECK/.test(String(args[4])) || (Number(args[4]) & 0x10000) !== 0 ? 'approval' : 'exec'
-  const returns = all_syscalls().find((each) => each.name === name)?.returns ?? 'int'
-  return typeof returns === 'object' ? 'stat' : returns
+  const syscall = syscall_named(name)
+  return syscall === undefined ? 'int' : kind_of_result(syscall, args)
 }
 
 function op_form(op: Draft): OpForm {

@@ -2,10 +2,11 @@
  * A case as the machine runs it: the programs of its tasks as one flat list of instructions, and the table of
  * what their calls gave.
  */
+import { utf8_text } from '../kernel/decode.js'
 import type { Config, Kernel } from '../kernel/kernel.js'
 import type { Feature } from '../kernel/profile.js'
 import { int, list, str, table } from '../kernel/schema.js'
-import type { Argument, Syscall } from '../kernel/syscall.js'
+import { type Argument, holds, type Parameter, type ResultKind, type Syscall } from '../kernel/syscall.js'
 import { task_struct } from '../vfs/tasks/task.js'
 import type { ArgumentForm, ResultRef } from './form.js'
 
@@ -36,7 +37,8 @@ export interface CallInstruction {
   readonly syscall: Syscall
   /** Where its result stands; -1 for that at a program's end, which has none. */
   readonly slot: number
-  readonly args: readonly ArgumentForm[]
+  /** At the places of its parameters. */
+  readonly args: readonly (ArgumentForm | undefined)[]
   /** The same, decoded; something stands in the place of each symbolic one. */
   readonly decoded: readonly Argument[]
   /** Places of the symbolic arguments. */
@@ -44,8 +46,8 @@ export interface CallInstruction {
   /** The callee's locals, where no argument is symbolic. */
   readonly fixed: object | undefined
   readonly exit_on_error: boolean
-  /** A real exec or an exit: if it succeeds, this program is gone. */
-  readonly ends: boolean
+  /** What a success gives, with the flags that it has. */
+  readonly gives: ResultKind
   /** Where a forked child begins, or -1. */
   readonly child: number
   /** Of a real exec: what the program takes of the same thing that it runs, on no check's word but its own. */
@@ -129,6 +131,9 @@ export interface Code {
 /** A program longer than this, loops unrolled, is refused. */
 export const MAX_INSTRUCTIONS = 10_000
 
+/** If the call succeeds, this program is gone: a real exec, or an exit. */
+export const ends = ({ gives }: CallInstruction): boolean => gives === 'exec' || gives === 'never'
+
 export function is_ref(arg: unknown): arg is ResultRef {
   return typeof arg === 'object' && arg !== null && '$' in arg
 }
@@ -157,4 +162,14 @@ export function tasks_of(k: Kernel, task: number): readonly number[] {
     for (const { id, parent } of task_struct.rows(k)) if (parent === tasks[at]) tasks.push(id)
   }
   return tasks
+}
+
+/** The value of a symbolic argument: what C would have in the variable; a failed call leaves -1. */
+export function value_of(k: Kernel, task: number, ref: ArgumentForm, param: Parameter): unknown {
+  const { slot, field } = ref as unknown as { slot: number; field: number }
+  const row = result.find(k, task, slot)
+  if (field >= 0) return row?.fields[field] ?? 0
+  if (holds(param) === 'bytes') return { base64: btoa(row?.data ?? '') }
+  if (holds(param) === 'string') return utf8_text(row?.data ?? '')
+  return row === undefined || row.ret < 0 ? -1 : row.ret
 }

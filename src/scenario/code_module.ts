@@ -1,8 +1,8 @@
 /** Security modules of a user's own, known in saved scenarios by name and source. */
 
+import { utf8_bytes } from '../kernel/decode.js'
 import type { SecurityModule } from '../kernel/kernel.js'
 import { sha256 } from '../kernel/sha256.js'
-import { utf8_bytes } from '../kernel/syscall.js'
 import { hook_names, is_hook_name, LsmModuleError } from '../lsm/hooks.js'
 import { define_module as define, type ModuleDefinition } from '../lsm/module.js'
 import { suggestion } from './error.js'

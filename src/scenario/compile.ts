@@ -1,16 +1,18 @@
 /** Turns the programs of a case from the JSON form into instructions, and says what is wrong with them. */
-import { AT_EXECVE_CHECK } from '../exec/open_execat.js'
+import { ArgumentError, at_places, decode_each, kind_of_result } from '../kernel/decode.js'
 import { errno_names, errno_value } from '../kernel/errno.js'
 import {
   type Argument,
-  ArgumentError,
+  type ArgumentKind,
   all_syscalls,
-  decode_each,
+  holds,
   type Parameter,
+  place_of,
   type Syscall,
   syscall_named,
 } from '../kernel/syscall.js'
 import { AT_FDCWD } from '../vfs/namei/namei.js'
+import { pause } from '../vfs/tasks/fork_exit.js'
 import {
   type Block,
   type CallInstruction,
@@ -82,8 +84,8 @@ class Compiler {
     this.emit({ op: 'end' })
     const syscall = syscall_named('exit_group')!
     const call = { op: 'call', syscall, slot: -1, args: [0], decoded: [0], symbolic: [] } as const
-    const rest = { fixed: syscall.locals(0), exit_on_error: true, ends: true, child: -1, own_looks: [] }
-    this.emit({ ...call, ...rest, relied: false, consumer: null, path })
+    const rest = { fixed: syscall.locals(0), exit_on_error: true, child: -1, own_looks: [] }
+    this.emit({ ...call, ...rest, gives: 'never', relied: false, consumer: null, path })
     return this.here() - 1
   }
 
@@ -140,26 +142,27 @@ class Compiler {
         `there is no system call ${JSON.stringify(form.call)}${suggestion(form.call, names)}`,
       )
     }
-    if (form.call === 'pause') {
+    if (syscall.fn === pause) {
       this.emit({ op: 'pause' })
       return
     }
-    const args = form.args ?? []
-    for (const [i, arg] of args.entries()) this.check_ref(arg, `${path}.args[${i}]`)
-    const decoded = check_arguments(syscall, args, path)
-    check_modes(syscall, args, path)
+    const given = form.args ?? []
+    for (const [i, arg] of given.entries()) this.check_ref(arg, `${path}.args[${i}]`)
+    const decoded = check_arguments(syscall, given, path)
+    check_modes(syscall, given, path)
+    const args = at_places(syscall, given)
     const locals = syscall.locals(...decoded)
     const slot = this.slot_of(form)
     const call: CallInstruction = {
       op: 'call',
       syscall,
       slot,
-      args: args.map((arg) => this.resolve(arg)),
+      args: args.map((arg) => (arg === undefined ? arg : this.resolve(arg))),
       decoded,
       symbolic: args.flatMap((arg, i) => (is_ref(arg) ? [i] : [])),
       fixed: args.some(is_ref) ? undefined : locals,
       exit_on_error: form.on_error !== 'continue',
-      ends: ends_program(syscall, locals),
+      gives: kind_of_result(syscall, args),
       child: -1,
       own_looks: [],
       relied: false,
@@ -207,8 +210,7 @@ class Compiler {
   }
 
   private fields_of(slot: number): readonly string[] {
-    const { returns } = this.slot_calls.get(slot)![0]!.syscall
-    return typeof returns === 'object' ? returns.struct : []
+    return this.slot_calls.get(slot)![0]!.syscall.fields
   }
 
   /** Names become slots: `st.st_size` is `[slot, index of the field]`. */
@@ -250,7 +252,7 @@ class Compiler {
       return
     }
     for (const call of this.slot_calls.get(relies)!) {
-      if (call.syscall.name !== 'execveat' || call.ends) throw no_check(form.relies!, call, `${path}.relies`)
+      if (call.gives !== 'approval') throw no_check(form.relies!, call, `${path}.relies`)
       call.relied = true
     }
   }
@@ -285,7 +287,7 @@ class Compiler {
  */
 function note_own_looks(calls: readonly CallInstruction[], looks: readonly OwnLook[]): void {
   for (const exec of calls) {
-    if (!exec.ends || !exec.syscall.name.startsWith('execve')) continue
+    if (exec.gives !== 'exec') continue
     const same = new Set(calls.filter((read) => is_of_file(exec, read, calls)).map(({ slot }) => slot))
     for (const { pieces, part } of looks) {
       const own = pieces.filter(({ slot }) => same.has(slot))
@@ -300,20 +302,20 @@ function is_of_file(
   read: CallInstruction,
   calls: readonly CallInstruction[],
 ): boolean {
-  const mapping = slot_named(argument(read, 'addr'))
+  const mapping = slot_named(argument(read, 'address'))
   const mapped = calls.filter(({ slot }) => slot === mapping).map((map) => slot_named(argument(map, 'fd')))
   const read_from = originals([slot_named(argument(read, 'fd')), ...mapped], calls)
-  const path = argument(exec, 'pathname')
+  const path = argument(exec, 'path')
   if (path === '')
     return originals([slot_named(argument(exec, 'dirfd'))], calls).some((fd) => read_from.includes(fd))
   const opens = calls.filter(({ slot }) => read_from.includes(slot))
-  return opens.some((open) => argument(open, 'pathname') === path && directory(open) === directory(exec))
+  return opens.some((open) => argument(open, 'path') === path && directory(open) === directory(exec))
 }
 
 /** What a relative path of a call begins at. */
 function directory({ syscall, args, decoded }: CallInstruction): number | undefined {
-  const at = syscall.params.findIndex(({ name }) => name === 'dirfd')
-  const path = args[syscall.params.findIndex(({ name }) => name === 'pathname')]
+  const at = place_of(syscall, 'dirfd')
+  const path = args[place_of(syscall, 'path')]
   if (typeof path !== 'string' || path.startsWith('/')) return undefined
   if (at < 0) return AT_FDCWD
   return is_ref(args[at]) ? slot_named(args[at]) : (decoded[at] as number)
@@ -323,15 +325,15 @@ function directory({ syscall, args, decoded }: CallInstruction): number | undefi
 function originals(descriptors: readonly number[], calls: readonly CallInstruction[]): readonly number[] {
   const found = descriptors.filter((slot) => slot >= 0)
   for (let i = 0; i < found.length; i++)
-    for (const copy of calls.filter(({ slot }) => slot === found[i])) {
-      const of = slot_named(argument(copy, copy.syscall.name === 'fcntl' ? 'fd' : 'oldfd'))
+    for (const copy of calls.filter(({ slot, gives }) => slot === found[i] && gives === 'fd')) {
+      const of = slot_named(argument(copy, 'fd'))
       if (of >= 0 && !found.includes(of)) found.push(of)
     }
   return found
 }
 
-const argument = ({ syscall, args }: CallInstruction, name: string): ArgumentForm | undefined =>
-  args[syscall.params.findIndex((param) => param.name === name)]
+const argument = ({ syscall, args }: CallInstruction, kind: ArgumentKind): ArgumentForm | undefined =>
+  args[place_of(syscall, kind)]
 
 /** The slot of the result that an argument is; -1 where it is none. */
 const slot_named = (arg: ArgumentForm | undefined): number =>
@@ -340,14 +342,22 @@ const slot_named = (arg: ArgumentForm | undefined): number =>
 function check_modes(syscall: Syscall, args: readonly ArgumentForm[], path: string): void {
   for (const [i, param] of syscall.params.entries()) {
     const arg = args[i]
-    const wrong = param.name === 'mode' && typeof arg === 'number' ? octal_was_meant(arg) : undefined
+    const wrong = param.kind === 'mode' && typeof arg === 'number' ? octal_was_meant(arg) : undefined
     if (wrong !== undefined) throw new ScenarioError(`${path}.args[${i}]`, wrong)
   }
 }
 
-function no_check(name: string, { syscall, ends }: CallInstruction, path: string): ScenarioError {
-  const what = ends ? 'real exec' : `call of ${syscall.name}`
-  return new ScenarioError(path, `expected a check (execveat with AT_EXECVE_CHECK); ${name} is a ${what}`)
+function no_check(name: string, { syscall, gives }: CallInstruction, path: string): ScenarioError {
+  const what = gives === 'exec' ? 'real exec' : `call of ${syscall.name}`
+  return new ScenarioError(path, `expected a check (${checks().join(' or ')}); ${name} is a ${what}`)
+}
+
+/** The calls that give an approval, in words. */
+function checks(): string[] {
+  return all_syscalls().flatMap(({ name, returns, returns_with }) => {
+    if (returns === 'approval') return [name]
+    return returns_with?.returns === 'approval' ? [`${name} with ${returns_with.flag}`] : []
+  })
 }
 
 /** Turns the programs of all tasks of a case into instructions. @throws ScenarioError */
@@ -358,18 +368,12 @@ export function compile(tasks: readonly TaskForm[], path: string): Code {
   return { instructions, programs, program_of }
 }
 
-function ends_program({ name }: Syscall, locals: object): boolean {
-  if (name === 'exit' || name === 'exit_group') return true
-  const { flags = 0 } = locals as { flags?: number }
-  return name === 'execve' || (name === 'execveat' && (flags & AT_EXECVE_CHECK) === 0)
-}
-
 /** Decodes the arguments with something in the place of each symbolic value, so that mistakes show now. */
 function check_arguments(syscall: Syscall, args: readonly ArgumentForm[], path: string): Argument[] {
   try {
     return decode_each(
       syscall,
-      args.map((arg, i) => (is_ref(arg) ? placeholder(syscall.params[i]) : arg)),
+      at_places(syscall, args).map((arg, i) => (is_ref(arg) ? placeholder(syscall.params[i]) : arg)),
     )
   } catch (error) {
     if (!(error instanceof ArgumentError)) throw error
@@ -381,8 +385,11 @@ function check_arguments(syscall: Syscall, args: readonly ArgumentForm[], path: 
   }
 }
 
-const placeholder = (param: Parameter | undefined) =>
-  param?.kind === 'string' || param?.kind === 'bytes' ? '' : param?.kind === 'strings' ? [] : 0
+/** Something in the place of a value. Of an argument too much nothing is known. */
+function placeholder(param: Parameter | undefined): number | string | string[] {
+  const kind = param === undefined ? 'number' : holds(param)
+  return kind === 'string' || kind === 'bytes' ? '' : kind === 'strings' ? [] : 0
+}
 
 function test_of(condition: ConditionForm, path: string): Test {
   const { ok, failed, errno, equals } = condition

@@ -53,7 +53,7 @@ export const EXEC_USE = 1_000_000
 /** The real exec that the running task is in. */
 function current_exec(k: Kernel): CallInstruction | undefined {
   const call = current_call(k, k.task)
-  return call?.ends === true && call.slot >= 0 && call.syscall.name.startsWith('execve') ? call : undefined
+  return call?.gives === 'exec' ? call : undefined
 }
 
 function note_look(k: Kernel, by: string, file_inode: number, data_inode: number): void {

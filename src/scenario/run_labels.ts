@@ -6,40 +6,10 @@
 
 import { EACCES, EBUSY, EKEYREJECTED, EPERM, EROFS, ETXTBSY, errno_name, signal_of } from '../kernel/errno.js'
 import type { Kernel } from '../kernel/kernel.js'
-import { O_ACCMODE, O_CREAT, O_TRUNC } from '../vfs/open/open_flags.js'
+import { change_of } from '../kernel/syscall.js'
 import { type CallInstruction, type Code, result, tasks_of } from './code.js'
 import { approval } from './monitor.js'
 import { type Properties, reached } from './properties.js'
-
-/** Calls that change what a file or a name stands for, if they succeed. */
-const changing = new Set([
-  'write',
-  'pwrite',
-  'poke',
-  'truncate',
-  'ftruncate',
-  'rename',
-  'renameat',
-  'renameat2',
-  'unlink',
-  'unlinkat',
-  'symlink',
-  'symlinkat',
-  'link',
-  'linkat',
-  'chmod',
-  'fchmod',
-  'fchmodat',
-  'chown',
-  'fchown',
-  'lchown',
-  'fchownat',
-  'mkdir',
-  'mkdirat',
-  'rmdir',
-  'mknod',
-  'mknodat',
-])
 
 /**
  * What a mitigation answers with: permissions and policies (EACCES, EPERM), what is read-only (EROFS), write
@@ -62,13 +32,9 @@ export function is_refusal(ret: number, denied = false): string | null {
   return denied || refusals.includes(ret) ? errno_name(ret) : null
 }
 
-/** Whether a call is one that changes something if it succeeds; an open may write, truncate or create. */
-export function attempts_change({ syscall, fixed }: CallInstruction): boolean {
-  const { name } = syscall
-  if (changing.has(name)) return true
-  const { flags = 0 } = (fixed ?? {}) as { flags?: number }
-  return name === 'creat' || (/^open/.test(name) && (flags & (O_ACCMODE | O_TRUNC | O_CREAT)) !== 0)
-}
+/** Whether a call is one that changes what others meet, if it succeeds. */
+export const attempts_change = ({ syscall, fixed }: CallInstruction): boolean =>
+  change_of(syscall, fixed ?? {}) !== 'nothing'
 
 /** Labels of a run that has ended: `approved`, `changed by write`, `refused EROFS in openat`, `reached NAME`. */
 export function witness_of(k: Kernel, code: Code, properties: Properties): readonly string[] {

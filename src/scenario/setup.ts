@@ -4,6 +4,7 @@
  */
 
 import { securebits } from '../exec/securebits.js'
+import { utf8_bytes } from '../kernel/decode.js'
 import { errno_name } from '../kernel/errno.js'
 import type { Kernel, SecurityModule } from '../kernel/kernel.js'
 import {
@@ -15,7 +16,6 @@ import {
   type Release,
   release_names,
 } from '../kernel/profile.js'
-import { utf8_bytes } from '../kernel/syscall.js'
 import { IpePolicyError } from '../lsm/ipe/ipe.js'
 import { check_rules, type Rule } from '../lsm/rules.js'
 import { capability, ipe, is_inside, mount_overlay, rules_module } from '../model.js'

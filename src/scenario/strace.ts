@@ -1,66 +1,73 @@
 /** System calls in the notation that people read: strace's. */
+
+import { hex_address, hex_flags, utf8_bytes } from '../kernel/decode.js'
 import type { Kernel } from '../kernel/kernel.js'
 import {
   type Constants,
-  hex_address,
-  hex_flags,
+  holds,
   NULL_POINTER,
   type Parameter,
-  utf8_bytes,
+  place_of_count,
+  type Syscall,
 } from '../kernel/syscall.js'
 import { characters_of, escape_byte, is_seen } from './characters.js'
-import { type CallInstruction, is_ref, result } from './code.js'
+import { type CallInstruction, is_ref, value_of } from './code.js'
 
-const AT_FDCWD = -100
 /** Bytes of a string that are shown before `...`, as strace -s 32 does. */
 const SHOWN_BYTES = 32
 
-/** `openat(AT_FDCWD, "/m/s", O_RDONLY)`: the call with the arguments that it has in this run. */
-export function show_call(k: Kernel, task: number, call: CallInstruction): string {
-  const { params, name } = call.syscall
-  const args = call.args.map((arg, i) => {
-    const param = params[i]!
-    if (is_ref(arg)) return show_argument(value_of(k, task, arg as never, param), param)
-    return show_argument(typeof arg === 'string' && param.kind !== 'int' ? utf8_bytes(arg) : arg, param)
+/**
+ * `openat(AT_FDCWD, "/m/s", O_RDONLY)`: the call with the arguments that it has in this run. Where C passes a buffer
+ * its name stands, where it passes a structure nothing.
+ */
+export function show_call(k: Kernel, task: number, { syscall, args }: CallInstruction): string {
+  const values = args.map((arg, i) => (is_ref(arg) ? value_of(k, task, arg, syscall.params[i]!) : arg))
+  return show_values(syscall, values)
+}
+
+/**
+ * As `show_call`, of arguments that are known.
+ *
+ * @param args   at the places of their parameters; those at the end may be left out
+ * @param filled what stands where the kernel fills something
+ */
+export function show_values(syscall: Syscall, args: readonly unknown[], filled?: string): string {
+  const { name, prototype } = syscall
+  const count = place_of_count(syscall)
+  // Left out is a count of bytes only where there are bytes.
+  const given = Math.max(args.length, count >= 0 && args.length >= count ? count + 1 : 0)
+  let at = -1
+  const shown = prototype.flatMap((each) => {
+    if (each.kind === 'filled') {
+      const shows = filled ?? (each.struct === undefined ? each.name : undefined)
+      return shows === undefined || at >= given ? [] : [shows]
+    }
+    if (++at >= given) return []
+    if (at === count && args[at] === undefined) return [String(number_of_bytes(args[count - 1]))]
+    return [show_argument(args[at], each)]
   })
-  return `${name}(${as_in_c(call, args).join(', ')})`
+  return `${name}(${shown.join(', ')})`
 }
 
-/** The buffer and the length of bytes, which stand in C's functions and may be left out here. */
-function as_in_c(call: CallInstruction, args: readonly string[]): readonly string[] {
-  const { params, returns } = call.syscall
-  const count = params.findIndex(({ name }) => /^(count|bufsiz|size|nbytes)$/.test(name))
-  if (returns === 'bytes' && count > 0) return [...args.slice(0, count), 'buf', ...args.slice(count)]
-  const data = params.findIndex(({ kind }) => kind === 'bytes')
-  const given = call.args[data]
-  if (data < 0 || args.length === params.length || is_ref(given)) return args
-  const bytes = typeof given === 'string' ? utf8_bytes(given) : atob((given as { base64: string }).base64)
-  return [...args.slice(0, data + 1), String(bytes.length), ...args.slice(data + 1)]
+/** Bytes of an argument, whatever form it has. */
+function bytes_of(arg: unknown): string {
+  if (typeof arg === 'string') return utf8_bytes(arg)
+  return arg === null || arg === undefined ? '' : atob((arg as { base64: string }).base64)
 }
 
-/** The value of a symbolic argument: what C would have in the variable; a failed call leaves -1. */
-function value_of(k: Kernel, task: number, ref: { slot: number; field: number }, param: Parameter): unknown {
-  const row = result.find(k, task, ref.slot)
-  if (ref.field >= 0) return row?.fields[ref.field] ?? 0
-  if (param.kind === 'bytes' || param.kind === 'string') return row?.data ?? ''
-  return row === undefined || row.ret < 0 ? -1 : row.ret
-}
+const number_of_bytes = (arg: unknown): number => bytes_of(arg).length
 
 function show_argument(arg: unknown, param: Parameter): string {
   if (arg === null || arg === undefined || arg === NULL_POINTER) return 'NULL'
-  switch (param.kind) {
-    case 'int':
+  switch (holds(param)) {
+    case 'number':
       return typeof arg === 'number' ? show_number(arg, param) : String(arg)
     case 'strings':
       return Array.isArray(arg)
         ? `[${arg.map((each) => quote(utf8_bytes(String(each)))).join(', ')}]`
         : 'NULL'
-    case 'string':
-    case 'bytes':
-      if (typeof arg === 'string') return quote(arg)
-      return quote(atob((arg as { base64: string }).base64))
-    case 'struct':
-      return JSON.stringify(arg)
+    default:
+      return quote(bytes_of(arg))
   }
 }
 
@@ -72,11 +79,11 @@ export const show_address = (value: number): string =>
   value >= LOWEST_ADDRESS ? hex_address(value) : String(value)
 
 function show_number(value: number, param: Parameter): string {
+  const { kind, constants } = param
+  if (kind === 'mode') return value === 0 ? '0' : `0${value.toString(8)}`
   if (value >= LOWEST_ADDRESS) return show_address(value)
-  if (param.name === 'mode' || param.name === 'umask') return value === 0 ? '0' : `0${value.toString(8)}`
-  if (param.name === 'addr' && value === 0) return 'NULL'
-  if (value === AT_FDCWD && /^(dirfd|dfd|olddirfd|newdirfd)$/.test(param.name)) return 'AT_FDCWD'
-  return param.constants === undefined ? String(value) : by_names(value, param.constants)
+  if (kind === 'address' && value === 0) return 'NULL'
+  return constants === undefined ? String(value) : by_names(value, constants)
 }
 
 /** A number as an or of constants. Constants of several bits come before those that they consist of. */

@@ -1,6 +1,7 @@
 /** From the tree that a set-up describes to the one that the vfs populates. */
+
+import { utf8_bytes } from '../kernel/decode.js'
 import { sha256 } from '../kernel/sha256.js'
-import { utf8_bytes } from '../kernel/syscall.js'
 import type { TreeNode } from '../vfs/filesystems/populate.js'
 import { S_APPEND, S_IMMUTABLE } from '../vfs/inode.js'
 import { ScenarioError } from './error.js'

@@ -3,16 +3,19 @@
  * holds the place in the program and nothing else; results stand in tables of the task. Everything but the
  * calls themselves is local to the task, so it never yields.
  */
+
+import { decode_argument } from '../kernel/decode.js'
 import { errno_name, signal_of } from '../kernel/errno.js'
 import { attempt, call, done, fn, jump } from '../kernel/fn.js'
 import type { Fn, Frame, Kernel, Outcome } from '../kernel/kernel.js'
 import { int, type Value, type ValuesOf } from '../kernel/schema.js'
-import { type Argument, decode_argument, type Parameter } from '../kernel/syscall.js'
+import { type Argument, place_of } from '../kernel/syscall.js'
 import { do_exit, ends_unseen } from '../vfs/tasks/fork_exit.js'
 import { user_buffer } from '../vfs/tasks/task.js'
-import { type CallInstruction, type CaseConfig, code_of, is_ref, result } from './code.js'
+import { type CallInstruction, type CaseConfig, code_of, ends, is_ref, result, value_of } from './code.js'
 import { withdraw_looks } from './exec_monitor.js'
 import { inherit, judge_fault, judge_use, note_occurred, withdraw_approval } from './monitor.js'
+import { show_call } from './strace.js'
 
 const user_locals = {
   pc: int(),
@@ -21,38 +24,14 @@ const user_locals = {
 }
 type UserFrame = Frame<ValuesOf<typeof user_locals>>
 
-/** The value of a symbolic argument: what C would have in the variable; a failed call leaves -1. */
-function value_of(k: Kernel, ref: { slot: number; field: number }, param: Parameter): unknown {
-  const row = result.find(k, k.task, ref.slot)
-  if (ref.field >= 0) return row?.fields[ref.field] ?? 0
-  if (param.kind === 'bytes') return { base64: btoa(row?.data ?? '') }
-  if (param.kind === 'string') return row?.data ?? ''
-  return row === undefined || row.ret < 0 ? -1 : row.ret
-}
-
 function locals_of(k: Kernel, call: CallInstruction): object {
   if (call.fixed !== undefined) return call.fixed
   const { params, locals } = call.syscall
   const args: Argument[] = call.decoded.slice()
   for (const i of call.symbolic) {
-    args[i] = decode_argument(params[i]!, value_of(k, call.args[i] as never, params[i]!))
+    args[i] = decode_argument(params[i]!, value_of(k, k.task, call.args[i]!, params[i]!))
   }
   return locals(...args)
-}
-
-/** As strace would write the call; symbolic arguments with their values. */
-function show_call(k: Kernel, call: CallInstruction): string {
-  const { params, name } = call.syscall
-  const args = call.args.map((arg, i) =>
-    show_argument(is_ref(arg) ? value_of(k, arg as never, params[i]!) : arg, params[i]!),
-  )
-  return `${name}(${args.join(', ')})`
-}
-
-function show_argument(arg: unknown, param: Parameter): string {
-  if (arg === null) return 'NULL'
-  if (typeof arg !== 'string') return typeof arg === 'object' ? JSON.stringify(arg) : String(arg)
-  return param.kind === 'int' ? arg : JSON.stringify(arg)
 }
 
 /** As strace would write the result: the value, or `-1 EACCES`. */
@@ -63,7 +42,7 @@ export function show_result(ret: number): string {
 
 function enter_call(k: Kernel, f: UserFrame): object {
   const call = code_of(k).instructions[f.pc] as CallInstruction
-  k.tell('call', () => show_call(k, call))
+  k.tell('call', () => show_call(k, k.task, call))
   if (call.syscall.returns === 'bytes') clear_buffer(k)
   return locals_of(k, call)
 }
@@ -76,10 +55,10 @@ function clear_buffer(k: Kernel): void {
 
 /** Position that a call's arguments give to its bytes: of `pread(fd, count, offset)`, and -1 elsewhere. */
 function position_of(k: Kernel, call: CallInstruction): number {
-  const at = call.syscall.params.findIndex((param) => param.name === 'offset' || param.name === 'pos')
+  const at = place_of(call.syscall, 'offset')
   if (at < 0) return -1
   const arg = call.args[at]
-  const value = is_ref(arg) ? value_of(k, arg as never, call.syscall.params[at]!) : arg
+  const value = is_ref(arg) ? value_of(k, k.task, arg, call.syscall.params[at]!) : arg
   return typeof value === 'number' ? Math.trunc(value) : -1
 }
 
@@ -116,7 +95,7 @@ function after_call(k: Kernel, f: UserFrame, ret: Value): Outcome {
   const number = record(k, call, ret)
   note_occurred(k, k.task, f.pc, number)
   if (call.relied && number < 0) withdraw_approval(k, call.slot)
-  if (call.ends && number < 0) withdraw_looks(k, call)
+  if (call.gives === 'exec' && number < 0) withdraw_looks(k, call)
   if (signal_of(number) !== 0) {
     judge_fault(k, f.pc, number)
     return done(f)
@@ -139,7 +118,7 @@ function after_signal(k: Kernel, f: UserFrame): Outcome {
 /** Where the program goes on after a call, or -1. The program of a real exec does nothing but end. */
 function next_call(k: Kernel, pc: number, call: CallInstruction, ret: number): number {
   if (call.syscall.fn === do_exit) return -1
-  const is_over = ret < 0 ? call.exit_on_error : call.ends
+  const is_over = ret < 0 ? call.exit_on_error : ends(call)
   return is_over ? end_of_program(k, pc) : run_to_call(k, pc + 1)
 }
 

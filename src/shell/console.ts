@@ -2,12 +2,14 @@
  * The shell for people: a line in, lines out. Calls are typed as in C; everything else is a command. What
  * changes the state can be undone and done again.
  */
+
+import { utf8_bytes } from '../kernel/decode.js'
 import { hold_kind } from '../kernel/fn.js'
 import type { Touch } from '../kernel/footprint.js'
 import type { Event, Kernel } from '../kernel/kernel.js'
 import { RETURNING } from '../kernel/kernel.js'
 import { place_in_range, show_id } from '../kernel/schema.js'
-import { all_syscalls, type Syscall, syscall_named, utf8_bytes } from '../kernel/syscall.js'
+import { all_syscalls, type Syscall, syscall_named } from '../kernel/syscall.js'
 import { is_seen, readable, readable_message } from '../scenario/characters.js'
 import { suggestion } from '../scenario/error.js'
 import { printable } from '../trace/render/printable.js'

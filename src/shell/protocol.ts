@@ -4,7 +4,8 @@
  * Nothing that stands in a request throws: what cannot be played is answered with an `error` that names the
  * field or the argument, and the next request is as if it had not been.
  */
-import { ArgumentError, all_syscalls, type Syscall, syscall_named } from '../kernel/syscall.js'
+import { ArgumentError } from '../kernel/decode.js'
+import { all_syscalls, type Syscall, syscall_named } from '../kernel/syscall.js'
 import { readable } from '../scenario/characters.js'
 import { ScenarioError, suggestion } from '../scenario/error.js'
 import type { SetupForm } from '../scenario/form.js'

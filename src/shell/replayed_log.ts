@@ -21,8 +21,7 @@ const copy_of = (numbers: Numbers | undefined): Numbers => ({
   maps: [...(numbers?.maps ?? [])],
 })
 
-const is_fd = ({ name }: Parameter): boolean => /^(fd|dirfd|olddirfd|newdirfd|oldfd)$/.test(name)
-const is_address = ({ name }: Parameter): boolean => name === 'addr'
+const is_fd = ({ kind }: Parameter): boolean => kind === 'fd' || kind === 'dirfd'
 
 export class ReplayedLog {
   private readonly tasks: Map<number | null, number>
@@ -68,7 +67,7 @@ export class ReplayedLog {
       const number = typeof arg === 'string' && /^(\d+|0x[0-9a-f]+)$/.test(arg) ? Number(arg) : undefined
       if (number === undefined) return arg
       if (is_fd(param)) return descriptor(of, number)
-      return is_address(param) && number !== 0 ? address(of, number) : arg
+      return param.kind === 'address' && number !== 0 ? address(of, number) : arg
     })
   }
 

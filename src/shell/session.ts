@@ -9,14 +9,14 @@
  */
 
 import { bprm_filename } from '../exec/execveat.js'
-import { AT_EXECVE_CHECK } from '../exec/open_execat.js'
+import { ArgumentError, decode_arguments, kind_of_result } from '../kernel/decode.js'
 import { errno_name, signal_of } from '../kernel/errno.js'
 import { attempt, fn } from '../kernel/fn.js'
 import type { Fn, Kernel } from '../kernel/kernel.js'
 import { ASLEEP, is_local, start, step } from '../kernel/machine.js'
 import { NotModelled } from '../kernel/not_modelled.js'
 import type { Value } from '../kernel/schema.js'
-import { ArgumentError, decode_arguments, type Syscall } from '../kernel/syscall.js'
+import type { Syscall } from '../kernel/syscall.js'
 import { make_kernel } from '../model.js'
 import { ScenarioError } from '../scenario/error.js'
 import { DEFAULT_PROFILE, type SetupForm, type TaskForm } from '../scenario/form.js'
@@ -220,7 +220,7 @@ export class Session {
     const locals = decode_arguments(syscall, args)
     this.called = true
     return this.guarded(() => {
-      const call = this.begin_call(task, syscall, id, locals, false)
+      const call = this.begin_call(task, syscall, id, args, locals, false)
       return this.run(task) ? this.answer(call) : { blocked: true }
     })
   }
@@ -231,15 +231,28 @@ export class Session {
     const locals = decode_arguments(syscall, args)
     this.called = true
     return this.guarded(() => {
-      const call = this.begin_call(task, syscall, id, locals, true)
+      const call = this.begin_call(task, syscall, id, args, locals, true)
       return this.advance(task) ? this.answer(call) : { blocked: true }
     })
   }
 
-  private begin_call(task: number, syscall: Syscall, id: unknown, locals: object, held: boolean): Pending {
+  private begin_call(
+    task: number,
+    syscall: Syscall,
+    id: unknown,
+    args: readonly unknown[],
+    locals: object,
+    held: boolean,
+  ): Pending {
     if (syscall.returns === 'bytes') this.clear_buffer(task)
     if (syscall.returns === 'task') this.count_children(task)
-    const call: Pending = { task, id, syscall, exec: exec_name(this.k, syscall, locals), held }
+    const call: Pending = {
+      task,
+      id,
+      syscall,
+      exec: kind_of_result(syscall, args) === 'exec' ? exec_name(locals) : null,
+      held,
+    }
     this.enter(task, syscall.fn, locals)
     this.pending.set(task, call)
     return call
@@ -384,10 +397,9 @@ export class Session {
     return { signal: errno_name(ret) }
   }
 
-  private stat({ returns }: Syscall, values: readonly number[]): StatFields {
-    const { struct } = returns as { readonly struct: readonly string[] }
+  private stat(syscall: Syscall, values: readonly number[]): StatFields {
     const fields: Record<string, number> = {}
-    for (let i = 0; i < struct.length; i++) fields[struct[i]!] = values[i]!
+    for (let i = 0; i < syscall.fields.length; i++) fields[syscall.fields[i]!] = values[i]!
     fields.st_ino = this.numbers.inode(fields.st_dev!, fields.st_ino!)
     fields.st_dev = this.numbers.device(fields.st_dev!)
     return fields
@@ -441,12 +453,10 @@ export class Session {
   }
 }
 
-/** The name of the program that a call runs if it succeeds; null for all but a real exec. */
-function exec_name(k: Kernel, { name }: Syscall, locals: object): string | null {
-  if (name !== 'execve' && name !== 'execveat') return null
-  const call = locals as { dfd?: number; name: string; flags?: number }
-  if (((call.flags ?? 0) & AT_EXECVE_CHECK) !== 0 && k.has('at_execve_check')) return null
-  return bprm_filename(call.dfd ?? AT_FDCWD, call.name)
+/** The name of the program that a real exec runs if it succeeds. */
+function exec_name(locals: object): string {
+  const { dfd, name } = locals as { dfd?: number; name: string }
+  return bprm_filename(dfd ?? AT_FDCWD, name)
 }
 
 /** What to tell whoever asked. */

@@ -8,7 +8,8 @@
  * A call that was interrupted by others (`<unfinished ...>`) is put together again. Numbers that the kernel of the
  * log has given, of descriptors, addresses and processes, are replaced by those that the model gives.
  */
-import { type Syscall, syscall_named } from '../kernel/syscall.js'
+import { kind_of_result } from '../kernel/decode.js'
+import { all_syscalls, type Syscall, syscall_named } from '../kernel/syscall.js'
 
 /** A call of a log, ready to be played. */
 export interface LoggedCall {
@@ -35,18 +36,20 @@ const prefix_pattern =
 const result_pattern =
   /\s+=\s+(\?|-?\d+|0x[0-9a-f]+)(?:<[^>]*>)?(?:\s+(E[A-Z0-9]+|\?[A-Z]+))?(?:\s+\([^)]*\))?(?:\s+<[\d.]+>)?\s*$/
 
-/** Other names of calls that are modelled. */
-const other_names: Readonly<Record<string, string>> = {
-  newfstatat: 'fstatat',
-  fstatat64: 'fstatat',
-  stat64: 'stat',
-  lstat64: 'lstat',
-  fstat64: 'fstat',
-  pread64: 'pread',
-  pwrite64: 'pwrite',
-  clone: 'fork',
-  clone3: 'fork',
-  vfork: 'fork',
+/** Calls that make a task, whatever else they can do. */
+const forks = /^(clone3?|v?fork)$/
+
+/** The model's name of a call: strace writes that of the kernel, or one of 32 bits. */
+function known_name(name: string): string {
+  if (forks.test(name)) return 'fork'
+  if (syscall_named(name) !== undefined) return name
+  return all_syscalls().find((each) => is_just(each, name))?.name ?? name.replace(/64$/, '')
+}
+
+/** Whether a call is this system call of the kernel, with all of its arguments. */
+function is_just({ as, prototype }: Syscall, name: string): boolean {
+  const [number, ...args] = as ?? []
+  return number === name && args.join() === prototype.map((each) => each.name).join()
 }
 
 /** Flags that the kernel ignores (man page of mmap), and one that is always there where files can be large. */
@@ -98,7 +101,7 @@ export class StraceLog {
 
 function call_of(text: string, pid: number | null): LogLine {
   const [, name = '', behind = ''] = /^(\w+)\((.*)$/s.exec(text) ?? []
-  const known = Object.hasOwn(other_names, name) ? other_names[name]! : name
+  const known = known_name(name)
   const result = result_pattern.exec(behind)
   const returned = result === null ? null : returned_of(result)
   const gives = typeof returned === 'number' && returned >= 0 ? { gives: returned } : {}
@@ -106,9 +109,9 @@ function call_of(text: string, pid: number | null): LogLine {
   if (syscall === undefined) return { skipped: `${name} is not modelled`, pid, ...gives }
   const inside = result === null ? behind : behind.slice(0, result.index)
   const args = split_arguments(inside.replace(/\)\s*$/, '')).map(without_annotations)
-  if (runs_program(name, args) && returned === 0)
+  if (kind_of_result(syscall, args) === 'exec' && returned === 0)
     return { skipped: `${name}: what the program does follows; the task goes on as it is`, pid }
-  const kept = known === 'fork' ? [] : without_filled(syscall, args)
+  const kept = syscall.returns === 'task' ? [] : without_filled(syscall, args)
   const abbreviated = kept.find((arg) => /(^|[^.])\.\.\.$/.test(arg))
   if (abbreviated !== undefined)
     return { skipped: `${name}: strace has cut ${abbreviated} (its option -s shows more)`, pid, ...gives }
@@ -123,10 +126,6 @@ function returned_of([, value, errno]: RegExpExecArray): number | string | null 
   if (value === '?') return null
   return /^0[0-7]/.test(value!) ? Number.parseInt(value!, 8) : Number(value)
 }
-
-/** A real exec: a check answers and changes nothing. */
-const runs_program = (name: string, args: readonly string[]): boolean =>
-  /^execve(at)?$/.test(name) && !args.some((arg) => arg.includes('AT_EXECVE_CHECK'))
 
 /** Arguments between the commas that stand outside of strings and brackets. */
 function split_arguments(text: string): string[] {
@@ -167,15 +166,9 @@ function without_annotations(arg: string): string {
     .replace(ignored_flags, '0')
 }
 
-/** Without the buffer or structure that the call fills: in C it stands before the length, or before the flags. */
-function without_filled({ params, returns }: Syscall, args: readonly string[]): readonly string[] {
+/** Without the buffer or structure that the call fills. */
+function without_filled({ params, prototype }: Syscall, args: readonly string[]): readonly string[] {
   if (args.length <= params.filter(({ missing }) => missing === undefined).length) return args
-  const named = (pattern: RegExp) => params.findIndex(({ name }) => pattern.test(name))
-  const place =
-    returns === 'bytes'
-      ? named(/^(count|bufsiz|size)$/)
-      : typeof returns === 'object'
-        ? (([at]) => (at! < 0 ? params.length : at!))([named(/^flags$/)])
-        : -1
+  const place = prototype.findIndex(({ kind }) => kind === 'filled')
   return place < 0 ? args : args.filter((_, i) => i !== place)
 }

@@ -6,7 +6,7 @@
  *
  * A buffer that C fills (`buf`, `&st`) may be typed where it stands in C, and means nothing here.
  */
-import { all_syscalls, type Parameter, type Syscall, syscall_named } from '../kernel/syscall.js'
+import { all_syscalls, holds, type Parameter, type Syscall, syscall_named } from '../kernel/syscall.js'
 import { suggestion } from '../scenario/error.js'
 import { RequestError } from './answer.js'
 
@@ -147,7 +147,7 @@ function argument(param: Parameter, value: Value): unknown {
     // An argument vector may end with NULL, as in C.
     return value.filter((each) => !is_null(each)).map((each) => string_of(param, each))
   }
-  if (param.kind === 'int') {
+  if (holds(param) === 'number') {
     if (value.kind === 'string')
       throw new RequestError(`${param.name}: expected a number or constants, not a string`)
     return value.text

@@ -4,6 +4,7 @@ import type { Player } from '../explore/replay.js'
 import type { Schedule } from '../explore/system.js'
 import type { Frame, Kernel } from '../kernel/kernel.js'
 import { step } from '../kernel/machine.js'
+import type { Change } from '../kernel/syscall.js'
 import type { CaseSystem } from '../scenario/case_system.js'
 import { type CallInstruction, tasks_of } from '../scenario/code.js'
 import { approval, current_call, occurred, use_and_approval, used, violation } from '../scenario/monitor.js'
@@ -189,20 +190,12 @@ function only_moves_position(k: Kernel, task: number, choice: number): boolean {
 /** Tables in which a change can be met by other tasks. */
 const shared_tables = new Set(['file', 'inode', 'page', 'dentry', 'mount', 'ovl_inode', 'super_block'])
 
-const by_call: Readonly<Record<string, CauseKind>> = {
-  write: 'write in place',
-  pwrite: 'write in place',
-  poke: 'write in place',
-  truncate: 'truncation',
-  ftruncate: 'truncation',
-  unlink: 'path switch',
-  unlinkat: 'path switch',
-  symlink: 'path switch',
-  symlinkat: 'path switch',
-  link: 'path switch',
-  linkat: 'path switch',
-  mount: 'layer switch',
-  umount2: 'layer switch',
+/** Of a call that does one thing only. */
+const by_change: Partial<Record<Change, CauseKind>> = { contents: 'write in place', names: 'path switch' }
+
+function by_call(call: CallInstruction | undefined): CauseKind | undefined {
+  const changes = call?.syscall.changes
+  return typeof changes === 'string' ? by_change[changes] : undefined
 }
 
 function kind_of(k: Kernel, task: number, call: CallInstruction | undefined): CauseKind {
@@ -212,7 +205,7 @@ function kind_of(k: Kernel, task: number, call: CallInstruction | undefined): Ca
   if (frames.some((f) => f.fn.name.startsWith('ovl_copy_up'))) return 'copy-up'
   if (frames.some((f) => /truncate/.test(`${f.fn.name} ${f.fn.steps[f.stage]?.name}`))) return 'truncation'
   if (name.startsWith('rename')) return moves_link(k, frames) ? 'path switch' : 'rename over'
-  return by_function(frames) ?? by_call[name] ?? 'another change'
+  return by_function(frames) ?? by_call(call) ?? 'another change'
 }
 
 /** Of a call that does several things, like open: by what it is doing. */

@@ -3,14 +3,10 @@
  * not ask what its author meant. One function for each; none changes a verdict, and `explore --strict` takes each
  * for a failure. (A descriptor that is left open is none: the end of a program closes it.)
  */
-import { AT_EXECVE_CHECK } from '../exec/open_execat.js'
 import type { CaseSystem } from '../scenario/case_system.js'
-import type { CallInstruction, Code, UseInstruction } from '../scenario/code.js'
+import type { Code, UseInstruction } from '../scenario/code.js'
 import type { CaseForm, OutcomeForm, PropertyForm } from '../scenario/form.js'
 import { outcome_name } from '../scenario/properties.js'
-
-const is_check = ({ syscall, decoded, ends }: CallInstruction): boolean =>
-  syscall.name === 'execveat' && !ends && (Number(decoded[4]) & AT_EXECVE_CHECK) !== 0
 
 /** Names of results, as `task.result`, that outcomes of the case speak of. */
 function spoken_of({ properties = [] }: CaseForm): ReadonlySet<string> {
@@ -31,7 +27,9 @@ export function check_without_use({ code, form }: CaseSystem): string[] {
   return once(
     code.programs.flatMap(({ name, slots, calls }) =>
       calls
-        .filter((call) => is_check(call) && !call.relied && !spoken.has(`${name}.${slots[call.slot]}`))
+        .filter(
+          (call) => call.gives === 'approval' && !call.relied && !spoken.has(`${name}.${slots[call.slot]}`),
+        )
         .map(
           ({ slot }) =>
             `${name} makes the check ${slots[slot]}, and no use relies on it: use(bytes, { relies: ${slots[slot]} })`,

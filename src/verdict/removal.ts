@@ -160,8 +160,6 @@ function value_of(arg: ArgumentForm, values: Values): ArgumentForm {
   const known = values.get(name!)
   if (known === undefined) return arg
   const { removal, call } = known
-  const { returns } = call.syscall
-  if (field !== undefined)
-    return typeof returns === 'object' ? (removal.fields?.[returns.struct.indexOf(field)] ?? 0) : 0
+  if (field !== undefined) return removal.fields?.[call.syscall.fields.indexOf(field)] ?? 0
   return removal.data === undefined ? removal.ret : { base64: btoa(removal.data) }
 }

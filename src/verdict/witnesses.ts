@@ -237,9 +237,7 @@ class Watcher {
 function named_by(k: Kernel, { syscall, decoded }: CallInstruction, places: ReadonlySet<string>): string[] {
   const words = syscall.params.flatMap(({ kind }, i) => {
     const value = decoded[i]
-    return kind === 'string' && typeof value === 'string'
-      ? [value.split('/').filter(Boolean).at(-1) ?? '']
-      : []
+    return kind === 'path' && typeof value === 'string' ? [value.split('/').filter(Boolean).at(-1) ?? ''] : []
   })
   return dentry.rows(k).flatMap(({ d_parent, d_name, d_inode }) => {
     if (!words.includes(d_name) || !places.has(`inode ${dentry(k, d_parent).d_inode} attr`)) return []
@@ -262,7 +260,7 @@ function* random_runs(player: Player): Generator<Schedule> {
 }
 
 /** A real exec: it uses what its own checks approved of. */
-const is_exec = ({ ends, syscall }: CallInstruction): boolean => ends && syscall.name.startsWith('execve')
+const is_exec = ({ gives }: CallInstruction): boolean => gives === 'exec'
 
 /** No run could show more. */
 const NOTHING = 'nothing was approved and used'

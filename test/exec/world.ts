@@ -1,4 +1,6 @@
 /** A small world for tests of exec and of security modules: a root, a few mounts, tasks that make calls. */
+
+import { decode_arguments } from '../../src/kernel/decode.js'
 import { errno_name } from '../../src/kernel/errno.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import type { SecurityModule } from '../../src/kernel/kernel.js'
@@ -6,7 +8,7 @@ import { type Config, type Event, Kernel } from '../../src/kernel/kernel.js'
 import { ended, is_local, STEPPED, start, step } from '../../src/kernel/machine.js'
 import { type Feature, profile, type Release } from '../../src/kernel/profile.js'
 import { all_tables } from '../../src/kernel/schema.js'
-import { decode_arguments, syscall_named } from '../../src/kernel/syscall.js'
+import { syscall_named } from '../../src/kernel/syscall.js'
 import { d_add, dentry } from '../../src/vfs/dentry.js'
 import '../../src/exec/execveat.js'
 import '../../src/exec/securebits.js'

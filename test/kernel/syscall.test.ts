@@ -6,16 +6,16 @@ import {
   decode_each,
   hex_address,
   hex_flags,
-  type Parameter,
-} from '../../src/kernel/syscall.js'
+} from '../../src/kernel/decode.js'
+import type { Parameter } from '../../src/kernel/syscall.js'
 import { validate_scenario } from '../../src/scenario/form_schema.js'
 import { parse_call } from '../../src/shell/syntax.js'
 import { explore_case } from '../../src/verdict/explore_case.js'
 import { case_of } from '../scenario/support.js'
 
-const offset: Parameter = { name: 'offset', kind: 'int', wide: true }
-const fd: Parameter = { name: 'fd', kind: 'int' }
-const flags: Parameter = { name: 'flags', kind: 'int', constants: { AT_FDCWD: -100, A: 1, B: 2 } }
+const offset: Parameter = { name: 'offset', kind: 'offset' }
+const fd: Parameter = { name: 'fd', kind: 'fd' }
+const flags: Parameter = { name: 'flags', kind: 'flags', constants: { AT_FDCWD: -100, A: 1, B: 2 } }
 const LARGEST = Number.MAX_SAFE_INTEGER
 
 describe('a number of 64 bits', () => {

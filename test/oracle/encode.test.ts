@@ -44,17 +44,20 @@ describe('calls', () => {
     const known = new Map([['fd', 7]])
     expect(encode_call({ task: 2, call: 'close', args: [{ $: 'fd' }] }, known)).toBe('call 2 close $7')
     expect(encode_call({ task: 2, call: 'truncate', args: ['/f', { $: 'fd.st_size' }] }, known)).toBe(
-      'call 2 truncate "/f $7.7',
+      'call 2 truncate "/f $7.st_size',
     )
   })
 
-  it('send as many bytes as the count says', () => {
-    expect(encode_call({ task: 1, call: 'write', args: [3, 'hello', 2] }, none)).toBe('call 1 write 3 "he')
+  it('send bytes and their number, which is all of them where it is left out', () => {
+    expect(encode_call({ task: 1, call: 'write', args: [3, 'hello', 2] }, none)).toBe(
+      'call 1 write 3 "hello 2',
+    )
+    expect(encode_call({ task: 1, call: 'write', args: [3, 'hello'] }, none)).toBe('call 1 write 3 "hello #')
     expect(encode_call({ task: 1, call: 'pwrite', args: [3, 'hello', 9] }, none)).toBe(
-      'call 1 pwrite 3 "hello 9',
+      'call 1 pwrite 3 "hello # 9',
     )
     expect(encode_call({ task: 1, call: 'pwrite', args: [3, 'hello', 2, 9] }, none)).toBe(
-      'call 1 pwrite 3 "he 9',
+      'call 1 pwrite 3 "hello 2 9',
     )
   })
 
@@ -77,8 +80,10 @@ describe('tasks', () => {
 describe('bad pointers', () => {
   it('are said with how much they are for', () => {
     const none = new Map<string, number>()
-    expect(encode_call({ task: 1, call: 'write', args: [3, null, 5] }, none)).toBe('call 1 write 3 @5')
-    expect(encode_call({ task: 1, call: 'pwrite', args: [3, null, 5, 9] }, none)).toBe('call 1 pwrite 3 @5 9')
+    expect(encode_call({ task: 1, call: 'write', args: [3, null, 5] }, none)).toBe('call 1 write 3 @ 5')
+    expect(encode_call({ task: 1, call: 'pwrite', args: [3, null, 5, 9] }, none)).toBe(
+      'call 1 pwrite 3 @ 5 9',
+    )
     expect(encode_call({ task: 1, call: 'open', args: [null, 0, 0] }, none)).toBe('call 1 open @ 0 0')
   })
 })
@@ -92,7 +97,7 @@ describe('answers', () => {
     expect(decode_answer('D')).toEqual({ dead: true })
     expect(decode_answer('B')).toEqual({ blocked: true })
     expect(decode_answer('2 "a%0A')).toEqual({ ret: 2, data: 'a\n' })
-    expect(decode_answer('0 1 2 33188 1 0 0 0 5 4096 8').fields).toMatchObject({
+    expect(decode_answer('0 st_dev=1 st_mode=33188 st_size=5').fields).toMatchObject({
       st_mode: 0o100644,
       st_size: 5,
     })

@@ -115,7 +115,7 @@ it('results are known by the calls that are made: a program that is made to end 
   expect(ended.filter((line) => line.startsWith('call'))).toEqual([
     'call 1 execve "/p ( "p ) @',
     'call 2 open "/t 1 0',
-    'call 2 write $1 "x',
+    'call 2 write $1 "x #',
     expect.stringContaining('call 2 exit'),
   ])
 })

@@ -31,10 +31,10 @@ describe('the read race on an overlay', () => {
       'interpreter: open("/m/script", O_RDONLY)',
       'interpreter: execveat(3, "", NULL, NULL, AT_EMPTY_PATH|AT_EXECVE_CHECK)',
       'attacker: open("/m/script", O_WRONLY)',
-      'attacker: write(3, "#!/bin/i\\nsteal()\\n")',
+      'attacker: write(3, "#!/bin/i\\nsteal()\\n", 17)',
       // Without it the attacker would have the file open until it ends: a step more, and no call less.
       'attacker: close(3)',
-      'interpreter: read(3, 17)',
+      'interpreter: read(3, buf, 17)',
     ])
     expect(shown.player().system.code.programs.map(({ calls }) => calls.length)).toEqual([3, 3])
     expect(

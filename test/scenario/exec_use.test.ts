@@ -1,8 +1,8 @@
 /** A real exec uses the bytes that it runs, on the strength of those who said yes to it. */
 import { describe, expect, test } from 'vitest'
 import type { CaseBuilder, Scenario, Task } from '../../src/scenario/builder.js'
-import type { Fd } from '../../src/scenario/calls.js'
 import { case_name } from '../../src/scenario/form.js'
+import type { Fd } from '../../src/scenario/results.js'
 import { explore_case } from '../../src/verdict/explore_case.js'
 import hash_then_exec from '../cases/scenarios/hash-then-exec-safe.js'
 import real_exec_gate from '../cases/scenarios/real-exec-gate-safe.js'

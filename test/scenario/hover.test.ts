@@ -19,6 +19,7 @@ const files = [
   'src/scenario/builder.ts',
   'src/scenario/calls.ts',
   'src/scenario/form.ts',
+  'src/scenario/results.ts',
   'src/verdicts.ts',
 ]
 

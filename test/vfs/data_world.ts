@@ -2,6 +2,8 @@
  * A small world for tests of the data path: one file system at `/`, tasks that make calls, stages one by one.
  * Every step is audited: a local stage touches only tables of its task, a stage that sleeps changes nothing.
  */
+
+import { decode_arguments } from '../../src/kernel/decode.js'
 import { errno_name } from '../../src/kernel/errno.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import { attempt, fn } from '../../src/kernel/fn.js'
@@ -10,7 +12,7 @@ import { type Event, type Fn, Kernel } from '../../src/kernel/kernel.js'
 import { ended, is_local, STEPPED, start, step } from '../../src/kernel/machine.js'
 import { type Feature, profile, type Release } from '../../src/kernel/profile.js'
 import { all_tables, range_of } from '../../src/kernel/schema.js'
-import { decode_arguments, syscall_named } from '../../src/kernel/syscall.js'
+import { syscall_named } from '../../src/kernel/syscall.js'
 import '../../src/vfs/attributes/attr.js'
 import { dentry } from '../../src/vfs/dentry.js'
 import { file } from '../../src/vfs/file.js'

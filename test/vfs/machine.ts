@@ -1,5 +1,6 @@
 /** A small kernel for tests: a tree, tasks, and system calls run one after the other or stage by stage. */
 
+import { decode_arguments } from '../../src/kernel/decode.js'
 import { errno_name } from '../../src/kernel/errno.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import { attempt, fn, local } from '../../src/kernel/fn.js'
@@ -9,7 +10,7 @@ import { BLOCKED, type Fn, Kernel } from '../../src/kernel/kernel.js'
 import { ASLEEP, is_local, start, step } from '../../src/kernel/machine.js'
 import { profile, type Release } from '../../src/kernel/profile.js'
 import { all_tables, value } from '../../src/kernel/schema.js'
-import { decode_arguments, syscall_named } from '../../src/kernel/syscall.js'
+import { syscall_named } from '../../src/kernel/syscall.js'
 import { dentry, dget } from '../../src/vfs/dentry.js'
 import { inode } from '../../src/vfs/inode.js'
 import '../../src/vfs/open/access.js'

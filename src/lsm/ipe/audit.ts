@@ -5,7 +5,7 @@
  * clock.
  */
 
-import { utf8_bytes } from '../../kernel/syscall.js'
+import { utf8_bytes } from '../../kernel/decode.js'
 import type { IpeAction, IpeOp, IpeProp, IpeRule } from './policy.js'
 
 /**

@@ -14,7 +14,7 @@
  *
  * Nothing of the host: what is played was written by strangers. No path leads out, since the old root is gone and
  * the agent reads /proc through a descriptor; no descriptor of the host is handed on, not even its /dev/null. A
- * filter (seccomp) lets tasks, and the programs that they become, make the calls of the table below and no others,
+ * filter (seccomp) lets tasks, and the programs that they become, make the calls of the table and no others,
  * and no device but those that do no harm.
  *
  * Order: agent and task share one word of memory each (`turn`); whoever has the turn runs, the other sleeps
@@ -43,12 +43,13 @@
  *     kill N                         ends a task; answers D
  *     end                            takes everything down and answers `.`
  *
- * Arguments: a number; `"text`; `@` for NULL, `@13` for NULL in place of 13 bytes; `$3` for what call 3 returned, `$3+4096` that and so much more,
- * `$3.7` for field 7 of what it filled in; `( "a "b )` for a vector. In text, `%0A` is a byte, and `*41;` after a
- * byte says that it stands 41 times more.
+ * Arguments: a number; `"text`; `@` for NULL; `#` for the number of the bytes before; `$3` for what call 3 returned,
+ * `$3+4096` that and so much more, `$3.st_size` for a field of what it filled in; `( "a "b )` for a vector. In text,
+ * `%0A` is a byte, and `*41;` after a byte says that it stands 41 times more.
  *
  * Answers: `13` result, `-2` errno, `!7` signal, `X` the task runs another program now, `D` the task is dead, `B` the
- * call sleeps, `S` the call has stopped, `R` the call was not made, since it would reach the host. After a result `"text` are the bytes that the call gave, and numbers the fields of a structure.
+ * call sleeps, `S` the call has stopped, `R` the call was not made, since it would reach the host. After a result
+ * `"text` are the bytes that the call gave, and `st_size=13` a field of a structure.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -99,7 +100,7 @@
 enum {
 	MAX_TASKS = 32,
 	MAX_CALLS = 4096,
-	FIELDS = 10,
+	FIELDS = 32,         /* most fields of a structure */
 	LINE_SIZE = 1 << 20, /* longest request */
 	DATA_SIZE = 1 << 20, /* most bytes that a call may ask for */
 	BLOCKED_MS = 300,    /* a call that takes longer and sleeps is said to be blocked */
@@ -142,8 +143,11 @@ struct slot {
 	char data[DATA_SIZE];
 };
 
+struct structure;
+
 static struct shared {
 	long ret[MAX_CALLS];
+	const struct structure *filled[MAX_CALLS]; /* of which there are fields */
 	long field[MAX_CALLS][FIELDS];
 	struct slot slot[MAX_TASKS];
 } *shared;
@@ -267,79 +271,32 @@ static size_t decode(const char *text, char *out, size_t size)
 
 /* ---- tasks: system calls by name ---------------------------------------------------------------------------- */
 
+/* A structure that calls fill. */
+struct structure {
+	const char *const *names; /* up to NULL */
+	void (*take)(const void *filled, long *field);
+};
+
 /*
- * What to do with each argument of a call: letters that take a word of the request,
- *   i number   s string   v vector of strings   b bytes: pointer and count   o buffer to be filled, of so many bytes
+ * A call: what to do with each argument that the kernel takes, by letters that take a word of the request,
+ *   i number   s string   v vector of strings   b bytes   n their number   l length of the buffer to be filled
  * and letters that do not:
- *   t struct stat to be filled   0 zero   C AT_FDCWD   N AT_SYMLINK_NOFOLLOW   R AT_REMOVEDIR   K open flags of creat
+ *   o buffer to be filled   t structure to be filled   = the constant that stands at its place
  */
-static const struct call {
+struct call {
 	const char *name;
 	long number;
 	const char *args;
-} calls[] = {
-	{ "open", SYS_openat, "Csii" },
-	{ "openat", SYS_openat, "isii" },
-	{ "creat", SYS_openat, "CsKi" },
-	{ "close", SYS_close, "i" },
-	{ "dup", SYS_dup, "i" },
-#ifdef SYS_dup2
-	{ "dup2", SYS_dup2, "ii" },
-#endif
-	{ "dup3", SYS_dup3, "iii" },
-	{ "fcntl", SYS_fcntl, "iii" },
-	{ "read", SYS_read, "io" },
-	{ "pread", SYS_pread64, "ioi" },
-	{ "write", SYS_write, "ib" },
-	{ "pwrite", SYS_pwrite64, "ibi" },
-	{ "lseek", SYS_lseek, "iii" },
-	{ "truncate", SYS_truncate, "si" },
-	{ "ftruncate", SYS_ftruncate, "ii" },
-	{ "fallocate", SYS_fallocate, "iiii" },
-	{ "stat", SYS_newfstatat, "Cst0" },
-	{ "lstat", SYS_newfstatat, "CstN" },
-	{ "fstat", SYS_fstat, "it" },
-	{ "fstatat", SYS_newfstatat, "isti" },
-	{ "access", SYS_faccessat, "Csi" },
-	{ "faccessat", SYS_faccessat2, "isii" },
-	{ "faccessat2", SYS_faccessat2, "isii" },
-	{ "readlink", SYS_readlinkat, "Cso" },
-	{ "readlinkat", SYS_readlinkat, "iso" },
-	{ "chmod", SYS_fchmodat, "Csi" },
-	{ "fchmod", SYS_fchmod, "ii" },
-	{ "fchmodat", SYS_fchmodat2, "isii" },
-	{ "chown", SYS_fchownat, "Csii0" },
-	{ "lchown", SYS_fchownat, "CsiiN" },
-	{ "fchown", SYS_fchown, "iii" },
-	{ "fchownat", SYS_fchownat, "isiii" },
-	{ "mkdir", SYS_mkdirat, "Csi" },
-	{ "mkdirat", SYS_mkdirat, "isi" },
-	{ "mknod", SYS_mknodat, "Csii" },
-	{ "mknodat", SYS_mknodat, "isii" },
-	{ "symlink", SYS_symlinkat, "sCs" },
-	{ "symlinkat", SYS_symlinkat, "sis" },
-	{ "link", SYS_linkat, "CsCs0" },
-	{ "linkat", SYS_linkat, "isisi" },
-	{ "unlink", SYS_unlinkat, "Cs0" },
-	{ "unlinkat", SYS_unlinkat, "isi" },
-	{ "rmdir", SYS_unlinkat, "CsR" },
-	{ "rename", SYS_renameat2, "CsCs0" },
-	{ "renameat", SYS_renameat2, "isis0" },
-	{ "renameat2", SYS_renameat2, "isisi" },
-	{ "chdir", SYS_chdir, "s" },
-	{ "fchdir", SYS_fchdir, "i" },
-	{ "umask", SYS_umask, "i" },
-	{ "mmap", SYS_mmap, "iiiiii" },
-	{ "munmap", SYS_munmap, "ii" },
-	{ "mprotect", SYS_mprotect, "iii" },
-	{ "msync", SYS_msync, "iii" },
-	{ "memfd_create", SYS_memfd_create, "si" },
-	{ "prctl", SYS_prctl, "iiiii" },
-	{ "execve", SYS_execve, "svv" },
-	{ "execveat", SYS_execveat, "isvvi" },
-	{ "getuid", SYS_getuid, "" },
-	{ "exit", SYS_exit_group, "i" },
+	long constants[6];
+	const struct structure *fills;
 };
+
+static _Alignas(16) char filled[4096]; /* the structure that the running call fills */
+
+/* `calls`, and the structures: made from the declarations of the model's system calls (call_table.ts). */
+#include "calls.h"
+
+enum { CALLS = sizeof calls / sizeof *calls };
 
 static struct slot *me;
 static char scratch[LINE_SIZE]; /* strings of the running call's arguments, decoded */
@@ -354,17 +311,24 @@ static void fault(int signal)
 
 static char *text_argument(const char *word, size_t *size)
 {
-	if (word == NULL || word[0] != '"') {
-		if (word != NULL && word[0] == '@' && size != NULL)
-			*size = strtoul(word + 1, NULL, 10);
+	if (word == NULL || word[0] != '"')
 		return NULL;
-	}
 	char *at = scratch + scratch_used;
 	size_t n = decode(word + 1, at, sizeof scratch - scratch_used - 1);
 	scratch_used += n + 1;
 	if (size != NULL)
 		*size = n;
 	return at;
+}
+
+static long field_of(unsigned long call, const char *name)
+{
+	const struct structure *filled = shared->filled[call];
+
+	for (int i = 0; filled != NULL && filled->names[i] != NULL && i < FIELDS; i++)
+		if (strcmp(filled->names[i], name) == 0)
+			return shared->field[call][i];
+	return 0;
 }
 
 static long number_argument(const char *word)
@@ -376,8 +340,30 @@ static long number_argument(const char *word)
 	char *end;
 	unsigned long call = strtoul(word + 1, &end, 10) % MAX_CALLS;
 	if (*end == '.')
-		return shared->field[call][strtoul(end + 1, NULL, 10) % FIELDS];
+		return field_of(call, end + 1);
 	return shared->ret[call] + (*end == '+' ? strtol(end + 1, NULL, 10) : 0);
+}
+
+/* No buffer of any machine is so long: the kernel is to say so, of a length that it refuses everywhere. */
+static long length_of(long n)
+{
+	return n >= 1L << 46 ? -1 : n;
+}
+
+/* The length of the buffer to be filled, never more than ours has: the kernel reads less in one call, too. */
+static long buffer_length(long n)
+{
+	return length_of(n) > DATA_SIZE ? DATA_SIZE : length_of(n);
+}
+
+/* How many bytes are written: no more than there are. Where there are none, none can be read: then `*at` is NULL. */
+static long bytes_length(const char *word, size_t size, long *at)
+{
+	long n = word == NULL || word[0] == '#' ? (long)size : length_of(number_argument(word));
+
+	if (n > 0 && size == 0)
+		*at = 0;
+	return n > (long)size && *at != 0 ? (long)size : n;
 }
 
 static char **vector_argument(const char *word, char **rest)
@@ -410,58 +396,28 @@ static char **stopping_vector(char **vector)
 	return (char **)me->args_page;
 }
 
-static void keep_stat(const struct stat *st)
-{
-	long *field = shared->field[me->call];
-
-	field[0] = (long)st->st_dev;
-	field[1] = (long)st->st_ino;
-	field[2] = st->st_mode;
-	field[3] = (long)st->st_nlink;
-	field[4] = st->st_uid;
-	field[5] = st->st_gid;
-	field[6] = (long)st->st_rdev;
-	field[7] = st->st_size;
-	field[8] = st->st_blksize;
-	field[9] = st->st_blocks;
-	me->has_fields = true;
-}
-
 static long run_call(const struct call *call, char *rest)
 {
 	long a[8] = { 0 };
-	int n = 0;
+	size_t size = 0;
 	bool fills = false;
-	struct stat st;
-	bool fills_stat = false;
 
 	scratch_used = 0;
-	for (const char *kind = call->args; *kind != '\0'; kind++) {
-		char *word = strchr("t0CNRK", *kind) ? NULL : next_word(&rest);
-		switch (*kind) {
-		case 'i': a[n++] = number_argument(word); break;
-		case 's': a[n++] = (long)text_argument(word, NULL); break;
-		case 'v': a[n++] = (long)stopping_vector(vector_argument(word, &rest)); break;
-		case 'b': {
-			size_t size = 0;
-			a[n++] = (long)text_argument(word, &size);
-			a[n++] = (long)size;
-			break;
-		}
+	for (int n = 0; call->args[n] != '\0'; n++) {
+		char *word = strchr("ot=", call->args[n]) ? NULL : next_word(&rest);
+		switch (call->args[n]) {
+		case 'i': a[n] = number_argument(word); break;
+		case 's': a[n] = (long)text_argument(word, NULL); break;
+		case 'v': a[n] = (long)stopping_vector(vector_argument(word, &rest)); break;
+		case 'b': a[n] = (long)text_argument(word, &size); break;
+		case 'n': a[n] = bytes_length(word, size, &a[n - 1]); break;
+		case 'l': a[n] = buffer_length(number_argument(word)); break;
 		case 'o':
-			a[n++] = (long)me->data;
-			a[n++] = number_argument(word);
+			a[n] = (long)me->data;
 			fills = true;
 			break;
-		case 't':
-			a[n++] = (long)&st;
-			fills_stat = true;
-			break;
-		case 'C': a[n++] = AT_FDCWD; break;
-		case 'N': a[n++] = AT_SYMLINK_NOFOLLOW; break;
-		case 'R': a[n++] = AT_REMOVEDIR; break;
-		case 'K': a[n++] = O_CREAT | O_WRONLY | O_TRUNC; break;
-		default: a[n++] = 0;
+		case 't': a[n] = (long)filled; break;
+		default: a[n] = call->constants[n];
 		}
 	}
 	if (call->number == SYS_mknodat && !is_harmless((mode_t)a[2], (unsigned long)a[3])) {
@@ -473,8 +429,11 @@ static long run_call(const struct call *call, char *rest)
 		me->has_data = true;
 		me->data_size = (size_t)ret;
 	}
-	if (ret != -1 && fills_stat)
-		keep_stat(&st);
+	if (ret != -1 && call->fills != NULL) {
+		call->fills->take(filled, shared->field[me->call]);
+		shared->filled[me->call] = call->fills;
+		me->has_fields = true;
+	}
 	return ret;
 }
 
@@ -556,7 +515,7 @@ static void run_request(void)
 	} else if (strcmp(name, "fork") == 0) {
 		ret = fork_task(rest);
 	} else {
-		for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+		for (int i = 0; i < CALLS; i++) {
 			if (strcmp(name, calls[i].name) == 0) {
 				ret = run_call(&calls[i], rest);
 				break;
@@ -642,7 +601,7 @@ static const long service_calls[] = {
 #error "which calls may be let through is not known for this processor"
 #endif
 
-static struct sock_filter filter[256];
+static struct sock_filter filter[64 + 2 * (CALLS + sizeof service_calls / sizeof *service_calls)];
 static unsigned short filter_length;
 
 static void filter_step(unsigned short code, uint32_t value, unsigned char when_true, unsigned char when_false)
@@ -693,7 +652,7 @@ static void filter_calls(void)
 		filter_step(BPF_JMP | BPF_JEQ | BPF_K, harmless_devices[i], (unsigned char)(HARMLESS - i), 0);
 	filter_answer(refuse);
 	filter_answer(SECCOMP_RET_ALLOW);
-	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+	for (int i = 0; i < CALLS; i++) {
 		filter_step(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)calls[i].number, 0, 1);
 		filter_answer(SECCOMP_RET_ALLOW);
 	}
@@ -1399,8 +1358,9 @@ static void answer(const struct slot *slot)
 		putchar(' ');
 		print_text(slot->data, slot->data_size);
 	}
-	for (int i = 0; slot->has_fields && i < FIELDS; i++)
-		printf(" %ld", shared->field[slot->call][i]);
+	const char *const *names = slot->has_fields ? shared->filled[slot->call]->names : NULL;
+	for (int i = 0; names != NULL && names[i] != NULL; i++)
+		printf(" %s=%ld", names[i], shared->field[slot->call][i]);
 	putchar('\n');
 }
 
@@ -1421,7 +1381,7 @@ static void make_call(char *rest)
 	int number = next_call++ % MAX_CALLS;
 
 	shared->ret[number] = -1;
-	memset(shared->field[number], 0, sizeof shared->field[number]);
+	shared->filled[number] = NULL;
 	if (slot == NULL || rest == NULL) {
 		puts("D");
 		return;

@@ -17,9 +17,11 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { call_table } from './call_table.js'
 import { decode_answer, encode_play } from './encode.js'
 import { own_folder } from './own_folder.js'
 import { type Answer, OracleError, type Play, SetupRefused } from './play.js'
@@ -55,7 +57,9 @@ export interface OpenProgram {
 export function open_agent(options: AgentOptions = {}): OpenProgram {
   const cc = options.cc ?? process.env.CC ?? 'cc'
   const folder = own_folder(options.cache)
-  const made_from = [process.arch, cc, ...compiler_flags, readFileSync(source, 'utf8')].join('\0')
+  const made_from = [process.arch, cc, ...compiler_flags, readFileSync(source, 'utf8'), call_table()].join(
+    '\0',
+  )
   const name = `agent-${sha256(made_from)}`
   const kept = readdirSync(folder).find((file) => file.startsWith(`${name}-`))
   const found = kept === undefined ? null : open_whole(join(folder, kept))
@@ -85,9 +89,10 @@ function compile(cc: string, folder: string, name: string): OpenProgram {
   const making = mkdtempSync(join(folder, 'making-'))
   const unfinished = join(making, 'agent')
   try {
+    writeFileSync(join(making, 'calls.h'), call_table())
     let errors = ''
     for (const flags of [[...compiler_flags, '-static'], compiler_flags]) {
-      const run = spawnSync(cc, [...flags, '-o', unfinished, source], {
+      const run = spawnSync(cc, [...flags, '-I', making, '-o', unfinished, source], {
         encoding: 'utf8',
         timeout: COMPILING,
         killSignal: 'SIGKILL',

@@ -1,6 +1,9 @@
 /** The agent's language: a play as lines of requests, and its answers back. See `agent/agent.c` for the grammar. */
+
+import { at_places, decode_argument, utf8_bytes } from '../../kernel/decode.js'
 import { errno_name, raise } from '../../kernel/errno.js'
-import { decode_argument, type Parameter, syscall_named, utf8_bytes } from '../../kernel/syscall.js'
+import { holds, type Parameter, place_of_count, syscall_named } from '../../kernel/syscall.js'
+import '../../model.js'
 import type {
   ArgumentForm,
   MountOption,
@@ -11,7 +14,6 @@ import type {
 } from '../../scenario/form.js'
 import { capabilities_of, securebits_of } from '../../scenario/setup.js'
 import { bytes_of } from '../../scenario/tree.js'
-import { stat_fields } from '../../vfs/attributes/stat.js'
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG } from '../../vfs/inode.js'
 import { RLIMIT_NOFILE } from '../../vfs/tasks/task.js'
 import { type Answer, type Play, type PlayCall, type PlayTask, SetupRefused } from './play.js'
@@ -157,39 +159,23 @@ function ref_word(ref: ResultRef, known: ResultNumbers): string {
   const [name, field] = ref.$.split('.')
   const number = known.get(name!)
   if (number === undefined) throw new Error(`no earlier call is named ${name}`)
-  return field === undefined ? `$${number}` : `$${number}.${stat_fields.indexOf(field as never)}`
+  return field === undefined ? `$${number}` : `$${number}.${field}`
 }
-
-const missing_number: Readonly<Record<string, number>> = { bufsiz: 4096 }
 
 function argument_word(param: Parameter, arg: ArgumentForm | undefined, known: ResultNumbers): string {
   if (is_ref(arg)) return ref_word(arg, known)
-  const given = arg === undefined ? (missing_number[param.name] ?? 0) : arg
-  switch (param.kind) {
-    case 'int':
-      return String(decode_argument(param, given))
+  const given = arg === undefined ? (param.missing as ArgumentForm | undefined) : arg
+  switch (holds(param)) {
+    case 'number':
+      return String(decode_argument(param, given ?? 0))
     case 'string':
       return given === null ? '@' : text_word(utf8_bytes((given as string).split('\0')[0]!))
     case 'bytes':
-      if (typeof given === 'number') return `@${given}`
       return given === null ? '@' : text_word(bytes_of(given as string, param.name))
     case 'strings':
       if (given === null) return '@'
       return ['(', ...(given as string[]).map((each) => text_word(utf8_bytes(each))), ')'].join(' ')
-    default:
-      throw new Error(`the agent takes no structures (${param.name})`)
   }
-}
-
-/** Bytes to write with a count of their own: the agent is sent just so many, or how many the NULL pointer is for. */
-function with_count(call: string, args: readonly ArgumentForm[]): readonly ArgumentForm[] {
-  const counted = (call === 'write' && args.length === 3) || (call === 'pwrite' && args.length === 4)
-  if (!counted || is_ref(args[2]!)) return args
-  const [fd, data, , ...rest] = args
-  const count = decode_argument(count_param, args[2]) as number
-  if (data === null) return [fd!, count, ...rest]
-  const bytes = bytes_of(data as string, 'buf').slice(0, count)
-  return [fd!, { base64: btoa(bytes) }, ...rest]
 }
 
 /** The request that makes a call. @throws HostRefused where it would reach the host */
@@ -198,16 +184,13 @@ export function encode_call(form: PlayCall, known: ResultNumbers): string {
   if (form.call === 'fork') return `call ${form.task} fork ${form.child ?? 0}`
   const syscall = syscall_named(form.call)
   if (syscall === undefined) throw new Error(`there is no system call ${form.call}`)
-  const args = with_count(form.call, form.args ?? [])
-  // write and pwrite: the count is gone.
-  const params = syscall.params.filter((param) => !(writes.has(form.call) && param.name === 'count'))
-  const words = params.map((param, i) => argument_word(param, args[i], known))
-  const name = form.call === 'exit_group' ? 'exit' : form.call
-  return ['call', form.task, name, ...words].join(' ')
+  const args = at_places(syscall, form.args ?? [])
+  const count = place_of_count(syscall)
+  const words = syscall.params.map((param, i) =>
+    i === count && args[i] === undefined ? '#' : argument_word(param, args[i], known),
+  )
+  return ['call', form.task, form.call, ...words].join(' ')
 }
-
-const writes = new Set(['write', 'pwrite'])
-const count_param = { name: 'count', kind: 'int', wide: true } as const
 
 /** A whole play; its answers are followed by a line with a dot. */
 export function encode_play(play: Play): string {
@@ -245,6 +228,6 @@ export function decode_answer(line: string): Answer {
   const [ret, ...rest] = line.split(' ')
   if (rest.length === 0) return { ret: Number(ret) }
   if (rest[0]![0] === '"') return { ret: Number(ret), data: word_text(rest[0]!) }
-  const fields = Object.fromEntries(stat_fields.map((name, i) => [name, Number(rest[i])]))
-  return { ret: Number(ret), fields }
+  const fields = rest.map((word) => word.split('=')).map(([name, value]) => [name, Number(value)])
+  return { ret: Number(ret), fields: Object.fromEntries(fields) }
 }

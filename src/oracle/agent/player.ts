@@ -6,7 +6,8 @@
  * and addresses that the model would give them.
  */
 import { bprm_filename } from '../../exec/execveat.js'
-import { type Argument, decode_argument, decode_arguments, type Syscall } from '../../kernel/syscall.js'
+import { decode_argument, decode_arguments, kind_of_result } from '../../kernel/decode.js'
+import { type Argument, holds, type Syscall } from '../../kernel/syscall.js'
 import { ScenarioError } from '../../scenario/error.js'
 import type { ArgumentForm, SetupForm } from '../../scenario/form.js'
 import {
@@ -206,12 +207,12 @@ export class KernelPlayer implements Player {
   private arguments_of(process: Process, syscall: Syscall, { args, locals }: Made): ArgumentForm[] {
     const sent = syscall.params.map((param, i) => {
       const given = args[i] as ArgumentForm
-      if (param.kind !== 'int' || given === undefined) return given
-      const number = decode_argument(param, given) as number
-      return syscall.returns === 'bytes' && size_names.has(param.name) ? bounded(number) : number
+      if (holds(param) !== 'number' || given === undefined) return given
+      return decode_argument(param, given) as number
     })
-    if (syscall.name === 'mmap') process.memory.place(sent, locals)
-    return sent.slice(0, Math.max(args.length, syscall.name === 'mmap' ? 6 : 0))
+    if (syscall.returns !== 'address') return sent.slice(0, args.length)
+    process.memory.place(sent, locals)
+    return sent
   }
 
   async completed(): Promise<readonly Completed[]> {
@@ -247,7 +248,7 @@ export class KernelPlayer implements Player {
     if (answer.dead) {
       await this.end(task)
       // An exec that fails past the point of no return: fs/exec.c: bprm_execve forces SIGSEGV.
-      return syscall.name.startsWith('exec') ? { signal: 'SIGSEGV' } : { ret: 0 }
+      return kind_of_result(syscall, made.args) === 'exec' ? { signal: 'SIGSEGV' } : { ret: 0 }
     }
     this.process_of(task).memory.note(syscall.name, made.locals, ret!)
     if (fields !== undefined) return { ret: 0, stat: this.stat(fields) }
@@ -283,13 +284,6 @@ function told_of<T>(encode: () => T): T {
 
 /** The same stand-in as the model's (`vfs/filesystems/proc.ts`); and what is typed cannot reach the machine's own. */
 const empty_proc = ['fs proc', `dir "proc ${S_IFDIR | 0o555} 0 0`, 'at "/proc 0 fs "proc', 'fsro proc']
-
-const size_names = new Set(['count', 'bufsiz', 'size'])
-/** No address space has a buffer of this length: the kernel says so itself. */
-const UNADDRESSABLE = 2 ** 46
-
-/** The agent's buffer is as long as what the model copies at most. */
-const bounded = (size: number): number => (size > MAX_RW_COUNT && size < UNADDRESSABLE ? MAX_RW_COUNT : size)
 
 /** What is not asked of a kernel: memory that our buffer has no room for. */
 function refused_here({ name }: Syscall, { locals }: Made): string | null {

@@ -1,5 +1,7 @@
 /** What only root can play: a user namespace of an ordinary user has one user, and makes no devices. */
-import { decode_each, type Parameter, syscall_named } from '../../kernel/syscall.js'
+import { decode_each } from '../../kernel/decode.js'
+import { type ArgumentKind, place_of, syscall_named } from '../../kernel/syscall.js'
+import '../../model.js'
 import type { CallForm, CaseForm, NodeForm, OpForm, TaskForm, TreeForm } from '../../scenario/form.js'
 
 function of_task({ uid = 0, gid = 0, groups = [] }: TaskForm): string | null {
@@ -22,19 +24,17 @@ function of_tree(tree: TreeForm): string | null {
   return first(Object.entries(tree), ([name, node]) => of_node(node, name))
 }
 
-const ids = /^(owner|group)$/
-
 /** Files can be given to nobody else, and only whiteouts are made (fs/namei.c: vfs_mknod). */
 function of_call({ call, args = [] }: CallForm): string | null {
   const syscall = syscall_named(call)
-  if (syscall === undefined || !/chown|mknod/.test(call)) return null
+  if (syscall === undefined || place_of(syscall, 'id', 'device') < 0) return null
   const constant = args.map((arg) => (typeof arg === 'object' && arg !== null ? 0 : arg))
   const values = decode_each(syscall, constant)
-  const given = (of: (param: Parameter) => boolean) =>
-    syscall.params.map((param, i) => (of(param) ? Number(values[i]) : 0)).find((value) => value > 0)
-  const id = given(({ name }) => ids.test(name))
-  if (call.includes('chown')) return id === undefined ? null : `${call} gives a file to ${id}`
-  return given(({ name }) => name === 'dev') === undefined ? null : `${call} makes a device`
+  const given = (wanted: ArgumentKind) =>
+    syscall.params.map(({ kind }, i) => (kind === wanted ? Number(values[i]) : 0)).find((value) => value > 0)
+  const id = given('id')
+  if (id !== undefined) return `${call} gives a file to ${id}`
+  return given('device') === undefined ? null : `${call} makes a device`
 }
 
 function of_program(program: readonly OpForm[]): string | null {

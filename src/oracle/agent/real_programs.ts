@@ -5,6 +5,9 @@
  * sixteen bytes the kernel looks at the four of the magic number alone (fs/binfmt_elf.c: load_elf_binary). The model
  * predicts with the grown files, so answers are compared as they are.
  */
+import { at_places, kind_of_result } from '../../kernel/decode.js'
+import { place_of, place_of_count, syscall_named } from '../../kernel/syscall.js'
+import '../../model.js'
 import type {
   ArgumentForm,
   BytesForm,
@@ -59,12 +62,11 @@ function sketches({ setup = {}, tasks }: CaseForm): string[] {
     )
   const files = Object.values(setup.filesystems ?? {}).flatMap(({ tree }) => in_tree(tree))
   const written = calls_of(tasks.flatMap(({ program }) => program)).flatMap(({ call, args = [] }) =>
-    stores.has(call) ? [args[1]].filter(is_bytes) : [],
+    [args[place_of_bytes(call)]].filter(is_bytes),
   )
   return [...files, ...written].map((form) => bytes_of(form, '')).filter(is_sketch)
 }
 
-const stores = new Set(['write', 'pwrite', 'poke'])
 const is_bytes = (arg: ArgumentForm | undefined): arg is BytesForm =>
   typeof arg === 'string' || (typeof arg === 'object' && arg !== null && 'base64' in arg)
 
@@ -76,8 +78,16 @@ function calls_of(ops: readonly OpForm[]): Extract<OpForm, { call: string }>[] {
   })
 }
 
-const runs_something = (call: string, args: readonly ArgumentForm[] = []): boolean =>
-  call === 'execve' || (call === 'execveat' && !String(args[4] ?? 0).includes('AT_EXECVE_CHECK'))
+/** The place of the bytes that a call writes; -1 where it writes none. */
+function place_of_bytes(call: string): number {
+  const syscall = syscall_named(call)
+  return syscall === undefined ? -1 : place_of(syscall, 'bytes')
+}
+
+function runs_something(call: string, args: readonly ArgumentForm[] = []): boolean {
+  const syscall = syscall_named(call)
+  return syscall !== undefined && kind_of_result(syscall, args) === 'exec'
+}
 
 class Growth {
   private readonly by = real().length
@@ -118,20 +128,23 @@ class Growth {
   }
 
   private args(call: string, args: readonly ArgumentForm[]): ArgumentForm[] {
-    const places = places_of[call] ?? []
-    const moved = args.map((arg, i) => (places.includes(i) ? this.place(arg) : arg))
-    if (call === 'pwrite' && args.length < 4) moved[2] = this.place(args[2]!)
-    if (!stores.has(call) || !is_bytes(args[1])) return moved
-    const bytes = bytes_of(args[1], '')
-    if (!is_sketch(bytes)) return moved
-    moved[1] = grown(bytes)
-    const counted = call === 'write' ? args.length === 3 : call === 'pwrite' && args.length === 4
-    if (counted && Number(args[2]) >= bytes.length) moved[2] = Number(args[2]) + this.by
-    return moved
+    const syscall = syscall_named(call)!
+    const count = place_of_count(syscall)
+    const moved = at_places(syscall, args).map((arg, i) => {
+      const { kind } = syscall.params[i]!
+      return i !== count && (kind === 'size' || kind === 'offset') ? this.place(arg) : arg
+    })
+    const written = place_of(syscall, 'bytes')
+    const bytes = is_bytes(moved[written]) ? bytes_of(moved[written], '') : ''
+    if (is_sketch(bytes)) {
+      moved[written] = grown(bytes)
+      if (Number(moved[count]) >= bytes.length) moved[count] = Number(moved[count]) + this.by
+    }
+    return moved.filter((arg) => arg !== undefined)
   }
 
   /** A length or an offset at which a program had ended: it ends further behind. */
-  private place(arg: ArgumentForm): ArgumentForm {
+  private place<T>(arg: T): T | number {
     return typeof arg === 'number' && arg >= this.shortest ? arg + this.by : arg
   }
 
@@ -144,17 +157,6 @@ class Growth {
     )
     return { ...op, use }
   }
-}
-
-/** Which arguments are lengths or offsets of files. */
-const places_of: Readonly<Record<string, readonly number[]>> = {
-  read: [1],
-  pread: [1, 2],
-  pwrite: [3],
-  peek: [1],
-  lseek: [1],
-  truncate: [1],
-  ftruncate: [1],
 }
 
 /**

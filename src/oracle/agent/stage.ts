@@ -3,7 +3,9 @@
  * would reach it is refused before anything is made: devices that have a driver, paths that lead out. The agent and
  * the C programs see to the same themselves, where arguments are known only as the calls are made.
  */
-import { decode_each, syscall_named } from '../../kernel/syscall.js'
+import { decode_argument } from '../../kernel/decode.js'
+import { type ArgumentKind, place_of, syscall_named } from '../../kernel/syscall.js'
+import '../../model.js'
 import { ScenarioError } from '../../scenario/error.js'
 import type {
   ArgumentForm,
@@ -112,13 +114,16 @@ const is_constant = (arg: ArgumentForm | undefined): boolean => typeof arg !== '
  * @throws HostRefused
  */
 export function check_call({ call, args = [] }: Pick<CallForm, 'call' | 'args'>, at: string): void {
-  if (!call.startsWith('mknod')) return
   const syscall = syscall_named(call)
-  const last = args.slice(call === 'mknod' ? 1 : 2)
-  if (syscall === undefined || !last.every(is_constant)) return
-  const known = args.map((arg) => (is_constant(arg) ? arg : 0))
-  const [mode, dev] = decode_each(syscall, known).slice(-2) as number[]
-  const refused = refused_device(mode!, dev!)
+  if (syscall === undefined || place_of(syscall, 'device') < 0) return
+  const told = (kind: ArgumentKind): number | undefined => {
+    const place = place_of(syscall, kind)
+    const given = args[place]
+    return is_constant(given) ? Number(decode_argument(syscall.params[place]!, given)) : undefined
+  }
+  const mode = told('mode')
+  const device = told('device')
+  const refused = mode === undefined || device === undefined ? null : refused_device(mode, device)
   if (refused !== null) throw new HostRefused(`${at}.args`, refused)
 }
 

@@ -15,10 +15,10 @@ import { errno_name, signal_of } from '../../kernel/errno.js'
 import { FastStore } from '../../kernel/fast_store.js'
 import { type Event, type Kernel, RETURNING } from '../../kernel/kernel.js'
 import { STEPPED, step } from '../../kernel/machine.js'
-import type { Parameter } from '../../kernel/syscall.js'
+import { holds, type Parameter } from '../../kernel/syscall.js'
 import { ovl_inode } from '../../overlay/ovl_entry.js'
 import type { CaseSystem } from '../../scenario/case_system.js'
-import { type CallInstruction, code_of, is_ref, result } from '../../scenario/code.js'
+import { type CallInstruction, code_of, is_ref, result, value_of } from '../../scenario/code.js'
 import { running } from '../../scenario/exec_monitor.js'
 import type { ArgumentForm } from '../../scenario/form.js'
 import { quote, show_call } from '../../scenario/strace.js'
@@ -323,7 +323,9 @@ class Telling {
     const as = `c${this.made++}`
     const program = code_of(k).programs[code_of(k).program_of[pc]!]!
     this.results.set(as, program.slots[call.slot] ?? as)
-    const args = call.args.map((arg, i) => this.argument(k, task, arg, call.syscall.params[i]!))
+    const args = call.args.flatMap((arg, i) =>
+      arg === undefined ? [] : [this.argument(k, task, arg, call.syscall.params[i]!)],
+    )
     const form = { task: this.number(task), call: call.syscall.name, args, as }
     this.open.set(task, { call, text: show_call(k, task, call), form, begun: false, stops: [] })
   }
@@ -336,16 +338,16 @@ class Telling {
     if (!is_ref(arg)) return arg
     const { slot, field } = arg as unknown as { slot: number; field: number }
     const row = result.find(k, task, slot)
-    if (param.kind !== 'int') return { base64: btoa(row?.data ?? '') }
+    if (holds(param) !== 'number') return value_of(k, task, arg, param) as ArgumentForm
     const name = this.slots.get(`${task}:${slot}`)
     if (name === undefined || name === '') return field >= 0 ? 0 : (row?.ret ?? -1)
     const instruction = code_of(k).instructions.find(
       (each, at): each is CallInstruction =>
         each.op === 'call' && each.slot === slot && code_of(k).program_of[at] === this.program(k, task),
     )
-    const returns = instruction?.syscall.returns
     if (field < 0) return { $: name }
-    return typeof returns === 'object' ? { $: `${name}.${returns.struct[field]}` } : 0
+    const named = instruction?.syscall.fields[field]
+    return named === undefined ? 0 : { $: `${name}.${named}` }
   }
 
   private program(k: Kernel, task: number): number {
@@ -436,21 +438,21 @@ class Telling {
 
   private answer(
     k: Kernel,
-    { syscall, ends }: CallInstruction,
+    { syscall, gives }: CallInstruction,
     row: { ret: number; data: string; fields: readonly number[] },
     child: number,
   ): Answer {
     const { ret, data, fields } = row
-    const { name, returns } = syscall
     if (ret < 0) {
       if (signal_of(ret) === 0) return { errno: errno_name(ret) }
-      return name.startsWith('execve') ? { dead: true } : { signal: errno_name(ret) }
+      return gives === 'exec' ? { dead: true } : { signal: errno_name(ret) }
     }
-    if (ends) return name.startsWith('execve') ? { exec: true } : { dead: true }
-    if (returns === 'task') return { ret: child }
-    if (returns === 'bytes') return { ret, data }
-    if (typeof returns !== 'object') return { ret }
-    const named = Object.fromEntries(returns.struct.map((field, i) => [field, fields[i] ?? 0]))
+    if (gives === 'exec') return { exec: true }
+    if (gives === 'never') return { dead: true }
+    if (gives === 'task') return { ret: child }
+    if (gives === 'bytes') return { ret, data }
+    if (gives !== 'struct') return { ret }
+    const named = Object.fromEntries(syscall.fields.map((field, i) => [field, fields[i] ?? 0]))
     return { ret: 0, fields: this.renumbered(k, named) }
   }
 

@@ -1,4 +1,6 @@
 /** Where the answers of a model and of a kernel differ. */
+import { syscall_named } from '../../kernel/syscall.js'
+import '../../model.js'
 import type { Answer, Play } from '../agent/play.js'
 
 export interface Difference {
@@ -52,8 +54,9 @@ const MAP_FIXED = 0x10
 
 /** Whether a call's result is an address that each machine chooses for itself. */
 function chooses_address(call: Play['calls'][number]): boolean {
-  if (call.call !== 'mmap') return false
-  const flags = call.args?.[3]
+  const syscall = syscall_named(call.call)
+  if (syscall?.returns !== 'address') return false
+  const flags = call.args?.[syscall.params.findIndex(({ constants = {} }) => 'MAP_FIXED' in constants)]
   return typeof flags === 'string' ? !flags.includes('MAP_FIXED') : (Number(flags) & MAP_FIXED) === 0
 }
 

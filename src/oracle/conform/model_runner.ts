@@ -2,12 +2,14 @@
  * Plays on the model what the agent plays on the kernel: calls run one after another, each from beginning to
  * end, and answer in the same form.
  */
+
+import { decode_arguments, kind_of_result } from '../../kernel/decode.js'
 import { errno_name, signal_of } from '../../kernel/errno.js'
 import { attempt, fn } from '../../kernel/fn.js'
 import type { Fn, Kernel } from '../../kernel/kernel.js'
 import { ASLEEP, ended, start, step } from '../../kernel/machine.js'
 import type { Value } from '../../kernel/schema.js'
-import { decode_arguments, type Parameter, type Syscall, syscall_named } from '../../kernel/syscall.js'
+import { holds, type Parameter, type Syscall, syscall_named } from '../../kernel/syscall.js'
 import { UnhashedStore } from '../../kernel/unhashed_store.js'
 import { make_kernel } from '../../model.js'
 import type { ArgumentForm, ResultRef, SetupForm } from '../../scenario/form.js'
@@ -98,26 +100,27 @@ export class ModelMachine {
     return answer
   }
 
-  private answer(form: PlayCall, { name, returns }: Syscall, task: number, ret: Value): Answer {
+  private answer(form: PlayCall, syscall: Syscall, task: number, ret: Value): Answer {
+    const gives = kind_of_result(syscall, form.args ?? [])
     if (typeof ret === 'number' && ret < 0) {
       if (signal_of(ret) === 0) return { errno: errno_name(ret) }
-      if (name.startsWith('execve')) return { dead: true }
+      if (gives === 'exec') return { dead: true }
       return { signal: errno_name(ret) }
     }
-    if (name === 'exit' || name === 'exit_group') return { dead: true }
-    if (name.startsWith('execve') && !asks_only(this.k, form)) {
+    if (gives === 'never') return { dead: true }
+    if (gives === 'exec') {
       this.replaced.add(task)
       return { exec: true }
     }
-    if (returns === 'task') {
+    if (gives === 'task') {
       this.numbers.set(form.child ?? 0, ret as number)
       return { ret: form.child ?? 0 }
     }
-    if (typeof returns === 'object') {
+    if (gives === 'struct') {
       const values = ret as readonly number[]
-      return { ret: 0, fields: Object.fromEntries(returns.struct.map((field, i) => [field, values[i]!])) }
+      return { ret: 0, fields: Object.fromEntries(syscall.fields.map((field, i) => [field, values[i]!])) }
     }
-    if (returns === 'bytes') return { ret: ret as number, data: user_buffer(this.k, task).data }
+    if (gives === 'bytes') return { ret: ret as number, data: user_buffer(this.k, task).data }
     return { ret: ret as number }
   }
 
@@ -129,22 +132,12 @@ export class ModelMachine {
     const [name, field] = ref.$.split('.')
     const result = this.results.get(name!)
     if (result === undefined) throw new Error(`no earlier call is named ${name}`)
-    if (param !== undefined && param.kind !== 'int') throw new Error(`${param.name} cannot be a result`)
+    if (param !== undefined && holds(param) !== 'number') throw new Error(`${param.name} cannot be a result`)
     return field === undefined ? result.ret : (result.fields?.[field] ?? 0)
   }
 }
 
 const is_ref = (arg: unknown): arg is ResultRef => typeof arg === 'object' && arg !== null && '$' in arg
-
-const AT_EXECVE_CHECK = 0x10000
-
-/** Whether an execveat is a check. */
-function asks_only(k: Kernel, form: PlayCall): boolean {
-  const flags = form.call === 'execveat' ? form.args?.[4] : 0
-  const asks =
-    typeof flags === 'string' ? flags.includes('AT_EXECVE_CHECK') : (Number(flags) & AT_EXECVE_CHECK) !== 0
-  return asks && k.has('at_execve_check')
-}
 
 /**
  * A play on the model, call by call. Inode numbers of the model are given again when an inode has gone; in

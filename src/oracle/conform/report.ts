@@ -1,20 +1,26 @@
 /** A disagreement between model and kernel, for people: the play, with both answers beside each other. */
+import { holds, syscall_named } from '../../kernel/syscall.js'
+import '../../model.js'
 import type { OpForm, ScenarioForm } from '../../scenario/form.js'
 import type { Answer, Play, PlayCall } from '../agent/play.js'
 import type { Disagreement } from './conform.js'
 
-function show_argument(arg: unknown, path: boolean): string {
+function show_argument(arg: unknown, is_text: boolean): string {
   if (arg === null) return 'NULL'
   if (typeof arg === 'object' && '$' in (arg as object)) return (arg as { $: string }).$
   if (typeof arg !== 'string') return JSON.stringify(arg)
   // Names of constants stand as in C.
-  return !path && /^[A-Z][A-Z0-9_]*(\|\w+)*$/.test(arg) ? arg : JSON.stringify(arg)
+  return !is_text && /^[A-Z][A-Z0-9_]*(\|\w+)*$/.test(arg) ? arg : JSON.stringify(arg)
 }
 
 /** `open("/m/f", O_RDWR)`. */
 export function show_play_call({ call, args = [] }: PlayCall): string {
-  const bytes_at = call === 'write' || call === 'pwrite' || call === 'poke' ? 1 : -1
-  return `${call}(${args.map((arg, i) => show_argument(arg, i === bytes_at)).join(', ')})`
+  const syscall = syscall_named(call)
+  const shown = args.map((arg, i) => {
+    const param = syscall?.params[i]
+    return show_argument(arg, param !== undefined && holds(param) !== 'number')
+  })
+  return `${call}(${shown.join(', ')})`
 }
 
 /** `3`, `-1 ENOENT`, `SIGBUS`, `4 "data"`, `0 {st_mode=0100644, …}`. */

@@ -2,8 +2,17 @@
  * A run as one C file without dependencies: it sets everything up in a mount namespace of its own, plays the calls
  * in the order of the schedule, one process per task, and prints what was predicted beside what it observes.
  */
-import { AT_EXECVE_CHECK } from '../../exec/open_execat.js'
-import { hex_address, type Parameter, syscall_named, utf8_bytes } from '../../kernel/syscall.js'
+import { at_places, hex_address, kind_of_result, utf8_bytes } from '../../kernel/decode.js'
+import {
+  type ArgumentKind,
+  holds,
+  type Parameter,
+  place_of,
+  place_of_count,
+  type Syscall,
+  syscall_named,
+} from '../../kernel/syscall.js'
+import '../../model.js'
 import type {
   ArgumentForm,
   MountForm,
@@ -162,15 +171,6 @@ function setup_function(setup: SetupForm): string[] {
 
 // --- calls -----------------------------------------------------------------------------------------------------------
 
-/** Functions of the C library that take the model's arguments as they are. */
-const plain =
-  'open openat creat close dup dup2 dup3 fcntl lseek truncate ftruncate fallocate access faccessat chmod fchmod fchmodat chown lchown fchown fchownat mkdir mkdirat mknod mknodat symlink symlinkat link linkat unlink unlinkat rmdir rename renameat renameat2 chdir fchdir chroot umask munmap mprotect msync memfd_create getuid setresuid setresgid umount2'
-const plain_calls = new Set(plain.split(' '))
-const stat_calls = new Set(['stat', 'lstat', 'fstat', 'fstatat'])
-const reading_calls = new Set(['read', 'pread', 'readlink', 'readlinkat'])
-/** Parameters that are pointers, and numbers in the model. */
-const addresses = new Set(['addr', 'buf'])
-
 const is_ref = (arg: unknown): arg is ResultRef => typeof arg === 'object' && arg !== null && '$' in arg
 
 class Writer {
@@ -183,7 +183,7 @@ class Writer {
   private variable(form: PlayCall): string {
     const wanted = name_of_c(this.run.results.get(form.as!) ?? form.as!)
     let name = /^(int|long|char|if|for|do|read|write|open|check_|errno)$/.test(wanted) ? `${wanted}_` : wanted
-    if (plain_calls.has(name) || reading_calls.has(name) || stat_calls.has(name)) name = `${name}_result`
+    if (syscall_named(name) !== undefined) name = `${name}_result`
     while (this.taken.has(name)) name += '_'
     this.taken.add(name)
     this.variables.set(form.as!, name)
@@ -195,31 +195,26 @@ class Writer {
       const [name, field] = arg.$.split('.')
       const variable = this.variables.get(name!) ?? '-1'
       if (field !== undefined) return `${variable}_stat.${field}`
-      return addresses.has(param.name)
-        ? `(void *)${variable}`
-        : param.name.endsWith('fd')
-          ? `(int)${variable}`
-          : variable
+      if (param.kind === 'address') return `(void *)${variable}`
+      return ['fd', 'newfd', 'dirfd'].includes(param.kind) ? `(int)${variable}` : variable
     }
     if (arg === null) return 'NULL'
-    switch (param.kind) {
-      case 'int':
-        return this.number(param, arg ?? 0)
+    switch (holds(param)) {
+      case 'number':
+        return this.number(param, arg ?? (param.missing as ArgumentForm | undefined) ?? 0)
       case 'string':
         return c_string(utf8_bytes(String(arg)))
       case 'bytes':
         return c_string(bytes_of(arg as string, param.name))
       case 'strings':
         return `(char *[]){ ${[...(arg as string[]).map((each) => c_string(utf8_bytes(each))), 'NULL'].join(', ')} }`
-      default:
-        throw no_repro(`${param.name} is a structure`)
     }
   }
 
-  private number(param: Parameter, arg: ArgumentForm): string {
+  private number({ kind }: Parameter, arg: ArgumentForm): string {
     if (typeof arg === 'string') return arg.split('|').join(' | ')
-    if (addresses.has(param.name)) return Number(arg) === 0 ? 'NULL' : `(void *)${hex_address(Number(arg))}`
-    return /mode|umask/.test(param.name) ? `0${Number(arg).toString(8)}` : String(Math.trunc(Number(arg)))
+    if (kind === 'address') return Number(arg) === 0 ? 'NULL' : `(void *)${hex_address(Number(arg))}`
+    return kind === 'mode' ? `0${Number(arg).toString(8)}` : String(Math.trunc(Number(arg)))
   }
 
   /** The statements that make a call and compare. */
@@ -227,101 +222,98 @@ class Writer {
     const form = this.run.play.calls[at]!
     const predicted = this.run.predicted[at]!
     const syscall = syscall_named(form.call)!
-    const { params } = syscall
-    const args = params.map((param, i) => this.argument(param, form.args?.[i]))
+    must_stay(form, syscall)
+    const args = this.arguments_of(form, syscall)
     const name = this.variable(form)
-    const made = this.expression(form, args, name)
+    const structures = syscall.prototype.flatMap((each) =>
+      each.kind === 'filled' && each.struct !== undefined
+        ? [`struct ${each.struct.name} ${name}_stat = { 0 };`]
+        : [],
+    )
     return [
       `my_turn();`,
-      ...made.before,
-      `long ${name} = ${made.expression};`,
-      expectation(n, text, name, predicted, form),
-      ...after(name, predicted, made.bytes),
+      ...structures,
+      `long ${name} = ${expression(syscall, args, name)};`,
+      expectation(n, text, name, predicted, syscall),
+      ...after(name, predicted, syscall),
       `done();`,
     ]
   }
 
-  private expression(
-    form: PlayCall,
-    args: readonly string[],
-    name: string,
-  ): { before: string[]; expression: string; bytes?: string } {
-    const { call } = form
-    must_stay(form)
-    const data = form.args?.find((arg, i) => i > 0 && (typeof arg === 'string' || typeof arg === 'object'))
-    if (plain_calls.has(call)) return { before: [], expression: `${call}(${args.join(', ')})` }
-    if (stat_calls.has(call)) {
-      const [first, ...rest] = call === 'fstatat' ? [args.slice(0, 2).join(', '), args[2] ?? '0'] : [args[0]!]
-      const list = [first, `&${name}_stat`, ...rest]
-      return { before: [`struct stat ${name}_stat = { 0 };`], expression: `${call}(${list.join(', ')})` }
-    }
-    if (reading_calls.has(call)) {
-      const at = call === 'readlinkat' ? 2 : 1
-      const list = [...args.slice(0, at), 'buf', limited(args[at] ?? '4096'), ...args.slice(at + 1)]
-      return { before: [], expression: `${call}(${list.join(', ')})`, bytes: 'buf' }
-    }
-    if (call === 'write' || call === 'pwrite') {
-      const length =
-        typeof data === 'string' || (data !== null && typeof data === 'object')
-          ? bytes_of(data as string, 'buf').length
-          : 0
-      const count = form.args?.length === (call === 'write' ? 3 : 4) ? args[2]! : String(length)
-      const list = [args[0]!, args[1]!, count, ...(call === 'pwrite' ? [args[args.length - 1]!] : [])]
-      return { before: [], expression: `${call}(${list.join(', ')})` }
-    }
-    if (call === 'mmap') return { before: [], expression: `(long)mmap(${args.join(', ')})` }
-    if (call === 'peek')
-      return { before: [], expression: `peek(${args[0]}, ${limited(args[1] ?? '0')})`, bytes: 'buf' }
-    if (
-      call === 'execveat' ||
-      call === 'execve' ||
-      call === 'prctl' ||
-      call === 'exit' ||
-      call === 'exit_group'
+  /** What stands in C for each argument that is given, by its name. */
+  private arguments_of(form: PlayCall, syscall: Syscall): ReadonlyMap<string, string> {
+    const given = at_places(syscall, form.args ?? [])
+    const count = place_of_count(syscall)
+    return new Map(
+      syscall.params.map((param, i) => {
+        const bytes = given[count - 1]
+        const all = i === count && given[i] === undefined && !is_ref(bytes)
+        const length = bytes === null ? 0 : bytes_of(bytes as string, param.name).length
+        return [param.name, all ? String(length) : this.argument(param, given[i])]
+      }),
     )
-      return {
-        before: [],
-        expression: `syscall(SYS_${call === 'exit' ? 'exit_group' : call}, ${args.join(', ')})`,
-      }
-    throw no_repro(`${call} is not among the calls that it knows`)
   }
 }
 
+/** The call in C: a function of the library, or by its number. */
+function expression(syscall: Syscall, args: ReadonlyMap<string, string>, name: string): string {
+  const { prototype, returns, library } = syscall
+  const sizes = prototype.flatMap((each) => (each.kind === 'filled' ? [each.size] : []))
+  const words = new Map<string, string>(
+    prototype.map((each) => {
+      if (each.kind === 'filled') return [each.name, each.struct === undefined ? 'buf' : `&${name}_stat`]
+      const arg = args.get(each.name)!
+      return [each.name, sizes.includes(each.name) ? limited(arg) : arg]
+    }),
+  )
+  if (syscall.as === null) {
+    // Ours: it fills the buffer, as read does.
+    if (syscall.name === 'peek') return `peek(${args.get('addr')}, ${limited(args.get('length')!)})`
+    throw no_repro(`${syscall.name} is not among the calls that it knows`)
+  }
+  if (library !== false) {
+    const made = `${syscall.name}(${[...words.values()].join(', ')})`
+    return returns === 'address' ? `(long)${made}` : made
+  }
+  const [number, ...rest] = syscall.as ?? [syscall.name, ...words.keys()]
+  return `syscall(SYS_${[number, ...rest.map((word) => words.get(word) ?? word)].join(', ')})`
+}
+
 /** Nothing of the host: no device that is known only as it runs, no program of the scenario's. */
-function must_stay(form: PlayCall): void {
+function must_stay(form: PlayCall, syscall: Syscall): void {
   const { call, args = [] } = form
   check_call(form, call)
-  if (call.startsWith('mknod') && args.slice(call === 'mknod' ? 1 : 2).some(is_ref))
+  if (
+    place_of(syscall, 'device') >= 0 &&
+    syscall.params.some(({ kind }, i) => by_type(kind) && is_ref(args[i]))
+  )
     throw no_repro(`what ${call} makes is known only as it runs`)
-  if (call === 'execve' || (call === 'execveat' && !is_check(args[4])))
+  if (kind_of_result(syscall, args) === 'exec')
     throw no_repro(
       `${call} may run a program of the scenario's; "toctoscope confirm" plays that behind a filter of calls`,
     )
 }
 
-function is_check(flags: ArgumentForm | undefined): boolean {
-  if (typeof flags === 'number') return (flags & AT_EXECVE_CHECK) !== 0
-  return typeof flags === 'string' && flags.split('|').includes('AT_EXECVE_CHECK')
-}
+const by_type = (kind: ArgumentKind): boolean => kind === 'device' || kind === 'mode'
 
 /** Never more than the buffer holds. */
 const limited = (count: string): string =>
   /^\d+$/.test(count) && Number(count) <= 4096 ? count : `at_most(${count})`
 
-function expectation(n: number, text: string, name: string, predicted: Answer, form: PlayCall): string {
+function expectation(n: number, text: string, name: string, predicted: Answer, syscall: Syscall): string {
   const said = c_string(utf8_bytes(text.length > 60 ? `${text.slice(0, 59)}…` : text))
   if (predicted.errno !== undefined)
     return `expect_error(${n}, ${said}, ${name}, ${predicted.errno}, "${predicted.errno}");`
   if (predicted.exec || predicted.dead) return `expect_end(${n}, ${said}, ${name});`
   if (predicted.signal !== undefined)
     return `expect_signal(${n}, ${said}, ${name}, ${predicted.signal}, "${predicted.signal}");`
-  if (form.call === 'mmap') return `expect_address(${n}, ${said}, ${name});`
+  if (syscall.returns === 'address') return `expect_address(${n}, ${said}, ${name});`
   return `expect(${n}, ${said}, ${name}, ${predicted.ret});`
 }
 
-function after(name: string, { ret, data, fields }: Answer, bytes: string | undefined): string[] {
+function after(name: string, { ret, data, fields }: Answer, { returns }: Syscall): string[] {
   const lines: string[] = []
-  if (data !== undefined && bytes !== undefined && (ret ?? 0) > 0)
+  if (data !== undefined && returns === 'bytes' && (ret ?? 0) > 0)
     lines.push(`expect_bytes(buf, ${name}, ${c_string(data)}, ${data.length});`)
   for (const field of ['st_size', 'st_mode', 'st_uid', 'st_gid'])
     if (fields?.[field] !== undefined)

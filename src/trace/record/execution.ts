@@ -64,8 +64,7 @@ function only_wanted(form: CaseForm, whole: CaseSystem, removed: readonly Remova
   return removed.map(({ task, op, ret, data, fields }) => {
     const { as } = form.tasks[task - 1]!.program[op] as CallForm
     const asks = (name: string) => as !== undefined && programs[task - 1]!.includes(`{"$":"${name}"}`)
-    const returns = instruction_at(whole, task, op)?.syscall.returns
-    const names = typeof returns === 'object' ? returns.struct : []
+    const names = instruction_at(whole, task, op)?.syscall.fields ?? []
     const asked = fields?.map((value, i) => (asks(`${as}.${names[i]}`) ? value : 0)) ?? []
     return {
       task,

@@ -309,8 +309,7 @@ class Recorder {
     this.open_calls.delete(task)
     const { call, text, name } = open
     const row = result.find(k, task, call.slot) ?? no_result
-    const { returns } = call.syscall
-    const struct = typeof returns === 'object' && row.ret >= 0 ? returns.struct : null
+    const { returns, fields } = call.syscall
     const made: CallResult = {
       task,
       step,
@@ -320,7 +319,9 @@ class Recorder {
       failed: row.ret < 0,
       data: returns === 'bytes' && row.ret >= 0 ? to_bytes_form(row.data) : null,
       fields:
-        struct === null ? null : Object.fromEntries(struct.map((field, i) => [field, row.fields[i] ?? 0])),
+        returns === 'struct' && row.ret >= 0
+          ? Object.fromEntries(fields.map((field, i) => [field, row.fields[i] ?? 0]))
+          : null,
     }
     this.results.push(made)
     return made

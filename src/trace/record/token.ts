@@ -7,8 +7,8 @@
  * A schedule is written as runs of one task, since tasks are rarely switched: usually some sixty characters.
  */
 import type { Move, Schedule } from '../../explore/system.js'
+import { utf8_bytes } from '../../kernel/decode.js'
 import { sha256 } from '../../kernel/sha256.js'
-import { utf8_bytes } from '../../kernel/syscall.js'
 import type { CaseForm, ScenarioForm } from '../../scenario/form.js'
 import type { Removal } from '../../verdict/removal.js'
 import { VERSION } from '../../version.js'

@@ -14,7 +14,7 @@ import type { Frame, Kernel, Outcome } from '../../kernel/kernel.js'
 import { NotModelled } from '../../kernel/not_modelled.js'
 import { int, ref, str } from '../../kernel/schema.js'
 import { security } from '../../kernel/security.js'
-import { define_syscall } from '../../kernel/syscall.js'
+import { define_syscall, type Parameter } from '../../kernel/syscall.js'
 import { dentry } from '../dentry.js'
 import { file } from '../file.js'
 import { fdget, fdget_raw } from '../files/file_table.js'
@@ -33,6 +33,7 @@ import { inode_lock } from '../lock.js'
 import { LARGEST_EXACT, MAX_LFS_FILESIZE, truncate_setsize } from '../memory/page_cache.js'
 import { AT_FDCWD, LOOKUP_EMPTY, LOOKUP_FOLLOW, mnt_want_write, path_lookupat } from '../namei/namei.js'
 import { in_group } from '../namei/permission.js'
+import { dirfd, fd, gives_zero, path } from '../parameters.js'
 import { CAP_CHOWN, CAP_FOWNER, CAP_FSETID, capable, current } from '../tasks/task.js'
 
 /** include/linux/fs.h. */
@@ -319,64 +320,75 @@ const chown_common = fn(
   ],
 )
 
-const int_param = (name: string) => ({ name, kind: 'int' }) as const
-const path_param = { name: 'pathname', kind: 'string' } as const
-const dirfd_param = { name: 'dirfd', kind: 'int', constants: { AT_FDCWD } } as const
-const flags_param = {
+const mode: Parameter = {
+  name: 'mode',
+  kind: 'mode',
+  says: '`0o755`; only the twelve lowest bits count',
+}
+const owner: Parameter = { name: 'owner', kind: 'id', says: 'a user id; -1 leaves it' }
+const group: Parameter = { name: 'group', kind: 'id', says: 'a group id; -1 leaves it' }
+const flags_param: Parameter = {
   name: 'flags',
-  kind: 'int',
+  kind: 'flags',
   constants: { AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH },
+  constant: 'AtFlag',
   missing: 0,
-} as const
+}
+const changes_mode = { fn: chmod_common, ...gives_zero, changes: 'attributes' } as const
+const changes_owner = { fn: chown_common, ...gives_zero, changes: 'attributes' } as const
 /** -1 means "a path" inside; a descriptor of -1 is as bad as any negative number. */
 const as_fd = (fd: number): number => (fd < 0 ? -2 : fd)
 
 define_syscall({
   name: 'chmod',
-  params: [path_param, int_param('mode')],
-  fn: chmod_common,
+  says: 'Sets permission bits.',
+  prototype: [path(), mode],
+  as: ['fchmodat', 'AT_FDCWD', 'pathname', 'mode'],
   locals: (name, mode) => ({ name, mode }),
-  returns: 'int',
+  ...changes_mode,
 })
 define_syscall({
   name: 'fchmod',
-  params: [int_param('fd'), int_param('mode')],
-  fn: chmod_common,
+  says: 'Sets permission bits of what a descriptor has open.',
+  prototype: [fd, mode],
   locals: (fd, mode) => ({ fd: as_fd(fd), mode }),
-  returns: 'int',
+  ...changes_mode,
 })
 define_syscall({
   name: 'fchmodat',
-  params: [dirfd_param, path_param, int_param('mode'), flags_param],
-  fn: chmod_common,
+  says: 'Sets permission bits, from a directory.',
+  prototype: [dirfd(), path(), mode, flags_param],
+  as: ['fchmodat2', 'dirfd', 'pathname', 'mode', 'flags'],
   locals: (dfd, name, mode, flags) => ({ dfd, name, mode, flags }),
-  returns: 'int',
+  ...changes_mode,
 })
 define_syscall({
   name: 'chown',
-  params: [path_param, int_param('owner'), int_param('group')],
-  fn: chown_common,
+  says: 'Sets owner and group, through symbolic links.',
+  prototype: [path(), owner, group],
+  as: ['fchownat', 'AT_FDCWD', 'pathname', 'owner', 'group', '0'],
   locals: (name, uid, gid) => ({ name, uid: as_id(uid), gid: as_id(gid) }),
-  returns: 'int',
+  ...changes_owner,
 })
 define_syscall({
   name: 'lchown',
-  params: [path_param, int_param('owner'), int_param('group')],
-  fn: chown_common,
+  says: 'Sets owner and group; of a symbolic link those of the link.',
+  prototype: [path(), owner, group],
+  as: ['fchownat', 'AT_FDCWD', 'pathname', 'owner', 'group', 'AT_SYMLINK_NOFOLLOW'],
   locals: (name, uid, gid) => ({ name, uid: as_id(uid), gid: as_id(gid), flags: AT_SYMLINK_NOFOLLOW }),
-  returns: 'int',
+  ...changes_owner,
 })
 define_syscall({
   name: 'fchown',
-  params: [int_param('fd'), int_param('owner'), int_param('group')],
-  fn: chown_common,
+  says: 'Sets owner and group of what a descriptor has open.',
+  prototype: [fd, owner, group],
   locals: (fd, uid, gid) => ({ fd: as_fd(fd), uid: as_id(uid), gid: as_id(gid) }),
-  returns: 'int',
+  ...changes_owner,
 })
 define_syscall({
   name: 'fchownat',
-  params: [dirfd_param, path_param, int_param('owner'), int_param('group'), flags_param],
-  fn: chown_common,
+  says: 'Sets owner and group, from a directory.',
+  prototype: [dirfd(), path(), owner, group, flags_param],
   locals: (dfd, name, uid, gid, flags) => ({ dfd, name, uid: as_id(uid), gid: as_id(gid), flags }),
-  returns: 'int',
+  ...changes_owner,
 })

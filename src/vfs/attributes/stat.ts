@@ -4,13 +4,13 @@ import { call, done, fn, local, stage } from '../../kernel/fn.js'
 import type { Frame, Kernel } from '../../kernel/kernel.js'
 import { int, ref, str } from '../../kernel/schema.js'
 import { security } from '../../kernel/security.js'
-import { define_syscall } from '../../kernel/syscall.js'
+import { define_syscall, type Filled } from '../../kernel/syscall.js'
 import { dentry } from '../dentry.js'
 import { file } from '../file.js'
 import { fdget_raw } from '../files/file_table.js'
 import { inode, inode_ops, is_dir, PAGE_SIZE } from '../inode.js'
 import { AT_FDCWD, LOOKUP_EMPTY, LOOKUP_FOLLOW, path_lookupat } from '../namei/namei.js'
-import { dirfd_param } from '../open/open.js'
+import { dirfd, fd, path } from '../parameters.js'
 
 export const AT_SYMLINK_NOFOLLOW = 0x100
 export const AT_NO_AUTOMOUNT = 0x800
@@ -114,37 +114,72 @@ const newfstatat = fn(
   ],
 )
 
-const returns = { struct: stat_fields }
-const path = { name: 'pathname', kind: 'string' } as const
+const says: Readonly<Record<(typeof stat_fields)[number], string>> = {
+  st_dev: 'Number of the device; the same for all files of one file system.',
+  st_ino: 'Number of the inode.',
+  st_mode: 'Type and permission bits.',
+  st_nlink: 'How many names the file has.',
+  st_uid: 'Owner.',
+  st_gid: 'Group.',
+  st_rdev: 'Of a device file: which device.',
+  st_size: 'Size in bytes.',
+  st_blksize: 'Bytes that are best moved at once: 4096.',
+}
+const statbuf: Filled = {
+  name: 'statbuf',
+  kind: 'filled',
+  struct: { name: 'stat', fields: stat_fields, says },
+}
+const looks = {
+  returns: 'struct',
+  gives: 'fields for later calls: `st.st_size` in bytes, `st.st_mode` …; times are not modelled',
+  changes: 'nothing',
+} as const
 
 define_syscall({
   name: 'fstat',
-  params: [{ name: 'fd', kind: 'int' }],
+  says: 'What a descriptor has open.',
+  prototype: [fd, statbuf],
   fn: vfs_fstat,
   locals: (fd) => ({ fd }),
-  returns,
+  ...looks,
 })
-define_syscall({ name: 'stat', params: [path], fn: newfstatat, locals: (name) => ({ name }), returns })
+define_syscall({
+  name: 'stat',
+  says: 'What a path leads to, through symbolic links.',
+  prototype: [path(), statbuf],
+  as: ['newfstatat', 'AT_FDCWD', 'pathname', 'statbuf', '0'],
+  fn: newfstatat,
+  locals: (name) => ({ name }),
+  ...looks,
+})
 define_syscall({
   name: 'lstat',
-  params: [path],
+  says: 'What a path leads to; of a symbolic link at its end the link itself.',
+  prototype: [path(), statbuf],
+  as: ['newfstatat', 'AT_FDCWD', 'pathname', 'statbuf', 'AT_SYMLINK_NOFOLLOW'],
   fn: newfstatat,
   locals: (name) => ({ name, flags: AT_SYMLINK_NOFOLLOW }),
-  returns,
+  ...looks,
 })
 define_syscall({
   name: 'fstatat',
-  params: [
-    dirfd_param,
-    path,
+  says: 'What a path leads to, from a directory.',
+  prototype: [
+    dirfd(),
+    path(),
+    statbuf,
     {
       name: 'flags',
-      kind: 'int',
+      kind: 'flags',
+      says: "`'AT_SYMLINK_NOFOLLOW'`; with `'AT_EMPTY_PATH'` and the path `''` what `dirfd` has open",
       constants: { AT_SYMLINK_NOFOLLOW, AT_NO_AUTOMOUNT, AT_EMPTY_PATH },
+      constant: 'StatFlag',
       missing: 0,
     },
   ],
+  as: ['newfstatat', 'dirfd', 'pathname', 'statbuf', 'flags'],
   fn: newfstatat,
   locals: (dfd, name, flags) => ({ dfd, name, flags }),
-  returns,
+  ...looks,
 })

@@ -89,25 +89,30 @@ const close = fn('close', { source: 'fs/open.c', locals: { fd: int(), file: ref(
   call(fput, (_, f) => ({ file: f.file })),
 ])
 
-/** In place of a descriptor: the lowest that is free. No number that a caller gives is a fraction. */
-const LOWEST_FREE = -0.5
-
 /** Shares the open file of `oldfd` under another descriptor (fs/file.c: ksys_dup3, do_dup2). */
 const do_dup2 = fn(
   'do_dup2',
   {
     source: 'fs/file.c',
-    locals: { oldfd: int(), newfd: int(LOWEST_FREE), flags: int(), dup3: int(), replaced: ref('file') },
+    locals: {
+      oldfd: int(),
+      newfd: int(),
+      /** 1 where the caller takes the lowest descriptor that is free. */
+      lowest: int(),
+      flags: int(),
+      dup3: int(),
+      replaced: ref('file'),
+    },
   },
   [
     stage('do_dup2', (k, f) => {
       if ((f.flags & ~O_CLOEXEC) !== 0) return -EINVAL
       if (f.dup3 === 1 && f.oldfd === f.newfd) return -EINVAL
       const opened = fdget_raw(k, f.oldfd)
-      if (f.newfd >= current(k).rlimit_nofile || (f.newfd < 0 && f.newfd !== LOWEST_FREE)) return -EBADF
+      if (f.newfd >= current(k).rlimit_nofile || f.newfd < 0) return -EBADF
       if (opened === 0) return -EBADF
-      if (f.oldfd === f.newfd) return done(f, f.newfd)
-      const fd = f.newfd === LOWEST_FREE ? alloc_fd(k) : f.newfd
+      if (f.lowest === 0 && f.oldfd === f.newfd) return done(f, f.newfd)
+      const fd = f.lowest === 1 ? alloc_fd(k) : f.newfd
       if (fd < 0) return fd
       f.replaced = fdget_raw(k, fd)
       if (f.replaced !== 0) fd_slot.remove(k, fd_row(k.task, fd))
@@ -125,33 +130,50 @@ const do_dup2 = fn(
   ],
 )
 
-const int_param = (name: string) => ({ name, kind: 'int' }) as const
+const oldfd = { name: 'oldfd', kind: 'fd' } as const
+const newfd = { name: 'newfd', kind: 'newfd' } as const
 
 define_syscall({
   name: 'close',
-  params: [int_param('fd')],
+  says: 'Closes a descriptor; with the last of an open file its write access is given back.',
+  prototype: [{ name: 'fd', kind: 'fd' }],
   fn: close,
   locals: (fd) => ({ fd }),
   returns: 'int',
+  gives: '0',
+  changes: 'nothing',
 })
 define_syscall({
   name: 'dup',
-  params: [int_param('oldfd')],
+  says: 'Another descriptor of the same open file: they share its position.',
+  prototype: [oldfd],
   fn: do_dup2,
-  locals: (oldfd) => ({ oldfd }),
+  locals: (oldfd) => ({ oldfd, lowest: 1 }),
   returns: 'fd',
+  gives: 'the lowest free descriptor',
+  changes: 'nothing',
 })
 define_syscall({
   name: 'dup2',
-  params: [int_param('oldfd'), int_param('newfd')],
+  says: 'Another descriptor of the same open file, with this number. What was open there is closed.',
+  prototype: [oldfd, newfd],
   fn: do_dup2,
   locals: (oldfd, newfd) => ({ oldfd, newfd }),
   returns: 'fd',
+  gives: '`newfd`',
+  changes: 'nothing',
 })
 define_syscall({
   name: 'dup3',
-  params: [int_param('oldfd'), int_param('newfd'), { name: 'flags', kind: 'int', constants: { O_CLOEXEC } }],
+  says: 'As `dup2`, with flags; EINVAL where both numbers are the same.',
+  prototype: [
+    oldfd,
+    newfd,
+    { name: 'flags', kind: 'choice', says: "`'O_CLOEXEC'` or 0", constants: { O_CLOEXEC } },
+  ],
   fn: do_dup2,
   locals: (oldfd, newfd, flags) => ({ oldfd, newfd, flags, dup3: 1 }),
   returns: 'fd',
+  gives: '`newfd`',
+  changes: 'nothing',
 })

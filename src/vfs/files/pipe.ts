@@ -13,7 +13,6 @@ import { done, fn, hold, stage, take } from '../../kernel/fn.js'
 import type { Kernel } from '../../kernel/kernel.js'
 import { AGAIN, BLOCKED, type Frame } from '../../kernel/kernel.js'
 import { int, list, ref, str, table } from '../../kernel/schema.js'
-import { NULL_BYTES } from '../../kernel/syscall.js'
 import { FMODE_READ, FMODE_STREAM, FMODE_WRITE, file } from '../file.js'
 import { PAGE_SIZE, S_IFIFO, S_IFMT } from '../inode.js'
 import { O_NONBLOCK } from '../open/open_flags.js'
@@ -157,20 +156,21 @@ function room_for(bufs: readonly number[], length: number): { taken: number; buf
  */
 export const pipe_write = fn(
   'pipe_write',
-  { source: 'fs/pipe.c', locals: { file: ref('file'), data: str(), written: int() } },
+  { source: 'fs/pipe.c', locals: { file: ref('file'), data: str(), unmapped: int(), written: int() } },
   [
     stage('pipe_write', (k, f) => {
       const { f_inode, f_flags } = file(k, f.file)
       const fifo = pipe(k, f_inode)
-      if (f.data === '') return done(f, 0)
+      if (f.data === '' && f.unmapped === 0) return done(f, 0)
       const none = fifo.readers === 0 ? -EPIPE : (f_flags & O_NONBLOCK) !== 0 ? -EAGAIN : 0
       const rest = f.data.slice(f.written)
-      const { taken, bufs } = fifo.readers === 0 ? { taken: 0, bufs: [] } : room_for(fifo.bufs, rest.length)
+      const wanted = f.unmapped === 1 ? 1 : rest.length
+      const { taken, bufs } = fifo.readers === 0 ? { taken: 0, bufs: [] } : room_for(fifo.bufs, wanted)
       if (taken === 0) {
         if (none === 0) return BLOCKED
         return f.written > 0 ? done(f, f.written) : k.refuse(none, 'nobody reads the FIFO, or it is full')
       }
-      if (f.data === NULL_BYTES) return k.refuse(-EFAULT, 'there are no bytes to be written')
+      if (f.unmapped === 1) return k.refuse(-EFAULT, 'there are no bytes to be written')
       fifo.data += rest.slice(0, taken)
       fifo.bufs = bufs
       f.written += taken

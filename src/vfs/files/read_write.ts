@@ -26,7 +26,7 @@ import { AGAIN, BLOCKED, type Frame, type Outcome } from '../../kernel/kernel.js
 import { NotModelled } from '../../kernel/not_modelled.js'
 import { int, ref, str, type ValuesOf } from '../../kernel/schema.js'
 import { security } from '../../kernel/security.js'
-import { define_syscall, NULL_BYTES } from '../../kernel/syscall.js'
+import { define_syscall, type Parameter } from '../../kernel/syscall.js'
 import {
   ATTR_FORCE,
   exact_size,
@@ -48,6 +48,7 @@ import {
 } from '../memory/page_cache.js'
 import { MAY_READ, MAY_WRITE } from '../namei/permission.js'
 import { O_APPEND } from '../open/open_flags.js'
+import { fd } from '../parameters.js'
 import { copy_to_user } from '../tasks/task.js'
 import { device_read, device_write } from './char_dev.js'
 import { fdget } from './file_table.js'
@@ -83,7 +84,8 @@ export const generic_file_read_iter = fn(
 /**
  * Writes to the page cache under i_rwsem (mm/filemap.c: generic_file_write_iter).
  *
- * Locals: `file`; `pos` in bytes, or -1 for the file's own position, which moves; `data`.
+ * Locals: `file`; `pos` in bytes, or -1 for the file's own position, which moves; `data`; `unmapped`: 1 where the
+ * caller's pointer leads to no byte.
  * Errors, in order: EFBIG, what security_inode_setattr answers where set-user-id must go, EFAULT (then it has gone all
  * the same). @returns the number of bytes
  */
@@ -95,6 +97,7 @@ export const generic_file_write_iter = fn(
       file: ref('file'),
       pos: int(-1),
       data: str(),
+      unmapped: int(),
       /** 1 where the file's own position moves along. */
       moves: int(),
       written: int(),
@@ -106,7 +109,7 @@ export const generic_file_write_iter = fn(
       const { f_inode, f_flags } = file(k, f.file)
       const asleep = inode_lock(k, f, f_inode)
       if (asleep) return asleep
-      if (f.data === '') return done(f)
+      if (f.data === '' && f.unmapped === 0) return done(f)
       f.moves = f.pos === -1 ? 1 : 0
       if (f.moves === 1) f.pos = file(k, f.file).f_pos
       if ((f_flags & O_APPEND) !== 0) f.pos = inode(k, f_inode).i_size
@@ -128,7 +131,7 @@ export const generic_file_write_iter = fn(
     ),
     stage('generic_perform_write', (k, f) => {
       const ino = file(k, f.file).f_inode
-      if (f.data === NULL_BYTES) {
+      if (f.unmapped === 1) {
         const extends_it = inode_ops(k, ino).extends_by_failed_write && f.pos > inode(k, ino).i_size
         if (extends_it) inode(k, ino).i_size = f.pos
         return k.refuse(-EFAULT, 'there are no bytes to be written')
@@ -247,12 +250,17 @@ function read_iter(k: Kernel, id: number) {
  */
 export const vfs_write = fn(
   'vfs_write',
-  { source: 'fs/read_write.c', locals: { ...rw_locals, data: str() } },
+  { source: 'fs/read_write.c', locals: { ...rw_locals, data: str(), unmapped: int() } },
   [
     stage('vfs_write', (k, f) => rw_verify_area(k, f, FMODE_WRITE, MAY_WRITE) || write_special(k, f)),
     call(
       (k, f) => write_iter(k, f.file),
-      (_, f) => ({ file: f.file, pos: f.positioned === 1 ? f.pos : -1, data: f.data }),
+      (_, f) => ({
+        file: f.file,
+        pos: f.positioned === 1 ? f.pos : -1,
+        data: f.data,
+        unmapped: f.unmapped,
+      }),
       (k, f, written: number) => {
         f_unlock_pos(k, f)
         return done(f, written)
@@ -263,7 +271,7 @@ export const vfs_write = fn(
 )
 
 /** Writing to what has no pages; and the bytes that there are of the buffer. */
-function write_special(k: Kernel, f: Frame<ValuesOf<typeof rw_locals> & { data: string }>): Outcome {
+function write_special(k: Kernel, f: ReadWrite & { data: string; unmapped: number }): Outcome {
   const { i_mode, i_rdev } = inode(k, file(k, f.file).f_inode)
   if (is_chr(i_mode)) {
     const written = device_write(k, i_rdev, f.count)
@@ -271,8 +279,8 @@ function write_special(k: Kernel, f: Frame<ValuesOf<typeof rw_locals> & { data: 
   }
   if (!is_reg(i_mode) && !is_fifo(i_mode)) return -EINVAL
   // As in C the buffer may be shorter than the length says: what can be copied is. That nothing can is found out when it is.
-  const bytes = f.data === NULL_BYTES ? '' : f.data.slice(0, f.count)
-  f.data = bytes === '' && f.count > 0 ? NULL_BYTES : bytes
+  f.data = f.data.slice(0, f.count)
+  f.unmapped = f.data === '' && f.count > 0 ? 1 : 0
 }
 
 function write_iter(k: Kernel, id: number) {
@@ -343,57 +351,95 @@ function sought(k: Kernel, f: Seek, id: number): number {
 
 // --- the system calls --------------------------------------------------------------------------------------
 
-const fd_param = { name: 'fd', kind: 'int' } as const
-const wide_param = (name: string) => ({ name, kind: 'int', wide: true }) as const
-const buf_param = { name: 'buf', kind: 'bytes' } as const
-/** A count that was left out: no decoded number is a fraction. The length is then that of the bytes. */
-const WHOLE = -0.5
-const count_param = { ...wide_param('count'), missing: WHOLE } as const
-const whence_param = {
-  name: 'whence',
-  kind: 'int',
-  constants: { SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE },
-} as const
+const count: Parameter = {
+  name: 'count',
+  kind: 'size',
+  says: 'bytes at most, up to 1 MiB; the buffer of C is left out',
+}
+const offset: Parameter = {
+  name: 'offset',
+  kind: 'offset',
+  says: 'in bytes from the beginning of the file',
+}
+const filled_buf = { name: 'buf', kind: 'filled', size: 'count' } as const
+const bytes_read =
+  'the bytes that were read, for `use`, `write`, and where a number is taken their count; none at the end'
+const buf: Parameter = {
+  name: 'buf',
+  kind: 'bytes',
+  says: 'text (its UTF-8), `{ base64 }`, or what an earlier call has read',
+}
+const bytes_written = 'how many bytes were written'
 
-const length_of = (buf: string, count: number): number =>
-  count !== WHOLE ? count : buf === NULL_BYTES ? 0 : buf.length
+/** What is to be written: the bytes that there are, and how many the caller speaks of. */
+const written = (buf: string | null, count: number | null) => ({
+  data: buf ?? '',
+  count: count ?? buf?.length ?? 0,
+})
 
 define_syscall({
   name: 'read',
-  params: [fd_param, wide_param('count')],
+  says: 'Reads from where the open file stands, and moves it on.',
+  prototype: [fd, filled_buf, count],
   fn: vfs_read,
   locals: (fd, count) => ({ fd, count }),
   returns: 'bytes',
+  gives: bytes_read,
+  changes: 'nothing',
 })
 define_syscall({
   name: 'pread',
-  params: [fd_param, wide_param('count'), wide_param('offset')],
+  says: 'Reads from an offset; the open file stays where it stands.',
+  prototype: [fd, filled_buf, count, offset],
+  as: ['pread64', 'fd', 'buf', 'count', 'offset'],
   fn: vfs_read,
   locals: (fd, count, pos) => ({ fd, count, pos, positioned: 1 }),
   returns: 'bytes',
+  gives: bytes_read,
+  changes: 'nothing',
 })
 define_syscall({
   name: 'write',
-  params: [fd_param, buf_param, count_param],
+  says: 'Writes where the open file stands (at its end with O_APPEND), and moves it on.',
+  prototype: [
+    fd,
+    buf,
+    { name: 'count', kind: 'size', says: 'bytes; unless told all of `buf`', missing: null },
+  ],
   fn: vfs_write,
-  locals: (fd, data, count) => ({ fd, data, count: length_of(data, count) }),
+  locals: (fd, buf, count) => ({ fd, ...written(buf, count) }),
   returns: 'int',
+  gives: bytes_written,
+  changes: 'contents',
 })
 define_syscall({
   name: 'pwrite',
-  // With three arguments it is the count that was left out.
-  params: [fd_param, buf_param, wide_param('count'), { ...wide_param('offset'), missing: WHOLE }],
+  says: 'Writes at an offset; the open file stays where it stands.',
+  prototype: [fd, buf, { name: 'count', kind: 'size', says: 'bytes', missing: null }, offset],
+  as: ['pwrite64', 'fd', 'buf', 'count', 'offset'],
   fn: vfs_write,
-  locals: (fd, data, count, pos) =>
-    pos === WHOLE
-      ? { fd, data, count: length_of(data, WHOLE), pos: count, positioned: 1 }
-      : { fd, data, count, pos, positioned: 1 },
+  locals: (fd, buf, count, pos) => ({ fd, ...written(buf, count), pos, positioned: 1 }),
   returns: 'int',
+  gives: bytes_written,
+  changes: 'contents',
 })
 define_syscall({
   name: 'lseek',
-  params: [fd_param, wide_param('offset'), whence_param],
+  says: 'Moves an open file.',
+  prototype: [
+    fd,
+    { name: 'offset', kind: 'offset', says: 'in bytes, from where `whence` says; may be negative' },
+    {
+      name: 'whence',
+      kind: 'choice',
+      says: "`'SEEK_SET'` (the beginning), `'SEEK_CUR'`, `'SEEK_END'`, `'SEEK_DATA'` or `'SEEK_HOLE'`",
+      constants: { SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE },
+      constant: 'Whence',
+    },
+  ],
   fn: vfs_llseek,
   locals: (fd, offset, whence) => ({ fd, offset, whence }),
   returns: 'int',
+  gives: 'where it stands now, in bytes from the beginning',
+  changes: 'nothing',
 })

@@ -9,12 +9,14 @@
  * Bytes past the end of the file in its last page: a load shows zeros, and a store there leaves no trace.
  * (On a kernel they may come to light when the file grows; no program may rely on it.)
  */
+
+import { hex_address } from '../../kernel/decode.js'
 import { EINVAL, raise, SIGBUS, SIGSEGV } from '../../kernel/errno.js'
 import { done, fn, stage } from '../../kernel/fn.js'
 import type { Kernel } from '../../kernel/kernel.js'
 import { AGAIN, type Frame, type Outcome } from '../../kernel/kernel.js'
 import { int, str } from '../../kernel/schema.js'
-import { define_syscall, hex_address, NULL_BYTES } from '../../kernel/syscall.js'
+import { define_syscall, type Parameter } from '../../kernel/syscall.js'
 import { file } from '../file.js'
 import { inode, PAGE_SIZE } from '../inode.js'
 import { copy_to_user, current } from '../tasks/task.js'
@@ -127,23 +129,32 @@ export const poke = fn(
   ],
 )
 
+const addr: Parameter = { name: 'addr', kind: 'address' }
+
 define_syscall({
   name: 'peek',
-  params: [
-    { name: 'addr', kind: 'int', wide: true },
-    { name: 'length', kind: 'int', wide: true },
-  ],
+  says: 'Reads memory, as a program does without any system call. SIGBUS or SIGSEGV end the task where they would in C.',
+  prototype: [addr, { name: 'length', kind: 'size', says: 'in bytes' }],
+  as: null,
+  man: 'mmap',
   fn: peek,
   locals: (addr, length) => ({ addr, length }),
   returns: 'bytes',
+  gives: 'the bytes, for `use` and `write`',
+  changes: 'nothing',
 })
 define_syscall({
   name: 'poke',
-  params: [
-    { name: 'addr', kind: 'int', wide: true },
-    { name: 'data', kind: 'bytes' },
+  says: 'Writes memory, as a program does without any system call. SIGBUS or SIGSEGV end the task where they would in C.',
+  prototype: [
+    addr,
+    { name: 'data', kind: 'bytes', says: 'text (its UTF-8), `{ base64 }`, or what an earlier call has read' },
   ],
+  as: null,
+  man: 'mmap',
   fn: poke,
-  locals: (addr, data) => (data === NULL_BYTES ? { addr, length: 0 } : { addr, data, length: data.length }),
+  locals: (addr, data) => ({ addr, data: data ?? '', length: data?.length ?? 0 }),
   returns: 'int',
+  gives: '0',
+  changes: 'contents',
 })

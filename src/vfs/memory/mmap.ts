@@ -28,7 +28,7 @@ import { call, done, fn, jump, local, stage } from '../../kernel/fn.js'
 import type { Frame, Kernel, Outcome } from '../../kernel/kernel.js'
 import { int, list, ref, type ValuesOf } from '../../kernel/schema.js'
 import { security } from '../../kernel/security.js'
-import { type Constants, define_syscall } from '../../kernel/syscall.js'
+import { type Constants, define_syscall, type Parameter } from '../../kernel/syscall.js'
 import { not_open } from '../attributes/attr.js'
 import { dentry } from '../dentry.js'
 import { FMODE_READ, FMODE_WRITE, file } from '../file.js'
@@ -37,6 +37,7 @@ import { fdget, fput } from '../files/file_table.js'
 import { inode, inode_ops, is_reg, PAGE_SIZE, S_APPEND, S_IFREG } from '../inode.js'
 import { path_noexec } from '../open/open.js'
 import { O_RDWR } from '../open/open_flags.js'
+import { gives_zero } from '../parameters.js'
 import { SB_KERNMOUNT, super_block } from '../super_block.js'
 import { capable, current } from '../tasks/task.js'
 import { anon_page, mm_struct, PROT_EXEC, PROT_READ, PROT_WRITE, vm_area } from './mm.js'
@@ -378,38 +379,72 @@ const map_flags: Constants = {
   MAP_SYNC,
   MAP_FIXED_NOREPLACE,
 }
-const int_param = (name: string, constants?: Constants) => ({ name, kind: 'int', constants }) as const
-const wide_param = (name: string) => ({ name, kind: 'int', wide: true }) as const
+const aligned: Parameter = { name: 'addr', kind: 'address', says: 'a multiple of 4096' }
+const length: Parameter = { name: 'length', kind: 'pages', says: 'in bytes' }
 
 define_syscall({
   name: 'mmap',
-  params: [
-    wide_param('addr'),
-    wide_param('length'),
-    int_param('prot', prot_flags),
-    int_param('flags', map_flags),
-    int_param('fd'),
-    { ...wide_param('offset'), missing: 0 },
+  says: 'Maps a file or zeros into memory. `peek` and `poke` use it.',
+  prototype: [
+    {
+      name: 'addr',
+      kind: 'address',
+      says: '0: the kernel chooses; else a hint, or with MAP_FIXED the address',
+    },
+    { name: 'length', kind: 'pages', says: 'in bytes; whole pages of 4096 are mapped' },
+    {
+      name: 'prot',
+      kind: 'flags',
+      says: "`'PROT_READ|PROT_WRITE'`",
+      constants: prot_flags,
+      constant: 'MapProtection',
+    },
+    {
+      name: 'flags',
+      kind: 'flags',
+      says: "`'MAP_SHARED'` or `'MAP_PRIVATE'`, with others",
+      constants: map_flags,
+      constant: 'MapFlag',
+    },
+    { name: 'fd', kind: 'fd', says: '-1 with MAP_ANONYMOUS' },
+    {
+      name: 'offset',
+      kind: 'pages',
+      says: 'in bytes from the beginning of the file; a multiple of 4096',
+      missing: 0,
+    },
   ],
   fn: mmap,
   locals: (addr, length, prot, flags, fd, offset) => ({ addr, length, prot, flags, fd, offset }),
   returns: 'address',
+  gives: 'the address of the mapping',
+  changes: 'nothing',
 })
 define_syscall({
   name: 'munmap',
-  params: [wide_param('addr'), wide_param('length')],
+  says: 'Takes mappings away.',
+  prototype: [aligned, length],
   fn: munmap,
   locals: (addr, length) => ({ addr, length }),
-  returns: 'int',
+  ...gives_zero,
+  changes: 'nothing',
 })
 define_syscall({
   name: 'mprotect',
-  params: [
-    wide_param('addr'),
-    wide_param('length'),
-    int_param('prot', { ...prot_flags, PROT_GROWSDOWN, PROT_GROWSUP }),
+  says: 'Changes what may be done to mapped memory.',
+  prototype: [
+    aligned,
+    length,
+    {
+      name: 'prot',
+      kind: 'flags',
+      says: "`'PROT_READ|PROT_EXEC'`",
+      constants: { ...prot_flags, PROT_GROWSDOWN, PROT_GROWSUP },
+      constant: 'Protection',
+    },
   ],
   fn: mprotect,
   locals: (addr, length, prot) => ({ addr, length, prot }),
-  returns: 'int',
+  ...gives_zero,
+  changes: 'nothing',
 })

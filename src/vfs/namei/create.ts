@@ -14,11 +14,11 @@ import { call, done, fn, local, release, stage } from '../../kernel/fn.js'
 import type { Frame, Kernel, Outcome } from '../../kernel/kernel.js'
 import { int, ref, str, type ValuesOf } from '../../kernel/schema.js'
 import { security } from '../../kernel/security.js'
-import { define_syscall } from '../../kernel/syscall.js'
+import { define_syscall, type Parameter } from '../../kernel/syscall.js'
 import { dentry } from '../dentry.js'
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, S_ISVTX } from '../inode.js'
 import { inode_rwsem } from '../lock.js'
-import { dirfd_param } from '../open/open.js'
+import { dirfd, gives_zero, new_mode, path } from '../parameters.js'
 import { ops_of } from '../super_block.js'
 import { CAP_MKNOD, capable } from '../tasks/task.js'
 import { may_create, no_operation, under_inode_lock, vfs_prepare_mode } from './directory.js'
@@ -201,64 +201,78 @@ export const do_symlinkat = fn('do_symlinkat', { source: 'fs/namei.c', locals: c
   without_operation,
 ])
 
-const pathname = { name: 'pathname', kind: 'string' } as const
 const file_types = { S_IFREG, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK, S_IFDIR }
+const directory_mode = new_mode('permission bits, less the umask: `0o755`')
+const node_mode: Parameter = {
+  ...new_mode("type and permission bits: `'S_IFIFO|0644'`; less the umask"),
+  constants: file_types,
+  constant: 'FileType',
+}
+const dev: Parameter = {
+  name: 'dev',
+  kind: 'device',
+  says: 'the number of a device: major and minor as one number, as in C',
+  missing: 0,
+}
+const target: Parameter = {
+  name: 'target',
+  kind: 'text',
+  says: 'what the link says; nobody looks whether it is there',
+}
+const makes = { ...gives_zero, changes: 'names' } as const
 
 define_syscall({
   name: 'mkdir',
-  params: [pathname, { name: 'mode', kind: 'int' }],
+  says: 'Makes a directory.',
+  prototype: [path(), directory_mode],
+  as: ['mkdirat', 'AT_FDCWD', 'pathname', 'mode'],
   fn: do_mkdirat,
   locals: (name, mode) => ({ name, mode: S_IFDIR | (mode & 0o7777) }),
-  returns: 'int',
+  ...makes,
 })
 define_syscall({
   name: 'mkdirat',
-  params: [dirfd_param, pathname, { name: 'mode', kind: 'int' }],
+  says: 'Makes a directory, from a directory.',
+  prototype: [dirfd(), path(), directory_mode],
   fn: do_mkdirat,
   locals: (dfd, name, mode) => ({ dfd, name, mode: S_IFDIR | (mode & 0o7777) }),
-  returns: 'int',
+  ...makes,
 })
 define_syscall({
   name: 'mknod',
-  params: [
-    pathname,
-    { name: 'mode', kind: 'int', constants: file_types },
-    { name: 'dev', kind: 'int', missing: 0 },
-  ],
+  says: 'Makes a file of any type.',
+  prototype: [path(), node_mode, dev],
+  as: ['mknodat', 'AT_FDCWD', 'pathname', 'mode', 'dev'],
   fn: do_mknodat,
   locals: (name, mode, rdev) => ({ name, mode: mode & 0xffff, rdev: rdev >>> 0 }),
-  returns: 'int',
+  ...makes,
 })
 define_syscall({
   name: 'mknodat',
-  params: [
-    dirfd_param,
-    pathname,
-    { name: 'mode', kind: 'int', constants: file_types },
-    { name: 'dev', kind: 'int', missing: 0 },
-  ],
+  says: 'Makes a file of any type, from a directory.',
+  prototype: [dirfd(), path(), node_mode, dev],
   fn: do_mknodat,
   locals: (dfd, name, mode, rdev) => ({ dfd, name, mode: mode & 0xffff, rdev: rdev >>> 0 }),
-  returns: 'int',
+  ...makes,
 })
 define_syscall({
   name: 'symlink',
-  params: [
-    { name: 'target', kind: 'string' },
-    { name: 'linkpath', kind: 'string' },
-  ],
+  says: 'Makes a symbolic link.',
+  prototype: [target, path('linkpath', 'where the link is made')],
+  as: ['symlinkat', 'target', 'AT_FDCWD', 'linkpath'],
   fn: do_symlinkat,
   locals: (target, name) => ({ target, name }),
-  returns: 'int',
+  ...makes,
 })
 define_syscall({
   name: 'symlinkat',
-  params: [
-    { name: 'target', kind: 'string' },
-    { ...dirfd_param, name: 'newdirfd' },
-    { name: 'linkpath', kind: 'string' },
+  says: 'Makes a symbolic link, from a directory.',
+  prototype: [
+    target,
+    dirfd('newdirfd', "where a relative `linkpath` begins: an open directory, or `'AT_FDCWD'`"),
+    path('linkpath'),
   ],
   fn: do_symlinkat,
   locals: (target, dfd, name) => ({ target, dfd, name }),
-  returns: 'int',
+  ...makes,
 })

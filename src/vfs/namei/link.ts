@@ -13,14 +13,14 @@ import { attempt, call, done, fn, local, stage } from '../../kernel/fn.js'
 import type { Frame, Kernel, Outcome } from '../../kernel/kernel.js'
 import { int, ref, str, type ValuesOf } from '../../kernel/schema.js'
 import { security } from '../../kernel/security.js'
-import { define_syscall } from '../../kernel/syscall.js'
+import { define_syscall, type Parameter } from '../../kernel/syscall.js'
 import { inode_owner_or_capable } from '../attributes/attr.js'
 import { dentry } from '../dentry.js'
 import { file } from '../file.js'
 import { fdget_raw } from '../files/file_table.js'
 import { is_dir, is_lnk, is_reg, S_APPEND, S_IMMUTABLE, S_ISGID, S_ISUID } from '../inode.js'
 import { inode_rwsem } from '../lock.js'
-import { dirfd_param } from '../open/open.js'
+import { dirfd, gives_zero, path } from '../parameters.js'
 import { ops_of } from '../super_block.js'
 import { CAP_DAC_READ_SEARCH, capable, copy_to_user, current } from '../tasks/task.js'
 import { check_new_name } from './create.js'
@@ -207,41 +207,63 @@ export const do_readlinkat = fn(
   ],
 )
 
-const oldpath = { name: 'oldpath', kind: 'string' } as const
-const newpath = { name: 'newpath', kind: 'string' } as const
-const pathname = { name: 'pathname', kind: 'string' } as const
+const oldpath = path('oldpath')
+const newpath = path('newpath')
+const links = { fn: do_linkat, ...gives_zero, changes: 'names' } as const
+const filled_buf = { name: 'buf', kind: 'filled', size: 'bufsiz' } as const
+const bufsiz: Parameter = {
+  name: 'bufsiz',
+  kind: 'int',
+  says: 'bytes at most, 4096 unless told; the buffer of C is left out',
+  missing: 4096,
+}
+const reads_link = {
+  fn: do_readlinkat,
+  returns: 'bytes',
+  gives: 'the bytes, without one at the end',
+  changes: 'nothing',
+} as const
 
 define_syscall({
   name: 'link',
-  params: [oldpath, newpath],
-  fn: do_linkat,
+  says: 'Gives a file a second name; a symbolic link is linked itself.',
+  prototype: [oldpath, newpath],
+  as: ['linkat', 'AT_FDCWD', 'oldpath', 'AT_FDCWD', 'newpath', '0'],
   locals: (old, name) => ({ old, name }),
-  returns: 'int',
+  ...links,
 })
 define_syscall({
   name: 'linkat',
-  params: [
-    { ...dirfd_param, name: 'olddirfd' },
+  says: 'As `link`, each path from a directory.',
+  prototype: [
+    dirfd('olddirfd', "where a relative `oldpath` begins: an open directory, or `'AT_FDCWD'`"),
     oldpath,
-    { ...dirfd_param, name: 'newdirfd' },
+    dirfd('newdirfd', 'where a relative `newpath` begins'),
     newpath,
-    { name: 'flags', kind: 'int', constants: { AT_SYMLINK_FOLLOW, AT_EMPTY_PATH }, missing: 0 },
+    {
+      name: 'flags',
+      kind: 'flags',
+      says: "`'AT_SYMLINK_FOLLOW'`; with `'AT_EMPTY_PATH'` and the path `''` what `olddirfd` has open",
+      constants: { AT_SYMLINK_FOLLOW, AT_EMPTY_PATH },
+      constant: 'LinkFlag',
+      missing: 0,
+    },
   ],
-  fn: do_linkat,
   locals: (olddfd, old, newdfd, name, flags) => ({ olddfd, old, newdfd, name, flags }),
-  returns: 'int',
+  ...links,
 })
 define_syscall({
   name: 'readlink',
-  params: [pathname, { name: 'bufsiz', kind: 'int', missing: 4096 }],
-  fn: do_readlinkat,
-  locals: (name, bufsiz) => ({ name, bufsiz: bufsiz | 0 }),
-  returns: 'bytes',
+  says: 'What a symbolic link says.',
+  prototype: [path(), filled_buf, bufsiz],
+  as: ['readlinkat', 'AT_FDCWD', 'pathname', 'buf', 'bufsiz'],
+  locals: (name, bufsiz) => ({ name, bufsiz }),
+  ...reads_link,
 })
 define_syscall({
   name: 'readlinkat',
-  params: [dirfd_param, pathname, { name: 'bufsiz', kind: 'int', missing: 4096 }],
-  fn: do_readlinkat,
-  locals: (dfd, name, bufsiz) => ({ dfd, name, bufsiz: bufsiz | 0 }),
-  returns: 'bytes',
+  says: 'What a symbolic link says, from a directory.',
+  prototype: [dirfd(), path(), filled_buf, bufsiz],
+  locals: (dfd, name, bufsiz) => ({ dfd, name, bufsiz }),
+  ...reads_link,
 })

@@ -22,7 +22,7 @@ import { define_syscall } from '../../kernel/syscall.js'
 import { dentry, ihold, iput } from '../dentry.js'
 import { is_dir } from '../inode.js'
 import { inode_lock, inode_rwsem } from '../lock.js'
-import { dirfd_param } from '../open/open.js'
+import { dirfd, gives_zero, path } from '../parameters.js'
 import { ops_of, super_block } from '../super_block.js'
 import { check_mountpoint, d_inode, may_create, may_delete, release_all } from './directory.js'
 import { AT_FDCWD, last_component, lookup_slow, mnt_want_write, path_parentat } from './namei.js'
@@ -304,40 +304,45 @@ function nothing_mounted(k: Kernel, f: Rename): number {
   return busy
 }
 
-const oldpath = { name: 'oldpath', kind: 'string' } as const
-const newpath = { name: 'newpath', kind: 'string' } as const
-const olddirfd = { ...dirfd_param, name: 'olddirfd' }
-const newdirfd = { ...dirfd_param, name: 'newdirfd' }
+const oldpath = path('oldpath')
+const newpath = path('newpath')
+const olddirfd = dirfd('olddirfd', "where a relative `oldpath` begins: an open directory, or `'AT_FDCWD'`")
+const newdirfd = dirfd('newdirfd', 'where a relative `newpath` begins')
+const renames = { fn: do_renameat2, ...gives_zero, changes: 'names' } as const
 
 define_syscall({
   name: 'rename',
-  params: [oldpath, newpath],
-  fn: do_renameat2,
+  says: 'Gives a file another name, atomically; what had that name has lost it.',
+  prototype: [oldpath, newpath],
+  as: ['renameat2', 'AT_FDCWD', 'oldpath', 'AT_FDCWD', 'newpath', '0'],
   locals: (from, to) => ({ from, to }),
-  returns: 'int',
+  ...renames,
 })
 define_syscall({
   name: 'renameat',
-  params: [olddirfd, oldpath, newdirfd, newpath],
-  fn: do_renameat2,
+  says: 'As `rename`, each path from a directory.',
+  prototype: [olddirfd, oldpath, newdirfd, newpath],
+  as: ['renameat2', 'olddirfd', 'oldpath', 'newdirfd', 'newpath', '0'],
   locals: (olddfd, from, newdfd, to) => ({ olddfd, from, newdfd, to }),
-  returns: 'int',
+  ...renames,
 })
 define_syscall({
   name: 'renameat2',
-  params: [
+  says: 'As `renameat`, with flags.',
+  prototype: [
     olddirfd,
     oldpath,
     newdirfd,
     newpath,
     {
       name: 'flags',
-      kind: 'int',
+      kind: 'flags',
+      says: "`'RENAME_NOREPLACE'`, `'RENAME_EXCHANGE'`, `'RENAME_WHITEOUT'`",
       constants: { RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT },
+      constant: 'RenameFlag',
       missing: 0,
     },
   ],
-  fn: do_renameat2,
   locals: (olddfd, from, newdfd, to, flags) => ({ olddfd, from, newdfd, to, flags }),
-  returns: 'int',
+  ...renames,
 })

@@ -19,7 +19,7 @@ import { define_syscall } from '../../kernel/syscall.js'
 import { dentry, ihold, iput } from '../dentry.js'
 import { is_dir } from '../inode.js'
 import { inode_rwsem } from '../lock.js'
-import { dirfd_param } from '../open/open.js'
+import { dirfd, gives_zero, path } from '../parameters.js'
 import { ops_of } from '../super_block.js'
 import { check_mountpoint, d_inode, may_delete, under_inode_lock } from './directory.js'
 import { AT_FDCWD, last_component, lookup_slow, mnt_want_write, path_parentat } from './namei.js'
@@ -146,26 +146,42 @@ const unlinkat = fn('unlinkat', { source: 'fs/namei.c', locals: { ...removal, fl
   ),
 ])
 
-const pathname = { name: 'pathname', kind: 'string' } as const
+const removes = { ...gives_zero, changes: 'names' } as const
 
 define_syscall({
   name: 'unlink',
-  params: [pathname],
+  says: 'Takes a name away; the file goes with its last name and the last descriptor.',
+  prototype: [path()],
+  as: ['unlinkat', 'AT_FDCWD', 'pathname', '0'],
   fn: do_unlinkat,
   locals: (name) => ({ name }),
-  returns: 'int',
+  ...removes,
 })
 define_syscall({
   name: 'rmdir',
-  params: [pathname],
+  says: 'Takes an empty directory away.',
+  prototype: [path()],
+  as: ['unlinkat', 'AT_FDCWD', 'pathname', 'AT_REMOVEDIR'],
   fn: do_rmdir,
   locals: (name) => ({ name }),
-  returns: 'int',
+  ...removes,
 })
 define_syscall({
   name: 'unlinkat',
-  params: [dirfd_param, pathname, { name: 'flags', kind: 'int', constants: { AT_REMOVEDIR }, missing: 0 }],
+  says: 'Takes a name away, from a directory.',
+  prototype: [
+    dirfd(),
+    path(),
+    {
+      name: 'flags',
+      kind: 'choice',
+      says: "`'AT_REMOVEDIR'`: an empty directory, as `rmdir`",
+      constants: { AT_REMOVEDIR },
+      constant: 'UnlinkFlag',
+      missing: 0,
+    },
+  ],
   fn: unlinkat,
   locals: (dfd, name, flags) => ({ dfd, name, flags }),
-  returns: 'int',
+  ...removes,
 })

@@ -8,14 +8,15 @@ import { EACCES, EINVAL, EROFS } from '../../kernel/errno.js'
 import { call, fn, hold, local, stage, take } from '../../kernel/fn.js'
 import type { Frame, Kernel } from '../../kernel/kernel.js'
 import { int, ref, str, table } from '../../kernel/schema.js'
-import { define_syscall } from '../../kernel/syscall.js'
+import { define_syscall, type Parameter } from '../../kernel/syscall.js'
 import { is_reg, is_special } from '../inode.js'
 import { mnt_is_readonly } from '../mount.js'
 import { d_inode } from '../namei/directory.js'
 import { AT_FDCWD, LOOKUP_EMPTY, LOOKUP_FOLLOW, path_lookupat } from '../namei/namei.js'
 import { inode_permission, MAY_ACCESS, MAY_EXEC, MAY_READ, MAY_WRITE } from '../namei/permission.js'
+import { dirfd, path } from '../parameters.js'
 import { current } from '../tasks/task.js'
-import { dirfd_param, path_noexec } from './open.js'
+import { path_noexec } from './open.js'
 
 /** include/uapi/linux/fcntl.h */
 const AT_SYMLINK_NOFOLLOW = 0x100
@@ -107,28 +108,59 @@ export const do_faccessat = fn(
   ],
 )
 
-const pathname = { name: 'pathname', kind: 'string' } as const
-const mode = { name: 'mode', kind: 'int', constants: { F_OK: 0, R_OK: 4, W_OK: 2, X_OK: 1 } } as const
-const flags = {
+const mode = (says: string): Parameter => ({
+  name: 'mode',
+  kind: 'flags',
+  says,
+  constants: { F_OK: 0, R_OK: 4, W_OK: 2, X_OK: 1 },
+  constant: 'AccessMode',
+})
+const flags = (says: string): Parameter => ({
   name: 'flags',
-  kind: 'int',
+  kind: 'flags',
+  says,
   constants: { AT_EACCESS, AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH },
+  constant: 'AccessFlag',
   missing: 0,
+})
+const asks = {
+  fn: do_faccessat,
+  returns: 'int',
+  gives: '0, or EACCES, EROFS … as an error',
+  changes: 'nothing',
 } as const
 
 define_syscall({
   name: 'access',
-  params: [pathname, mode],
-  fn: do_faccessat,
+  says: 'Asks whether the real user and group may do something to a file.',
+  prototype: [path(), mode("`'R_OK|X_OK'`, or `'F_OK'`: is it there?")],
+  as: ['faccessat', 'AT_FDCWD', 'pathname', 'mode'],
   locals: (name, mode) => ({ name, mode }),
-  returns: 'int',
+  ...asks,
 })
-for (const name of ['faccessat', 'faccessat2']) {
-  define_syscall({
-    name,
-    params: [dirfd_param, pathname, mode, flags],
-    fn: do_faccessat,
-    locals: (dfd, name, mode, flags) => ({ dfd, name, mode, flags }),
-    returns: 'int',
-  })
-}
+define_syscall({
+  name: 'faccessat',
+  says: 'As `access`, from a directory.',
+  prototype: [
+    dirfd(),
+    path(),
+    mode("`'R_OK|X_OK'`, or `'F_OK'`"),
+    flags("as the C library has them: `'AT_EACCESS'` asks for the effective user and group"),
+  ],
+  as: ['faccessat2', 'dirfd', 'pathname', 'mode', 'flags'],
+  locals: (dfd, name, mode, flags) => ({ dfd, name, mode, flags }),
+  ...asks,
+})
+define_syscall({
+  name: 'faccessat2',
+  says: 'As `access`, from a directory, by the system call that takes flags.',
+  prototype: [
+    dirfd(),
+    path(),
+    mode("`'R_OK|X_OK'`, or `'F_OK'`"),
+    flags("`'AT_EACCESS'` (the effective user and group), `'AT_SYMLINK_NOFOLLOW'`, `'AT_EMPTY_PATH'`"),
+  ],
+  library: false,
+  locals: (dfd, name, mode, flags) => ({ dfd, name, mode, flags }),
+  ...asks,
+})

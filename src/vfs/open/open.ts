@@ -44,7 +44,7 @@ import {
 import type { Frame, Kernel, Outcome } from '../../kernel/kernel.js'
 import { int, ref, str, type ValuesOf } from '../../kernel/schema.js'
 import { security } from '../../kernel/security.js'
-import { define_syscall } from '../../kernel/syscall.js'
+import { type Change, define_syscall, type Parameter } from '../../kernel/syscall.js'
 import { dentry, dget, dput } from '../dentry.js'
 import { FMODE_PATH, FMODE_READ, FMODE_STREAM, FMODE_WRITE, FMODE_WRITER, file } from '../file.js'
 import { device_open } from '../files/char_dev.js'
@@ -89,6 +89,7 @@ import {
   MAY_READ,
   MAY_WRITE,
 } from '../namei/permission.js'
+import { dirfd, new_mode, path } from '../parameters.js'
 import { ops_of, SB_I_NOEXEC, super_block } from '../super_block.js'
 import { CAP_FOWNER, CAP_FSETID, capable, current } from '../tasks/task.js'
 import {
@@ -640,29 +641,49 @@ export const do_sys_openat2 = fn(
   ],
 )
 
-const path_param = { name: 'pathname', kind: 'string' } as const
-const flags_param = { name: 'flags', kind: 'int', constants: open_flags } as const
-const mode_param = { name: 'mode', kind: 'int', missing: 0 } as const
-export const dirfd_param = { name: 'dirfd', kind: 'int', constants: { AT_FDCWD } } as const
+const pathname = path('pathname', 'up to 4095 bytes')
+const flags_param: Parameter = {
+  name: 'flags',
+  kind: 'flags',
+  says: "an access mode, with others: `'O_WRONLY|O_CREAT|O_TRUNC'`",
+  constants: open_flags,
+  constant: 'OpenFlag',
+}
+const mode_param: Parameter = {
+  ...new_mode('permission bits of a file that is made, less the umask; asked for with O_CREAT and O_TMPFILE'),
+  missing: 0,
+}
+const opens = { fn: do_sys_openat2, returns: 'fd', gives: 'the lowest free descriptor' } as const
+
+/** An open may write, truncate or create; whether it does shows later. */
+function changes({ flags }: { flags: number }): Change {
+  if ((flags & (O_ACCMODE | O_TRUNC)) !== 0) return 'contents'
+  return (flags & O_CREAT) !== 0 ? 'names' : 'nothing'
+}
 
 define_syscall({
   name: 'openat',
-  params: [dirfd_param, path_param, flags_param, mode_param],
-  fn: do_sys_openat2,
+  says: 'Opens a file, from a directory.',
+  prototype: [dirfd(), pathname, flags_param, mode_param],
   locals: (dfd, name, flags, mode) => ({ dfd, name, flags, mode }),
-  returns: 'fd',
+  ...opens,
+  changes,
 })
 define_syscall({
   name: 'open',
-  params: [path_param, flags_param, mode_param],
-  fn: do_sys_openat2,
+  says: 'Opens a file.',
+  prototype: [pathname, flags_param, mode_param],
+  as: ['openat', 'AT_FDCWD', 'pathname', 'flags', 'mode'],
   locals: (name, flags, mode) => ({ name, flags, mode }),
-  returns: 'fd',
+  ...opens,
+  changes,
 })
 define_syscall({
   name: 'creat',
-  params: [path_param, { name: 'mode', kind: 'int' }],
-  fn: do_sys_openat2,
+  says: 'Opens a file as O_WRONLY|O_CREAT|O_TRUNC does.',
+  prototype: [path(), new_mode('permission bits of a file that is made, less the umask')],
+  as: ['openat', 'AT_FDCWD', 'pathname', 'O_CREAT | O_WRONLY | O_TRUNC', 'mode'],
   locals: (name, mode) => ({ name, flags: O_CREAT | O_WRONLY | O_TRUNC, mode }),
-  returns: 'fd',
+  ...opens,
+  changes,
 })

@@ -18,7 +18,7 @@ import { call, fn, local, stage } from '../../kernel/fn.js'
 import type { Kernel } from '../../kernel/kernel.js'
 import { int, ref, str } from '../../kernel/schema.js'
 import { security } from '../../kernel/security.js'
-import { define_syscall } from '../../kernel/syscall.js'
+import { define_syscall, type Parameter } from '../../kernel/syscall.js'
 import {
   ATTR_FILE,
   ATTR_FORCE,
@@ -34,6 +34,7 @@ import { inode, is_dir, is_reg, S_APPEND } from '../inode.js'
 import { inode_lock } from '../lock.js'
 import { LOOKUP_FOLLOW, mnt_want_write, path_lookupat } from '../namei/namei.js'
 import { inode_permission, MAY_WRITE } from '../namei/permission.js'
+import { fd, gives_zero, path } from '../parameters.js'
 import { get_write_access } from './write_access.js'
 
 /**
@@ -131,19 +132,23 @@ export const do_ftruncate = fn(
   ],
 )
 
-const length_param = { name: 'length', kind: 'int', wide: true } as const
+const length: Parameter = { name: 'length', kind: 'offset', says: 'its new size in bytes' }
 
 define_syscall({
   name: 'truncate',
-  params: [{ name: 'path', kind: 'string' }, length_param],
+  says: 'Cuts a file, or fills it up with zeros.',
+  prototype: [path('path'), length],
   fn: vfs_truncate,
   locals: (name, length) => ({ name, length }),
-  returns: 'int',
+  ...gives_zero,
+  changes: 'contents',
 })
 define_syscall({
   name: 'ftruncate',
-  params: [{ name: 'fd', kind: 'int' }, length_param],
+  says: 'Cuts an open file, or fills it up with zeros; it must be open for writing.',
+  prototype: [fd, length],
   fn: do_ftruncate,
   locals: (fd, length) => ({ fd, length }),
-  returns: 'int',
+  ...gives_zero,
+  changes: 'contents',
 })

@@ -176,21 +176,49 @@ export const do_exit = fn('do_exit', { source: 'kernel/exit.c', locals: { code: 
 ])
 
 /** Signals are not sent here, so nobody wakes it (kernel/signal.c). It does not return. */
-const pause = fn('pause', { source: 'kernel/signal.c' }, [stage('schedule', () => BLOCKED)])
+export const pause = fn('pause', { source: 'kernel/signal.c' }, [stage('schedule', () => BLOCKED)])
 
-define_syscall({ name: 'pause', params: [], fn: pause, locals: () => ({}), returns: 'int' })
-define_syscall({ name: 'fork', params: [], fn: kernel_clone, locals: () => ({}), returns: 'task' })
+define_syscall({
+  name: 'pause',
+  says: 'Waits for a signal, and nobody sends one.',
+  prototype: [],
+  fn: pause,
+  locals: () => ({}),
+  returns: 'never',
+  gives: 'nothing: it does not return',
+  changes: 'nothing',
+})
+define_syscall({
+  name: 'fork',
+  says: "Makes a child with a copy of this task's memory and its descriptors.",
+  prototype: [],
+  as: null,
+  fn: kernel_clone,
+  locals: () => ({}),
+  returns: 'task',
+  gives: 'the number of the child; to the child 0',
+  changes: 'nothing',
+})
+const status = { name: 'status', kind: 'int', missing: 0 } as const
+const exits = {
+  library: false,
+  fn: do_exit,
+  locals: (status: number) => ({ code: 1 + (status & 0xff) }),
+  returns: 'never',
+  gives: 'nothing: it does not return',
+  changes: 'nothing',
+} as const
+
 define_syscall({
   name: 'exit',
-  params: [{ name: 'status', kind: 'int', missing: 0 }],
-  fn: do_exit,
-  locals: (status) => ({ code: 1 + (status & 0xff) }),
-  returns: 'int',
+  says: 'Ends the process, with a status.',
+  prototype: [status],
+  as: ['exit_group', 'status'],
+  ...exits,
 })
 define_syscall({
   name: 'exit_group',
-  params: [{ name: 'status', kind: 'int', missing: 0 }],
-  fn: do_exit,
-  locals: (status) => ({ code: 1 + (status & 0xff) }),
-  returns: 'int',
+  says: 'Ends the process, with a status.',
+  prototype: [status],
+  ...exits,
 })

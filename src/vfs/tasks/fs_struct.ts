@@ -11,6 +11,7 @@ import { is_dir } from '../inode.js'
 import { d_inode } from '../namei/directory.js'
 import { LOOKUP_DIRECTORY, LOOKUP_FOLLOW, path_lookupat } from '../namei/namei.js'
 import { inode_permission, MAY_CHDIR, MAY_EXEC } from '../namei/permission.js'
+import { fd, gives_zero, path } from '../parameters.js'
 import { current } from './task.js'
 
 /** Moves the task, if it may search there. @returns 0, -ENOTDIR or the errno of inode_permission */
@@ -67,22 +68,29 @@ const umask = fn('umask', { source: 'kernel/sys.c', locals: { mask: int() } }, [
 
 define_syscall({
   name: 'chdir',
-  params: [{ name: 'path', kind: 'string' }],
+  says: 'Goes to a directory, from where relative paths begin.',
+  prototype: [path('path')],
   fn: chdir,
   locals: (name) => ({ name }),
-  returns: 'int',
+  ...gives_zero,
+  changes: 'nothing',
 })
 define_syscall({
   name: 'fchdir',
-  params: [{ name: 'fd', kind: 'int' }],
+  says: 'Goes to an open directory, from where relative paths begin.',
+  prototype: [fd],
   fn: fchdir,
   locals: (fd) => ({ fd }),
-  returns: 'int',
+  ...gives_zero,
+  changes: 'nothing',
 })
 define_syscall({
   name: 'umask',
-  params: [{ name: 'mask', kind: 'int' }],
+  says: 'Sets which permission bits are taken from what is made.',
+  prototype: [{ name: 'mask', kind: 'mode', says: '`0o022`' }],
   fn: umask,
   locals: (mask) => ({ mask }),
   returns: 'int',
+  gives: 'the mask before',
+  changes: 'nothing',
 })

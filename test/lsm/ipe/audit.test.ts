@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { utf8_bytes } from '../../../src/kernel/syscall.js'
+import { utf8_bytes } from '../../../src/kernel/decode.js'
 import {
   audit_access_record,
   audit_default,
