@@ -215,8 +215,10 @@ describe.skipIf(no_kernel !== undefined)('conform', () => {
     const args = [compiled, 'conform', '--count', '5', '--sites', '--save', folder]
     const { stdout: out } = spawnSync(process.execPath, args, { encoding: 'utf8' })
     // Five programs reach few of them: some of those of mmap are always left.
-    expect(out).toMatch(/^Not reached:\n(?: .*\n)*? {2}vfs\/mmap, \w+: return /m)
-    expect(out).toMatch(/^Not counted \(needs 65,530 mappings\):\n {2}vfs\/mmap, do_mmap: return -ENOMEM;$/m)
+    expect(out).toMatch(/^Not reached:\n(?: .*\n)*? {2}vfs\/memory\/mmap, \w+: return /m)
+    expect(out).toMatch(
+      /^Not counted \(needs 65,530 mappings\):\n {2}vfs\/memory\/mmap, do_mmap: return -ENOMEM;$/m,
+    )
   })
 
   it('says what it has when it is interrupted, and how to go on; nothing stays behind', async () => {

@@ -20,7 +20,7 @@ const files = [
   'src/scenario/calls.ts',
   'src/scenario/form.ts',
   'src/scenario/results.ts',
-  'src/verdicts.ts',
+  'src/verdict/explore_case.ts',
 ]
 
 const has_docstring = (node: ts.Node): boolean => ts.getJSDocCommentsAndTags(node).some(ts.isJSDoc)

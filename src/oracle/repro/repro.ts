@@ -246,13 +246,17 @@ class Writer {
     const count = place_of_count(syscall)
     return new Map(
       syscall.params.map((param, i) => {
-        const bytes = given[count - 1]
-        const all = i === count && given[i] === undefined && !is_ref(bytes)
-        const length = bytes === null ? 0 : bytes_of(bytes as string, param.name).length
-        return [param.name, all ? String(length) : this.argument(param, given[i])]
+        const all = i === count && given[i] === undefined
+        return [param.name, all ? number_of_bytes(given[i - 1]) : this.argument(param, given[i])]
       }),
     )
   }
+}
+
+/** Of bytes that are written: what is written has been read before, where it is the result of a call. */
+function number_of_bytes(given: ArgumentForm | undefined): string {
+  if (is_ref(given)) throw no_repro(`how many bytes of ${given.$} there are is known only as it runs`)
+  return String(given === null ? 0 : bytes_of(given as string, 'bytes').length)
 }
 
 /** The call in C: a function of the library, or by its number. */
