@@ -20,6 +20,9 @@ import './vfs/namei/unlink.js'
 import './overlay/overlay.js'
 import './exec/execveat.js'
 import './exec/securebits.js'
+// The security modules, in the order in which they are asked (CONFIG_LSM).
+import './lsm/capability.js'
+import './lsm/ipe/ipe.js'
 import type { SecurityModule, Store } from './kernel/kernel.js'
 import { type Config, Kernel } from './kernel/kernel.js'
 import type { Profile } from './kernel/profile.js'
@@ -35,7 +38,6 @@ export function make_kernel(store: Store, profile: Profile, modules: readonly Se
   return new Kernel(store, config)
 }
 
-export { capability } from './lsm/capability.js'
-export { ipe } from './lsm/ipe/ipe.js'
+export { all_lsms, first_lsms, mutable_lsms } from './lsm/define_lsm.js'
 export { rules_module } from './lsm/rules.js'
 export { is_inside, mount_overlay } from './overlay/super.js'

@@ -16,10 +16,11 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { all_functions } from '../src/kernel/fn.ts'
-import type { Fn } from '../src/kernel/kernel.ts'
-import '../src/model.ts'
 import { FastStore } from '../src/kernel/fast_store.ts'
+import { all_functions } from '../src/kernel/fn.ts'
+import type { Fn, SecurityModule } from '../src/kernel/kernel.ts'
+import type { FirstLsm, MutableLsm, OptionKind } from '../src/lsm/define_lsm.ts'
+import { all_lsms } from '../src/model.ts'
 import type { Play } from '../src/oracle/agent/play.ts'
 import { play_on_model } from '../src/oracle/conform/model_runner.ts'
 import { load_cases } from '../src/oracle/conform/saved_cases.ts'
@@ -199,6 +200,39 @@ ${differences.map(({ name, about }) => `- \`${name}\`: ${about}`).join('\n')}
 `
 }
 
+const hooks_of = ({ hooks }: SecurityModule): string =>
+  Object.keys(hooks)
+    .map((name) => `\`${name}\``)
+    .join(', ')
+
+/** The options of a module, with what each does. */
+function options_of(lsm: FirstLsm | MutableLsm): string {
+  if (lsm.order === 'first') return ''
+  const rows = Object.entries<OptionKind>(lsm.options).map(
+    ([name, { type, says }]) => `- \`${name}\` (${type === 'flag' ? 'true or false' : 'a text'}). ${says}`,
+  )
+  return rows.length === 0 ? '\nIt has no options.\n' : `\n${rows.join('\n')}\n`
+}
+
+/** The security modules of the model, as they are registered. */
+export function list_of_modules(): string {
+  const modules = all_lsms().map(
+    (lsm) => `
+## ${lsm.name}
+
+${lsm.says}
+${options_of(lsm)}
+Hooks: ${hooks_of(lsm.make({}))}.${lsm.in_kernels ? '' : ' No kernel has this module.'}
+`,
+  )
+  return `# Security modules
+
+Made from what the modules register, by \`npm run docs\`. They are asked in this order; the first answer other than 0
+decides. A set-up has one by its name under \`lsm\`, a scenario by a method of that name (\`s.ipe({ … })\`); every option
+can be left out. How to write one of your own: [scenarios.md](scenarios.md).
+${modules.join('')}`
+}
+
 async function schema(): Promise<string> {
   const { json_schema } = await import('../src/scenario/form_schema.ts')
   return `${JSON.stringify(json_schema(), null, 2)}\n`
@@ -215,6 +249,7 @@ export async function regenerate(): Promise<Map<string, string>> {
   const made = new Map<string, string>()
   for (const path of documents()) made.set(path, with_outputs(readFileSync(join(root, path), 'utf8')))
   made.set('docs/fidelity.md', fidelity_ledger())
+  made.set('docs/modules.md', list_of_modules())
   made.set('docs/scenario.schema.json', await schema())
   made.set(calls_path, calls_file())
   return made

@@ -5,6 +5,7 @@
 import { EPERM } from '../kernel/errno.js'
 import type { Kernel, SecurityModule } from '../kernel/kernel.js'
 import { CAP_SETPCAP, capable, current } from '../vfs/tasks/task.js'
+import { define_lsm } from './define_lsm.js'
 
 /** include/uapi/linux/prctl.h: PR_SET_SECUREBITS. */
 const PR_SET_SECUREBITS = 28
@@ -42,3 +43,11 @@ export const capability: SecurityModule = {
     task_prctl: (k, { option, arg }) => (option === PR_SET_SECUREBITS ? may_set_securebits(k, arg) : 0),
   },
 }
+
+define_lsm({
+  name: 'capability',
+  order: 'first',
+  says: 'What capabilities allow: which securebits a task may set. It is always there, and asked first.',
+  in_kernels: true,
+  make: () => capability,
+})

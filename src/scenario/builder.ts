@@ -23,7 +23,9 @@ import { kind_of_result } from '../kernel/decode.js'
 import type { Kernel, SecurityModule } from '../kernel/kernel.js'
 import type { Release } from '../kernel/profile.js'
 import { all_syscalls, syscall_named } from '../kernel/syscall.js'
+import type { LsmName, LsmOptions, OptionsOf } from '../lsm/define_lsm.js'
 import type { Rule } from '../lsm/rules.js'
+import { mutable_lsms } from '../model.js'
 import type { Calls } from './calls.js'
 import type { CapabilityName } from './capabilities.js'
 import { is_defined, module_source, source_hash } from './code_module.js'
@@ -35,7 +37,6 @@ import type {
   CodeForm,
   ExpectationForm,
   FileSystemForm,
-  IpeForm,
   Json,
   MountForm,
   MountOption,
@@ -438,14 +439,27 @@ export interface OverlayLayers {
   readonly work?: Layer
 }
 
+/**
+ * A method for each security module of the kernel (docs/modules.md), with its options. A module with a policy takes
+ * the policy's text alone, too.
+ */
+export type LsmMethods = {
+  readonly [N in keyof LsmOptions]-?: (
+    options: OptionsOf<N> | (OptionsOf<N> extends { readonly policy?: string } ? string : never),
+  ) => void
+}
+
+/** The methods that the class adds for modules. */
+export interface CaseBuilder extends LsmMethods {}
+
 /** Writes one case: its set-up, its tasks, what must hold. */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: its static block adds what the interface declares
 export class CaseBuilder {
   private readonly filesystems = new Map<string, FileSystemForm>()
   private readonly mounts: MountForm[] = []
   private readonly tasks: TaskRecorder[] = []
   private readonly properties_: PropertyForm[] = []
-  private lsm: {
-    ipe?: IpeForm
+  private lsm: LsmOptions & {
     rules?: { name: string; rules: readonly Json[] }[]
     modules?: CodeForm[]
     order?: readonly string[]
@@ -490,10 +504,19 @@ export class CaseBuilder {
     this.mounts.push({ at, overlay, ...given({ options }) })
   }
 
-  /** The IPE policy in force: its text, or with `enforce` and `success_audit`. */
-  ipe(policy: string | IpeForm): void {
-    if (this.lsm.ipe !== undefined) throw new ScenarioError('ipe', 'there is a policy already')
-    this.lsm.ipe = typeof policy === 'string' ? { policy } : policy
+  /** Has a module of the kernel with these options. */
+  private has_module(name: LsmName, options: unknown): void {
+    if (this.lsm[name] !== undefined) throw new ScenarioError(name, `the case has ${name} already`)
+    Object.assign(this.lsm, { [name]: typeof options === 'string' ? { policy: options } : options })
+  }
+
+  static {
+    for (const { name } of mutable_lsms()) {
+      const value = function (this: CaseBuilder, options: unknown) {
+        this.has_module(name, options)
+      }
+      Object.defineProperty(CaseBuilder.prototype, name, { value, configurable: true, writable: true })
+    }
   }
 
   /** A security module as a table of rules. */
@@ -591,11 +614,11 @@ const layer_name = (layer: Layer): string =>
   typeof layer === 'object' && layer !== null && 'name' in layer ? layer.name : (layer as string)
 
 count_arguments(CaseBuilder.prototype, {
+  ...Object.fromEntries(mutable_lsms().map(({ name }) => [name, 1])),
   filesystem: 2,
   mount: 3,
   bind: 3,
   overlay: 3,
-  ipe: 1,
   rules: 2,
   module: 1,
   profile: 1,

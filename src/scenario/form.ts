@@ -8,6 +8,7 @@
  */
 
 import type { ErrnoName, SignalName } from '../kernel/errno.js'
+import type { LsmOptions } from '../lsm/define_lsm.js'
 
 /** A JSON value: what stands under `params` and in arguments. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
@@ -99,16 +100,6 @@ export type MountForm = { readonly at: string; readonly options?: readonly Mount
   | { readonly overlay: OverlayForm }
 )
 
-/** An IPE policy. */
-export interface IpeForm {
-  /** The policy's text; without it nothing is asked of IPE. */
-  readonly policy?: string
-  /** False: decisions are told but not enforced. */
-  readonly enforce?: boolean
-  /** True: what is allowed is told too, as audit records. */
-  readonly success_audit?: boolean
-}
-
 /** A module as a table of rules, see docs/scenarios.md. */
 export type RulesForm = { readonly name: string; readonly rules: readonly Json[] }
 
@@ -120,10 +111,8 @@ export interface CodeForm {
   readonly source: string
 }
 
-/** Security modules besides capability. */
-export interface LsmForm {
-  /** IPE, with its policy. */
-  readonly ipe?: IpeForm
+/** Security modules besides capability: those of the kernel by their names (docs/modules.md), and a user's own. */
+export interface LsmForm extends LsmOptions {
   /** Modules that are tables of rules. */
   readonly rules?: readonly RulesForm[]
   /** Modules that are code. */

@@ -6,6 +6,8 @@
  */
 import { z } from 'zod'
 import { all_syscalls } from '../kernel/syscall.js'
+import type { MutableLsm, OptionKind } from '../lsm/define_lsm.js'
+import { mutable_lsms } from '../model.js'
 import { RLIMIT_NOFILE } from '../vfs/tasks/task.js'
 import { nearest, ScenarioError, suggestion } from './error.js'
 import type { Json, NodeForm, OpForm, ScenarioForm, SetupForm } from './form.js'
@@ -123,12 +125,21 @@ const mount = z.union([
 ])
 
 const code = closed({ code: title, source: z.string() })
+/** The options of a module of the kernel, as it describes them. */
+const lsm_options = ({ options }: MutableLsm) =>
+  closed(
+    Object.fromEntries(
+      Object.entries<OptionKind>(options).map(([name, { type, says }]) => [
+        name,
+        (type === 'flag' ? z.boolean() : z.string()).optional().describe(says),
+      ]),
+    ),
+  )
+
 const lsm = closed({
-  ipe: closed({
-    policy: z.string().optional(),
-    enforce: z.boolean().optional(),
-    success_audit: z.boolean().optional(),
-  }).optional(),
+  ...Object.fromEntries(
+    mutable_lsms().map((each) => [each.name, lsm_options(each).optional().describe(each.says)]),
+  ),
   rules: z.array(closed({ name: title, rules: z.array(json) })).optional(),
   modules: z.array(code).optional(),
   order: z.array(z.string()).optional(),

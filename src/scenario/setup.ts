@@ -16,9 +16,9 @@ import {
   type Release,
   release_names,
 } from '../kernel/profile.js'
-import { IpePolicyError } from '../lsm/ipe/ipe.js'
+import { LsmOptionError } from '../lsm/define_lsm.js'
 import { check_rules, type Rule } from '../lsm/rules.js'
-import { capability, ipe, is_inside, mount_overlay, rules_module } from '../model.js'
+import { all_lsms, first_lsms, is_inside, mount_overlay, mutable_lsms, rules_module } from '../model.js'
 import { dentry, dget } from '../vfs/dentry.js'
 import { FMODE_READ, FMODE_WRITE, file } from '../vfs/file.js'
 import { fd_install } from '../vfs/files/file_table.js'
@@ -67,16 +67,38 @@ export function parse_profile(text: string, path: string): Profile {
 }
 
 /**
- * The security modules of a set-up, in the order in which they are asked: capability, which is always first,
- * then as `order` says, or IPE, tables of rules and code.
+ * The security modules of a set-up, in the order in which they are asked: those that are always there, then as
+ * `order` says, or the kernel's as they are registered, tables of rules and code.
  */
 export function make_modules(
   form: LsmForm,
   code: ReadonlyMap<string, SecurityModule>,
   path: string,
 ): readonly SecurityModule[] {
+  const made = [...kernel_modules(form, path), ...users_modules(form, code, path)]
+  return [...first_lsms().map((each) => each.make()), ...in_order(made, form.order, `${path}.order`)]
+}
+
+function kernel_modules(form: LsmForm, path: string): SecurityModule[] {
+  return mutable_lsms().flatMap(({ name, make }) => {
+    const options = form[name]
+    if (options === undefined) return []
+    try {
+      return [make(options)]
+    } catch (error) {
+      if (!(error instanceof LsmOptionError)) throw error
+      throw new ScenarioError(`${path}.${name}.${error.option}`, error.message)
+    }
+  })
+}
+
+/** Tables of rules, and code. */
+function users_modules(
+  form: LsmForm,
+  code: ReadonlyMap<string, SecurityModule>,
+  path: string,
+): SecurityModule[] {
   const made: SecurityModule[] = []
-  if (form.ipe !== undefined) made.push(make_ipe(form.ipe, `${path}.ipe`))
   for (const [i, { name, rules }] of (form.rules ?? []).entries()) {
     const [wrong] = check_rules(rules, `${path}.rules[${i}].rules`)
     if (wrong !== undefined) throw new ScenarioError('', wrong)
@@ -92,15 +114,15 @@ export function make_modules(
     }
     made.push(module)
   }
-  check_names_of_modules(made, form, path)
-  return [capability, ...in_order(made, form.order, `${path}.order`)]
+  check_names_of_modules(made, path)
+  return made
 }
 
 /** Two of one name could not be told apart, in an order, in a trace, by a property. */
-function check_names_of_modules(made: readonly SecurityModule[], form: LsmForm, path: string): void {
-  const own = [capability.name, 'ipe']
-  const users = made.slice(form.ipe === undefined ? 0 : 1).map((module) => module.name)
-  const taken = users.find((name, i) => own.includes(name) || users.indexOf(name) !== i)
+function check_names_of_modules(users: readonly SecurityModule[], path: string): void {
+  const own: readonly string[] = all_lsms().map(({ name }) => name)
+  const names = users.map(({ name }) => name)
+  const taken = names.find((name, i) => own.includes(name) || names.indexOf(name) !== i)
   if (taken !== undefined)
     throw new ScenarioError(
       path,
@@ -108,17 +130,6 @@ function check_names_of_modules(made: readonly SecurityModule[], form: LsmForm, 
         ? `${taken} is a module of the kernel; a module of your own needs another name`
         : `two modules are named ${JSON.stringify(taken)}`,
     )
-}
-
-function make_ipe(form: NonNullable<LsmForm['ipe']>, path: string): SecurityModule {
-  const { policy = null, enforce, success_audit } = form
-  try {
-    return ipe({ policy, enforce, success_audit })
-  } catch (error) {
-    if (!(error instanceof IpePolicyError)) throw error
-    const { line, column, errno, message } = error.error
-    throw new ScenarioError(`${path}.policy`, `line ${line}, column ${column}: ${errno}: ${message}`)
-  }
 }
 
 function in_order(

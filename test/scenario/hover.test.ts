@@ -14,6 +14,7 @@ const files = [
   'src/fast-check/schedules.ts',
   'src/fast-check/setups.ts',
   'src/fast-check/trees.ts',
+  'src/lsm/ipe/ipe.ts',
   'src/lsm/module.ts',
   'src/lsm/rules.ts',
   'src/scenario/builder.ts',

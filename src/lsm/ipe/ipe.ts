@@ -17,24 +17,33 @@ import { PROT_EXEC, vm_area } from '../../vfs/memory/mm.js'
 import { d_path } from '../../vfs/namei/d_path.js'
 import { block_device, super_block } from '../../vfs/super_block.js'
 import { current } from '../../vfs/tasks/task.js'
+import { define_lsm, LsmOptionError } from '../define_lsm.js'
 import { audit_access_record, type IpeHook } from './audit.js'
 import { evaluate, type IpeContext } from './eval.js'
 import type { IpePolicy } from './policy.js'
 import { type PolicyError, parse_policy } from './policy_parser.js'
 
+/** An IPE policy, and what is done with what it decides. */
 export interface IpeOptions {
-  /** The active policy: its text, or read already; null for none, which allows everything. */
-  readonly policy: string | IpePolicy | null
-  /** False for permissive mode: what is denied is audited and goes on. True unless told. */
+  /** The policy's text; without it nothing is asked of IPE. */
+  readonly policy?: string
+  /** False: decisions are told but not enforced. */
   readonly enforce?: boolean
-  /** Whether allowed accesses are audited too. False unless told. */
+  /** True: what is allowed is told too, as audit records. */
   readonly success_audit?: boolean
 }
 
+declare module '../define_lsm.js' {
+  interface LsmOptions {
+    /** IPE, with its policy. */
+    readonly ipe?: IpeOptions
+  }
+}
+
 /** A policy that the kernel would refuse. `message` is for people; `error` has the errno and the place. */
-export class IpePolicyError extends Error {
+export class IpePolicyError extends LsmOptionError {
   constructor(readonly error: PolicyError) {
-    super(`${error.line}:${error.column}: ${error.errno}: ${error.message}`)
+    super('policy', `line ${error.line}, column ${error.column}: ${error.errno}: ${error.message}`)
     this.name = 'IpePolicyError'
   }
 }
@@ -84,8 +93,8 @@ const COMM_BYTES = 15
  *
  * @throws IpePolicyError where the policy's text is not one that the kernel would load
  */
-export function ipe({ policy: given, enforce = true, success_audit = false }: IpeOptions): SecurityModule {
-  const policy = typeof given === 'string' ? read(given) : given
+export function ipe({ policy: text, enforce = true, success_audit = false }: IpeOptions): SecurityModule {
+  const policy = text === undefined ? null : read(text)
 
   /** security/ipe/eval.c: ipe_evaluate_event. @returns 0 or -EACCES */
   const execute = (k: Kernel, hook: IpeHook, id: number): number => {
@@ -133,3 +142,21 @@ function read(text: string): IpePolicy {
   if ('error' in parsed) throw new IpePolicyError(parsed.error)
   return parsed.policy
 }
+
+define_lsm<'ipe'>({
+  name: 'ipe',
+  order: 'mutable',
+  says: 'Integrity Policy Enforcement: a policy decides by dm-verity, fs-verity and the initramfs what may be executed.',
+  in_kernels: true,
+  features: {
+    ipe_execve_check:
+      'IPE has no hook for AT_EXECVE_CHECK (it has one since 6.19), so its policy was never asked',
+  },
+  options: {
+    policy: { type: 'text', says: 'The text of the policy in force; without it nothing is asked.' },
+    enforce: { type: 'flag', says: 'False: decisions are told but not enforced.' },
+    success_audit: { type: 'flag', says: 'True: what is allowed is told too, as audit records.' },
+  },
+  idle_without: 'policy',
+  make: ipe,
+})

@@ -9,13 +9,15 @@ import { ReplayError, replay, run_to_end } from '../../explore/replay.js'
 import type { Bounds, Schedule } from '../../explore/system.js'
 import { FastStore } from '../../kernel/fast_store.js'
 import { STEPPED, step } from '../../kernel/machine.js'
-import { release_names } from '../../kernel/profile.js'
+import { type Feature, release_names } from '../../kernel/profile.js'
+import { mutable_lsms } from '../../model.js'
 import type { Case } from '../../scenario/builder.js'
 import { type CaseSystem, case_system } from '../../scenario/case_system.js'
 import {
   type CaseForm,
   case_profile,
   type FileSystemForm,
+  type LsmForm,
   type SetupForm,
   type TreeForm,
 } from '../../scenario/form.js'
@@ -120,7 +122,7 @@ export function fit_case(of: Case, machine: Machine): Fitted {
   if (form !== of.form) unconfirmed.push('a file that only begins as an ELF does: played as a whole program')
   const setup = form.setup ?? {}
   const { profile: _, lsm, ...rest } = setup
-  if (lsm?.ipe?.policy !== undefined) unconfirmed.push(said_policy('ipe', machine))
+  unconfirmed.push(...what_modules_judge(lsm ?? {}, machine))
   for (const { name } of lsm?.rules ?? [])
     unconfirmed.push(`the rules of ${name}: no module of a real kernel`)
   for (const { code } of lsm?.modules ?? [])
@@ -157,13 +159,30 @@ export function fit_case(of: Case, machine: Machine): Fitted {
   }
 }
 
-/** The running kernel's profile, but with the IPE of the case's own. */
+/** The kernel's modules of a set-up: this kernel does not judge by what they are told. */
+function what_modules_judge(lsm: LsmForm, machine: Machine): string[] {
+  return mutable_lsms().flatMap(({ name, in_kernels, idle_without }) => {
+    const options = lsm[name]
+    if (options === undefined || (idle_without !== undefined && options[idle_without] === undefined))
+      return []
+    return [in_kernels ? said_policy(name, machine) : `the module ${name}: no kernel has it`]
+  })
+}
+
+/** The running kernel's profile, but with the case's own of what is about a module alone. */
 function with_policies(form: CaseForm, fitted: CaseForm, machine: Machine): CaseForm {
-  const own = parse_profile(case_profile(form), 'profile').features.has('ipe_execve_check')
-  const here = parse_profile(machine.profile, 'profile').features.has('ipe_execve_check')
-  const change = own === here ? '' : own ? '+ipe_execve_check' : '+-ipe_execve_check'
+  const own = parse_profile(case_profile(form), 'profile').features
+  const here = parse_profile(machine.profile, 'profile').features
+  const of_modules = mutable_lsms().flatMap(({ features = {} }) => Object.keys(features) as Feature[])
+  const changes = of_modules
+    .filter((name) => own.has(name) !== here.has(name))
+    .map((name) => (own.has(name) ? `+${name}` : `+-${name}`))
   const { lsm, filesystems } = form.setup ?? {}
-  return { ...fitted, profile: `${machine.profile}${change}`, setup: { ...fitted.setup, filesystems, lsm } }
+  return {
+    ...fitted,
+    profile: `${machine.profile}${changes.join('')}`,
+    setup: { ...fitted.setup, filesystems, lsm },
+  }
 }
 
 function said_policy(name: string, { modules, release }: Machine): string {

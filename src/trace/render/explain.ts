@@ -2,7 +2,8 @@
  * A counterexample in plain words: who changed what, when, through which kernel function, and why the check did
  * not help. Made from the trace alone.
  */
-import { profile_named } from '../../kernel/profile.js'
+import { type Feature, profile_named } from '../../kernel/profile.js'
+import { mutable_lsms } from '../../model.js'
 import { type Approval, from_bytes_form, type Trace, type TraceStep, type Use } from '../trace.js'
 import { relied_on } from './bytes.js'
 import { denied_permissively, how_many, news } from './effects.js'
@@ -308,9 +309,11 @@ function unasked({ trace, approval }: Story): string {
 }
 
 function unasked_on(profile: string): string {
-  return profile_named(profile)?.features.has('ipe_execve_check') === false
-    ? `on ${profile} IPE has no hook for AT_EXECVE_CHECK (it has one since 6.19), so its policy was never asked`
-    : 'no module that knows the policy was asked'
+  const has = profile_named(profile)?.features
+  const lacking = mutable_lsms()
+    .flatMap(({ features = {} }) => Object.entries(features))
+    .find(([feature]) => has?.has(feature as Feature) === false)
+  return lacking === undefined ? 'no module that knows the policy was asked' : `on ${profile} ${lacking[1]}`
 }
 
 function other_story(story: Story): string[] {
