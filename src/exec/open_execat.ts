@@ -11,9 +11,10 @@ import { int, ref, str } from '../kernel/schema.js'
 import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from '../vfs/attributes/stat.js'
 import { FMODE_EXEC, file } from '../vfs/file.js'
 import { fput } from '../vfs/files/file_table.js'
+import { path_noexec } from '../vfs/mount.js'
 import { AT_FDCWD, LOOKUP_EMPTY, LOOKUP_FOLLOW } from '../vfs/namei/namei.js'
+import { do_filp_open } from '../vfs/namei/path_openat.js'
 import { MAY_EXEC } from '../vfs/namei/permission.js'
-import { do_filp_open, path_noexec } from '../vfs/open/open.js'
 import { deny_write_access, write_denial } from '../vfs/open/write_access.js'
 
 /** Only ask whether the file may be executed (include/uapi/linux/fcntl.h). */

@@ -12,6 +12,15 @@ import type { Fn, Kernel } from './kernel.js'
 /** Which real inode an overlay dentry stands for (include/linux/dcache.h: enum d_real_type). */
 export type DRealType = 'data' | 'metadata'
 
+/** A place: a mount and a dentry (include/linux/path.h). */
+export interface Path {
+  readonly mnt: number
+  readonly dentry: number
+}
+
+/** Where a symbolic link leads: a text to walk on with, a place to jump to (a magic link), or a negative errno. */
+export type LinkTarget = string | Path | number
+
 /** A kernel function that has at least the locals `L`, which its caller fills; it may have more of its own. */
 export type Operation<L extends object> = Fn<any> & { readonly takes?: L }
 
@@ -26,6 +35,10 @@ export interface FileSystemOperations {
   readonly max_links?: number
   /** The dentry of `name` in the directory `parent` (a dentry number), or 0 where there is none. Atomic. */
   lookup(k: Kernel, parent: number, name: string): number
+  /** Where the symbolic link `link` (a dentry) leads (`inode_operations.get_link`); unless told, its inode's `i_link`. */
+  get_link?(k: Kernel, link: number): LinkTarget
+  /** What readlink says of a link that leads to no text (`inode_operations.readlink`): the text, or a negative errno. */
+  readlink?(k: Kernel, link: number): string | number
   /** What this type asks beyond mode bits (`inode_operations.permission`): 0 or a negative errno. */
   permission?(k: Kernel, inode: number, mask: number): number
   /** The inode whose data (or metadata) a dentry stands for; itself unless stacked. */

@@ -11,6 +11,8 @@ export const features = {
   ipe_backing_metadata: 'proposal: IPE judges the metadata inode of an overlay file (D_REAL_METADATA)',
   pkeys:
     'of the machine, not of a release: memory mapped PROT_EXEC alone cannot be read (x86 protection keys: ospke in /proc/cpuinfo)',
+  protected_symlinks:
+    'of the machine, not of a release: links of others in sticky directories are not followed (sysctl fs.protected_symlinks = 1)',
   ovl_read_pinned: 'proposal: read() on an overlay file stays with the real file recorded at open',
 } as const
 

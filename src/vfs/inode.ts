@@ -15,6 +15,7 @@ export const S_IFIFO = 0o010000
 export const S_ISUID = 0o4000
 export const S_ISGID = 0o2000
 export const S_ISVTX = 0o1000
+export const S_IWOTH = 0o002
 
 export const is_reg = (mode: number): boolean => (mode & S_IFMT) === S_IFREG
 export const is_dir = (mode: number): boolean => (mode & S_IFMT) === S_IFDIR

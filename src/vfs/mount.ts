@@ -1,7 +1,7 @@
 /** Where a tree of dentries is attached (struct mount, struct path). */
 import type { Kernel } from '../kernel/kernel.js'
 import { int, ref, table } from '../kernel/schema.js'
-import { SB_RDONLY, super_block } from './super_block.js'
+import { SB_I_NOEXEC, SB_RDONLY, super_block } from './super_block.js'
 
 export const MNT_NOSUID = 1
 export const MNT_NODEV = 2
@@ -29,4 +29,10 @@ export function lookup_mnt(k: Kernel, mnt: number, at: number) {
 export function mnt_is_readonly(k: Kernel, mnt: number): boolean {
   const m = mount(k, mnt)
   return (m.mnt_flags & MNT_READONLY) !== 0 || (super_block(k, m.mnt_sb).s_flags & SB_RDONLY) !== 0
+}
+
+/** Whether exec and PROT_EXEC mappings are refused on this mount (fs/exec.c: path_noexec). */
+export function path_noexec(k: Kernel, mnt: number): boolean {
+  const { mnt_flags, mnt_sb } = mount(k, mnt)
+  return (mnt_flags & MNT_NOEXEC) !== 0 || (super_block(k, mnt_sb).s_flags & SB_I_NOEXEC) !== 0
 }

@@ -1,7 +1,7 @@
 /**
  * How large every case of every shipped scenario is: the states and stages of its whole search, with fusion and
  * without. A change of the model that is meant to change nothing leaves these numbers as they are; what changes them
- * says why, and writes the file anew with `npx vitest run -u test/scenario/state_counts.test.ts`.
+ * says why, and writes the file anew with `npx vitest run test/scenario/state_counts.test.ts -u`.
  */
 import { readdirSync } from 'node:fs'
 import { expect, test } from 'vitest'

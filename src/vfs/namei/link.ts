@@ -27,6 +27,7 @@ import { check_new_name } from './create.js'
 import { d_inode, may_create, release_all, under_inode_lock } from './directory.js'
 import {
   AT_FDCWD,
+  get_link,
   getname,
   LOOKUP_EMPTY,
   LOOKUP_FOLLOW,
@@ -196,16 +197,26 @@ export const do_readlinkat = fn(
       },
     ),
     stage('vfs_readlink', (k, f) => {
-      const { id, i_mode, i_link } = d_inode(k, f.dentry)
+      const { id, i_mode } = d_inode(k, f.dentry)
       if (!is_lnk(i_mode)) return k.refuse(f.name === '' ? -ENOENT : -EINVAL, 'not a symbolic link')
       const refused = security(k, 'inode_readlink', { dentry: f.dentry })
       if (refused !== 0) return refused
-      const target = i_link.slice(0, f.bufsiz)
+      const text = vfs_readlink(k, f.dentry)
+      if (typeof text === 'number') return text
+      const target = text.slice(0, f.bufsiz)
       copy_to_user(k, target, id)
       return done(f, target.length)
     }),
   ],
 )
+
+/** The text of a symbolic link, or what its file system says where it has none (fs/namei.c: vfs_readlink). */
+function vfs_readlink(k: Kernel, link: number): string | number {
+  const said = ops_of(k, dentry(k, link).d_sb).readlink?.(k, link)
+  if (said !== undefined) return said
+  const target = get_link(k, link)
+  return typeof target === 'object' ? -EINVAL : target
+}
 
 const oldpath = path('oldpath')
 const newpath = path('newpath')

@@ -10,13 +10,12 @@ import type { Frame, Kernel } from '../../kernel/kernel.js'
 import { int, ref, str, table } from '../../kernel/schema.js'
 import { define_syscall, type Parameter } from '../../kernel/syscall.js'
 import { is_reg, is_special } from '../inode.js'
-import { mnt_is_readonly } from '../mount.js'
+import { mnt_is_readonly, path_noexec } from '../mount.js'
 import { d_inode } from '../namei/directory.js'
 import { AT_FDCWD, LOOKUP_EMPTY, LOOKUP_FOLLOW, path_lookupat } from '../namei/namei.js'
 import { inode_permission, MAY_ACCESS, MAY_EXEC, MAY_READ, MAY_WRITE } from '../namei/permission.js'
 import { dirfd, path } from '../parameters.js'
 import { current } from '../tasks/task.js'
-import { path_noexec } from './open.js'
 
 /** include/uapi/linux/fcntl.h */
 const AT_SYMLINK_NOFOLLOW = 0x100

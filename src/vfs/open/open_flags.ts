@@ -1,5 +1,6 @@
 /** Flags of open(2) (include/uapi/asm-generic/fcntl.h). */
 import type { Constants } from '../../kernel/syscall.js'
+import { MAY_READ, MAY_WRITE } from '../namei/permission.js'
 
 export const O_RDONLY = 0
 export const O_WRONLY = 1
@@ -23,6 +24,9 @@ export const O_PATH = 0o10000000
 /** The bit that only O_TMPFILE has; O_TMPFILE itself includes O_DIRECTORY. */
 export const __O_TMPFILE = 0o20000000
 export const O_TMPFILE = __O_TMPFILE | O_DIRECTORY
+
+/** Permission asked for by an access mode; mode 3 asks for both and can do neither (include/linux/fs.h: ACC_MODE). */
+export const ACC_MODE = [MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE]
 
 export const open_flags: Constants = {
   O_RDONLY,
