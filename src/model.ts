@@ -23,6 +23,7 @@ import './exec/securebits.js'
 // The security modules, in the order in which they are asked (CONFIG_LSM).
 import './lsm/capability.js'
 import './lsm/ipe/ipe.js'
+import './lsm/deny_write_exec/deny_write_exec.js'
 import type { SecurityModule, Store } from './kernel/kernel.js'
 import { type Config, Kernel } from './kernel/kernel.js'
 import type { Profile } from './kernel/profile.js'
