@@ -7,7 +7,16 @@ export interface Bprm {
   is_check: boolean
 }
 
-/** Hooks with the kernel's names and arguments (include/linux/lsm_hook_defs.h); objects by their numbers. */
+/** A place as a task reaches it: a dentry, and the mount through which it is seen (struct path). */
+export interface Path {
+  readonly mnt: number
+  readonly dentry: number
+}
+
+/**
+ * Hooks with the kernel's names and arguments, in its order (include/linux/lsm_hook_defs.h of 6.18); objects by
+ * their numbers. Where the kernel has the dentry of a name that is not there yet, here is the `name`.
+ */
 export interface HookArguments {
   bprm_creds_for_exec: Bprm
   bprm_check_security: Bprm
@@ -33,16 +42,24 @@ export interface HookArguments {
   inode_setattr: { dentry: number; valid: number }
   inode_getattr: { dentry: number }
   inode_copy_up: { dentry: number }
-  path_mknod: { parent: number; name: string; mode: number }
-  path_mkdir: { parent: number; name: string; mode: number }
-  path_symlink: { parent: number; name: string; target: string }
-  path_link: { old_dentry: number; parent: number; name: string }
-  path_unlink: { dentry: number }
-  path_rmdir: { dentry: number }
-  path_rename: { old_dentry: number; parent: number; name: string; new_dentry: number; flags: number }
-  path_truncate: { dentry: number }
-  path_chmod: { dentry: number; mode: number }
-  path_chown: { dentry: number; uid: number; gid: number }
+  path_unlink: { dir: Path; dentry: number }
+  path_mkdir: { dir: Path; name: string; mode: number }
+  path_rmdir: { dir: Path; dentry: number }
+  path_mknod: { dir: Path; name: string; mode: number; dev: number }
+  path_truncate: { path: Path }
+  path_symlink: { dir: Path; name: string; target: string }
+  path_link: { old_dentry: number; new_dir: Path; name: string }
+  /** `new_dentry` is 0 where nothing has the new name. */
+  path_rename: {
+    old_dir: Path
+    old_dentry: number
+    new_dir: Path
+    name: string
+    new_dentry: number
+    flags: number
+  }
+  path_chmod: { path: Path; mode: number }
+  path_chown: { path: Path; uid: number; gid: number }
   task_prctl: { option: number; arg: number }
 }
 

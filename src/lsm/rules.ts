@@ -12,11 +12,11 @@ import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../vfs/memory/mm.js'
 import { MAY_APPEND, MAY_EXEC, MAY_OPEN, MAY_READ, MAY_WRITE } from '../vfs/namei/permission.js'
 import { hook_arguments, hook_names, is_hook_name, LsmModuleError } from './hooks.js'
 import { errno_of } from './module.js'
-import { DentryView, FileView, type HookContext, hook_context, InodeView, VmaView } from './view.js'
+import { DentryView, FileView, type HookContext, hook_context, InodeView, PathView, VmaView } from './view.js'
 
 /** Conditions of a rule; all that are given must hold. */
 export interface RuleConditions {
-  /** The path of the open file, as the running task sees it. */
+  /** The path of the open file, or of what a hook about a path is asked of, as the running task sees it. */
   readonly path?: string
   /** That path, or a directory above it. */
   readonly path_prefix?: string
@@ -85,7 +85,9 @@ interface ConditionKind {
   accepts(given: unknown): boolean
 }
 
-const objects = ['file', 'vma', 'inode', 'dentry', 'old_dentry', 'parent']
+const objects = ['file', 'vma', 'inode', 'dentry', 'old_dentry', 'parent', 'path', 'dir']
+/** What has a path; of a name in a directory it is both together. */
+const with_path = ['file', 'vma', 'path', 'dir']
 const is_text = (given: unknown) => typeof given === 'string' && given !== ''
 const is_path = (given: unknown) => typeof given === 'string' && given.startsWith('/')
 const is_id = (given: unknown) => typeof given === 'number' && Number.isInteger(given) && given >= 0
@@ -94,8 +96,8 @@ const is_bits = (prefix: string) => (given: unknown) =>
   (typeof given === 'number' || typeof given === 'string') && bits(prefix, given) !== undefined
 
 const conditions: { readonly [C in Condition]: ConditionKind } = {
-  path: { needs: ['file', 'vma'], expected: 'a path that begins with /', accepts: is_path },
-  path_prefix: { needs: ['file', 'vma'], expected: 'a path that begins with /', accepts: is_path },
+  path: { needs: with_path, expected: 'a path that begins with /', accepts: is_path },
+  path_prefix: { needs: with_path, expected: 'a path that begins with /', accepts: is_path },
   name: { needs: ['name'], expected: 'a name', accepts: is_text },
   uid: { needs: [], expected: 'a user id', accepts: is_id },
   gid: { needs: [], expected: 'a group id', accepts: is_id },
@@ -207,8 +209,8 @@ function matches(when: RuleConditions, given: HookContext): boolean {
   const has = (wanted: number | string, prefix: string, bits_given: unknown) =>
     (bits(prefix, wanted)! & ~(bits_given as number)) === 0
   const holds: { readonly [C in Condition]: (wanted: NonNullable<RuleConditions[C]>) => boolean } = {
-    path: (wanted) => opened?.path === wanted,
-    path_prefix: (wanted) => opened !== null && is_below(opened.path, wanted),
+    path: (wanted) => path_of(ctx, opened) === wanted,
+    path_prefix: (wanted) => is_below(path_of(ctx, opened) ?? '', wanted),
     name: (wanted) => ctx.name === wanted,
     uid: (wanted) => ctx.task.euid === wanted,
     gid: (wanted) => ctx.task.egid === wanted,
@@ -224,12 +226,22 @@ function matches(when: RuleConditions, given: HookContext): boolean {
   return Object.entries(when).every(([name, wanted]) => holds[name as Condition](wanted as never))
 }
 
+/** The path of what the hook is about; undefined where it is told of none. */
+function path_of({ path, dir, dentry, name }: AnyContext, opened: FileView | null): string | undefined {
+  if (opened !== null) return opened.path
+  if (path instanceof PathView) return path.path
+  if (!(dir instanceof PathView)) return undefined
+  const last = dentry instanceof DentryView ? dentry.name : String(name)
+  return `${dir.path.replace(/\/$/, '')}/${last}`
+}
+
 /** What the hook is about: its file, or the inode or name. */
-function object_of(ctx: AnyContext): FileView | InodeView | DentryView | null {
+function object_of(ctx: AnyContext): FileView | InodeView | DentryView | PathView | null {
   for (const argument of objects) {
     const value = ctx[argument]
     if (value instanceof VmaView) return value.file
-    if (value instanceof FileView || value instanceof InodeView || value instanceof DentryView) return value
+    if (value instanceof FileView || value instanceof InodeView) return value
+    if (value instanceof DentryView || value instanceof PathView) return value
   }
   return null
 }

@@ -7,7 +7,7 @@ import { type Digest, dm_verity } from '../integrity/dm_verity.js'
 import { fs_verity } from '../integrity/fs_verity.js'
 import { utf8_text } from '../kernel/decode.js'
 import type { Kernel } from '../kernel/kernel.js'
-import type { HookArguments, HookName } from '../kernel/lsm_hook_defs.js'
+import type { HookArguments, HookName, Path } from '../kernel/lsm_hook_defs.js'
 import { d_real_inode } from '../vfs/d_real.js'
 import { dentry } from '../vfs/dentry.js'
 import { file } from '../vfs/file.js'
@@ -15,6 +15,7 @@ import { file_superblock } from '../vfs/files/file_superblock.js'
 import { inode } from '../vfs/inode.js'
 import { vm_area } from '../vfs/memory/mm.js'
 import { content_of } from '../vfs/memory/page_cache.js'
+import { mnt_is_readonly, path_noexec } from '../vfs/mount.js'
 import { d_path } from '../vfs/namei/d_path.js'
 import { super_block } from '../vfs/super_block.js'
 import { task_struct } from '../vfs/tasks/task.js'
@@ -223,6 +224,40 @@ export class DentryView {
   }
 }
 
+/** A place as the running task reaches it: through a mount. */
+export class PathView {
+  readonly #k: Kernel
+  readonly #looked: Looked
+  readonly #place: Path
+  constructor(k: Kernel, place: Path, looked: Looked) {
+    this.#k = k
+    this.#looked = looked
+    this.#place = place
+    Object.freeze(this)
+  }
+  /** As the running task sees it. */
+  get path(): string {
+    return d_path(this.#k, this.#place.mnt, this.#place.dentry)
+  }
+  get dentry(): DentryView {
+    return new DentryView(this.#k, this.#place.dentry, this.#looked)
+  }
+  /** Nothing can be written through the mount. */
+  get read_only(): boolean {
+    return mnt_is_readonly(this.#k, this.#place.mnt)
+  }
+  /** Nothing can be executed through the mount. */
+  get noexec(): boolean {
+    return path_noexec(this.#k, this.#place.mnt)
+  }
+  get filesystem(): string {
+    return this.dentry.filesystem
+  }
+  get sb(): string {
+    return this.dentry.sb
+  }
+}
+
 /** A mapping. */
 export class VmaView {
   readonly #k: Kernel
@@ -264,6 +299,10 @@ const views = {
   old_dentry: DentryView,
   new_dentry: DentryView,
   parent: DentryView,
+  path: PathView,
+  dir: PathView,
+  old_dir: PathView,
+  new_dir: PathView,
 }
 type Views = { [A in keyof typeof views]: InstanceType<(typeof views)[A]> }
 
@@ -288,7 +327,7 @@ export function hook_context<N extends HookName>(
   for (const [name, value] of Object.entries(args)) {
     const view = views[name as keyof Views]
     if (view === undefined) context[name] = value
-    else context[name] = value === 0 ? null : new view(k, value as number, looked)
+    else context[name] = value === 0 ? null : new view(k, value as never, looked)
   }
   return Object.freeze(context) as HookContext<N>
 }

@@ -2,7 +2,7 @@ import { describe, expect, expectTypeOf, test } from 'vitest'
 import { LsmModuleError } from '../../src/lsm/hooks.js'
 import { define_module } from '../../src/lsm/module.js'
 import { rules_module } from '../../src/lsm/rules.js'
-import type { DentryView, FileView } from '../../src/lsm/view.js'
+import type { DentryView, FileView, PathView } from '../../src/lsm/view.js'
 import { World } from '../exec/world.js'
 
 /** A rule about a mapping is one about its file. */
@@ -122,7 +122,10 @@ describe('a module of one’s own', () => {
         path_unlink(ctx) {
           expectTypeOf(ctx.dentry).toEqualTypeOf<DentryView>()
           const { name, path_in_filesystem, filesystem, sb, inode } = ctx.dentry
+          expectTypeOf(ctx.dir).toEqualTypeOf<PathView>()
+          const { dir } = ctx
           seen.push([name, path_in_filesystem, filesystem, sb, inode.size])
+          seen.push([dir.path, dir.dentry.name, dir.filesystem, dir.sb, dir.read_only, dir.noexec])
           return 0
         },
         inode_permission(ctx) {
@@ -138,10 +141,13 @@ describe('a module of one’s own', () => {
     const w = new World({ modules: [module] })
     w.file('f', 'abc', 0o755, w.dir('d'))
     w.call(1, 'unlink', 'd/f')
-    expect(seen).toEqual([['f', '/d/f', 'tmpfs', 'root', 3]])
+    expect(seen).toEqual([
+      ['f', '/d/f', 'tmpfs', 'root', 3],
+      ['/d', 'd', 'tmpfs', 'root', false, false],
+    ])
     w.file('g', 'abc')
     w.check('g')
-    expect(seen[1]).toBe(0x21)
+    expect(seen[2]).toBe(0x21)
   })
 
   test('sees mappings', () => {

@@ -45,7 +45,7 @@ export function deny_write_exec({ root_may = false }: DenyWriteExecOptions): Sec
       },
       // O_TRUNC needs no write mode, and truncate(2) no descriptor.
       file_truncate: (k, { file: opened }) => may_write(k, file(k, opened).f_inode),
-      path_truncate: (k, path) => may_write(k, dentry(k, path.dentry).d_inode),
+      path_truncate: (k, { path }) => may_write(k, dentry(k, path.dentry).d_inode),
     },
   }
 }

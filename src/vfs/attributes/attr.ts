@@ -276,7 +276,7 @@ const chmod_common = fn('chmod_common', { source: 'fs/open.c', locals: { ...on_p
     const asleep = inode_lock(k, f, ino)
     if (asleep) return asleep
     f.mode = (f.mode & S_IALLUGO) | (inode(k, ino).i_mode & ~S_IALLUGO)
-    return security(k, 'path_chmod', { dentry: f.dentry, mode: f.mode })
+    return security(k, 'path_chmod', { path: { mnt: f.mnt, dentry: f.dentry }, mode: f.mode })
   }),
   call(notify_change, (k, f) => ({
     dentry: f.dentry,
@@ -308,7 +308,7 @@ const chown_common = fn(
       if (asleep) return asleep
       f.valid = (f.uid === KEEP ? 0 : ATTR_UID) | (f.gid === KEEP ? 0 : ATTR_GID)
       if (!is_dir(inode(k, ino).i_mode)) f.valid |= ATTR_KILL_SUID | setattr_should_drop_sgid(k, ino)
-      return security(k, 'path_chown', { dentry: f.dentry, uid: f.uid, gid: f.gid })
+      return security(k, 'path_chown', { path: { mnt: f.mnt, dentry: f.dentry }, uid: f.uid, gid: f.gid })
     }),
     call(notify_change, (k, f) => ({
       dentry: f.dentry,

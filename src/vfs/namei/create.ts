@@ -12,6 +12,7 @@
 import { EEXIST, EINVAL, ENOENT, EPERM } from '../../kernel/errno.js'
 import { call, done, fn, local, release, stage } from '../../kernel/fn.js'
 import type { Frame, Kernel, Outcome } from '../../kernel/kernel.js'
+import type { Path } from '../../kernel/lsm_hook_defs.js'
 import { int, ref, str, type ValuesOf } from '../../kernel/schema.js'
 import { security } from '../../kernel/security.js'
 import { define_syscall, type Parameter } from '../../kernel/syscall.js'
@@ -53,6 +54,8 @@ const filename_parentat = call<ValuesOf<typeof creation>>(
     return type === 'norm' ? undefined : k.refuse(-EEXIST, 'the last component is a directory that exists')
   },
 )
+
+const directory_of = ({ mnt, parent }: Creation): Path => ({ mnt, dentry: parent })
 
 /** fs/namei.c: filename_create, with the lock held from here on. */
 function filename_create(k: Kernel, f: Creation, permits: Permits): Outcome {
@@ -118,7 +121,8 @@ export const do_mkdirat = fn('do_mkdirat', { source: 'fs/namei.c', locals: creat
   filename_parentat,
   stage('filename_create', (k, f) =>
     filename_create(k, f, {
-      path_hook: (k, f, name) => security(k, 'path_mkdir', { parent: f.parent, name, mode: masked(k, f) }),
+      path_hook: (k, f, name) =>
+        security(k, 'path_mkdir', { dir: directory_of(f), name, mode: masked(k, f) }),
       inode_hook: (k, f, name) => {
         // mkdir takes permission bits and the sticky bit; set-id bits come from the directory alone.
         f.mode = S_IFDIR | (vfs_prepare_mode(k, f.parent, f.mode) & (0o777 | S_ISVTX))
@@ -165,7 +169,8 @@ export const do_mknodat = fn('do_mknodat', { source: 'fs/namei.c', locals: creat
   filename_parentat,
   stage('filename_create', (k, f) =>
     filename_create(k, f, {
-      path_hook: (k, f, name) => security(k, 'path_mknod', { parent: f.parent, name, mode: masked(k, f) }),
+      path_hook: (k, f, name) =>
+        security(k, 'path_mknod', { dir: directory_of(f), name, mode: masked(k, f), dev: f.rdev }),
       inode_hook: (k, f, name) => {
         const refused = may_make_device(k, f)
         if (refused !== 0) return refused
@@ -193,7 +198,8 @@ export const do_symlinkat = fn('do_symlinkat', { source: 'fs/namei.c', locals: c
   filename_parentat,
   stage('filename_create', (k, f) =>
     filename_create(k, f, {
-      path_hook: (k, f, name) => security(k, 'path_symlink', { parent: f.parent, name, target: f.target }),
+      path_hook: (k, f, name) =>
+        security(k, 'path_symlink', { dir: directory_of(f), name, target: f.target }),
       inode_hook: (k, f, name) => security(k, 'inode_symlink', { parent: f.parent, name, target: f.target }),
     }),
   ),

@@ -133,7 +133,7 @@ function may_link(k: Kernel, f: Linking): number {
   const { name } = last_component(f.name)
   const refused =
     may_linkat(k, f.old_dentry) ||
-    security(k, 'path_link', { old_dentry: f.old_dentry, parent: f.parent, name }) ||
+    security(k, 'path_link', { old_dentry: f.old_dentry, new_dir: { mnt: f.mnt, dentry: f.parent }, name }) ||
     may_create(k, f.parent)
   if (refused !== 0) return refused
   const node = d_inode(k, f.old_dentry)

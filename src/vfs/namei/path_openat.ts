@@ -208,7 +208,7 @@ function lookup_open(k: Kernel, f: Opening, name: string): Outcome {
   f.mode = S_IFREG | vfs_prepare_mode(k, f.dentry, f.mode & 0o7777)
   const { mode } = f
   return (
-    security(k, 'path_mknod', { parent: f.dentry, name, mode }) ||
+    security(k, 'path_mknod', { dir: { mnt: f.mnt, dentry: f.dentry }, name, mode, dev: 0 }) ||
     may_create(k, f.dentry) ||
     security(k, 'inode_create', { parent: f.dentry, name, mode })
   )

@@ -222,8 +222,10 @@ function check_tree(k: Kernel, f: Rename): number {
 
 function ask_path_rename(k: Kernel, f: Rename): number {
   const { name } = last_component(f.to)
-  const { old_dentry, new_parent, new_dentry, flags } = f
-  return security(k, 'path_rename', { old_dentry, parent: new_parent, name, new_dentry, flags })
+  const { old_dentry, new_dentry, flags } = f
+  const old_dir = { mnt: f.mnt, dentry: f.old_parent }
+  const new_dir = { mnt: f.new_mnt, dentry: f.new_parent }
+  return security(k, 'path_rename', { old_dir, old_dentry, new_dir, name, new_dentry, flags })
 }
 
 /** With RENAME_EXCHANGE the hook is asked twice, for the way back first (security/security.c: security_inode_rename). */

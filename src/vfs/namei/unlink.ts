@@ -107,7 +107,10 @@ export const do_unlinkat = fn('do_unlinkat', { source: 'fs/namei.c', locals: rem
   stage('do_unlinkat', (k, f) =>
     lock_parent(k, f, (victim, trailing_slash) => {
       if (trailing_slash) return is_dir(d_inode(k, victim).i_mode) ? -EISDIR : -ENOTDIR
-      return security(k, 'path_unlink', { dentry: victim }) || may_delete(k, f.parent, victim, false)
+      return (
+        security(k, 'path_unlink', { dir: { mnt: f.mnt, dentry: f.parent }, dentry: victim }) ||
+        may_delete(k, f.parent, victim, false)
+      )
     }),
   ),
   stage('vfs_unlink', (k, f) => lock_victim(k, f, 'inode_unlink')),
@@ -128,7 +131,9 @@ export const do_rmdir = fn('do_rmdir', { source: 'fs/namei.c', locals: removal }
     lock_parent(
       k,
       f,
-      (victim) => security(k, 'path_rmdir', { dentry: victim }) || may_delete(k, f.parent, victim, true),
+      (victim) =>
+        security(k, 'path_rmdir', { dir: { mnt: f.mnt, dentry: f.parent }, dentry: victim }) ||
+        may_delete(k, f.parent, victim, true),
     ),
   ),
   stage('vfs_rmdir', (k, f) => lock_victim(k, f, 'inode_rmdir')),

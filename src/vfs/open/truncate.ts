@@ -104,7 +104,7 @@ export const vfs_truncate = fn(
         mnt_want_write(k, f.mnt) ||
         is_append(k, ino) ||
         get_write_access(k, f, ino) ||
-        security(k, 'path_truncate', { dentry: f.dentry })
+        security(k, 'path_truncate', { path: { mnt: f.mnt, dentry: f.dentry } })
       )
     }),
     call(do_truncate, (_, f) => ({ dentry: f.dentry, length: f.length })),
