@@ -111,7 +111,7 @@ const bprm_execve = fn<typeof execve_locals, ErrorAndFile>(
  * for writing); E2BIG, EFAULT (arguments); what a module answers. Then for a real exec only: those of
  * exec_binprm.
  */
-const do_execveat_common = fn(
+export const do_execveat_common = fn(
   'do_execveat_common',
   {
     source: 'fs/exec.c',

@@ -38,6 +38,8 @@ export interface FnInfo<F extends Fields> {
   readonly source: string
   readonly since?: string
   readonly locals?: F
+  /** Not of the kernel: the program that a task of a scenario runs. */
+  readonly is_program?: boolean
 }
 
 const registered: Fn[] = []
@@ -69,6 +71,7 @@ export function fn<const F extends Fields = Record<never, never>, R extends Valu
     shape,
     steps,
     stage_index,
+    is_program: info.is_program ?? false,
     index: registered.length,
   }
   registered.push(made)
@@ -139,6 +142,37 @@ export function attempt<L, C = any>(
 export function done(f: Frame<any>, ret: Value = 0): Outcome {
   f.ret = ret
   return DONE
+}
+
+/** A step of a function, where a task can stand. */
+export interface Place {
+  readonly fn: Fn
+  /** Its index among the steps. */
+  readonly stage: number
+}
+
+/** The step of this name. Made while modules are loaded, so that a step that was renamed is missed at once. */
+export function place(fn: Fn, name: string): Place {
+  const stage = fn.stage_index.get(name)
+  if (stage === undefined) throw new Error(`${fn.name} has no step ${name}`)
+  return { fn, stage }
+}
+
+/** Where the frame of a task stands: before which step. */
+export const place_of = ({ fn, stage }: Frame): Place => ({ fn, stage })
+
+export const is_at = (at: Place, { fn, stage }: Place): boolean => at.fn === fn && at.stage === stage
+
+/** Whether a task runs a function, or has called it and waits for it. */
+export function is_inside(k: Kernel, task: number, fn: Fn): boolean {
+  return times_inside(k, task, fn) > 0
+}
+
+/** How often a function stands on the stack of a task. */
+export function times_inside(k: Kernel, task: number, fn: Fn): number {
+  let times = 0
+  for (let depth = 0; depth < k.store.depth(task); depth++) if (k.store.frame(task, depth).fn === fn) times++
+  return times
 }
 
 /** Go on at the stage of this name. */

@@ -71,6 +71,8 @@ export interface Fn<L = any, R extends Value = any> {
   readonly shape: Shape
   readonly steps: readonly Step<L>[]
   readonly stage_index: ReadonlyMap<string, number>
+  /** Not of the kernel: the program that a task of a scenario runs. */
+  readonly is_program: boolean
   readonly index: number
   readonly returns?: R
 }

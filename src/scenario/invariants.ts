@@ -38,7 +38,7 @@ function held_by_frames(k: Kernel): { held: readonly Held[]; inside: boolean } {
   for (const task of k.store.tasks()) {
     for (let depth = 0; depth < k.store.depth(task); depth++) {
       const { holds, fn } = k.store.frame(task, depth) as Frame
-      if (fn.name !== 'user') inside = true
+      if (!fn.is_program) inside = true
       for (let i = 0; i < holds.length; i += 2) {
         held.push({ task, kind: hold_kind(holds[i]!).name, object: holds[i + 1]! })
       }

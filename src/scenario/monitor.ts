@@ -80,7 +80,7 @@ export function policy_approves(k: Kernel, ino: number): boolean {
 export function current_call(k: Kernel, task: number): CallInstruction | undefined {
   if (k.store.depth(task) === 0) return undefined
   const f = k.store.frame(task, 0) as Frame<{ pc: number }>
-  return f.fn.name === 'user' ? (code_of(k).instructions[f.pc] as CallInstruction) : undefined
+  return f.fn.is_program ? (code_of(k).instructions[f.pc] as CallInstruction) : undefined
 }
 
 /** The hook of `Config.monitor`: an execution check has said yes about the data of this inode. */

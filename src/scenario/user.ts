@@ -187,7 +187,7 @@ function run_to_call(k: Kernel, pc: number): number {
 /** A task's program, outside the kernel. */
 export const user: Fn<ValuesOf<typeof user_locals>> = fn(
   'user',
-  { source: 'the program of the task', locals: user_locals },
+  { source: 'the program of the task', locals: user_locals, is_program: true },
   [
     attempt(
       (k, f: UserFrame) => (code_of(k).instructions[f.pc] as CallInstruction).syscall.fn,

@@ -1,10 +1,14 @@
 /** Which step of a counterexample made the difference, in the words that people use for such things. */
+import { do_open_execat } from '../exec/open_execat.js'
 import { first_change } from '../explore/first_change.js'
 import type { Player } from '../explore/replay.js'
 import type { Schedule } from '../explore/system.js'
-import type { Frame, Kernel } from '../kernel/kernel.js'
+import { is_at, type Place, place } from '../kernel/fn.js'
+import type { Fn, Frame, Kernel } from '../kernel/kernel.js'
 import { step } from '../kernel/machine.js'
 import type { Change } from '../kernel/syscall.js'
+import { ovl_copy_up_flags } from '../overlay/copy_up.js'
+import { ovl_create_object, ovl_link, ovl_tmpfile } from '../overlay/dir.js'
 import type { CaseSystem } from '../scenario/case_system.js'
 import { type CallInstruction, tasks_of } from '../scenario/code.js'
 import { approval, current_call, occurred, use_and_approval, used, violation } from '../scenario/monitor.js'
@@ -12,7 +16,12 @@ import type { Outcome } from '../scenario/properties.js'
 import { show_call } from '../scenario/strace.js'
 import { dentry } from '../vfs/dentry.js'
 import { FMODE_WRITER, file } from '../vfs/file.js'
+import { simple_create } from '../vfs/filesystems/simple.js'
 import { inode, is_lnk } from '../vfs/inode.js'
+import { do_open } from '../vfs/namei/do_open.js'
+import { do_renameat2 } from '../vfs/namei/rename.js'
+import { do_dentry_open } from '../vfs/open/dentry_open.js'
+import { do_ftruncate, do_truncate, vfs_truncate } from '../vfs/open/truncate.js'
 import { fd_slot } from '../vfs/tasks/task.js'
 
 export type CauseKind =
@@ -198,23 +207,53 @@ function by_call(call: CallInstruction | undefined): CauseKind | undefined {
   return typeof changes === 'string' ? by_change[changes] : undefined
 }
 
-function kind_of(k: Kernel, task: number, call: CallInstruction | undefined): CauseKind {
-  const name = call?.syscall.name ?? ''
-  const frames: Frame[] = []
-  for (let depth = 0; depth < k.store.depth(task); depth++) frames.push(k.store.frame(task, depth))
-  if (frames.some((f) => f.fn.name.startsWith('ovl_copy_up'))) return 'copy-up'
-  if (frames.some((f) => /truncate/.test(`${f.fn.name} ${f.fn.steps[f.stage]?.name}`))) return 'truncation'
-  if (name.startsWith('rename')) return moves_link(k, frames) ? 'path switch' : 'rename over'
-  return by_function(frames) ?? by_call(call) ?? 'another change'
-}
+/** Functions and stages, and of what kind is that which a task changes in them. */
+type Kinds = readonly { readonly kind: CauseKind; readonly at: readonly (Fn | Place)[] }[]
+
+/** Whatever the call is. */
+const by_place: Kinds = [
+  { kind: 'copy-up', at: [ovl_copy_up_flags] },
+  {
+    kind: 'truncation',
+    at: [
+      do_truncate,
+      vfs_truncate,
+      do_ftruncate,
+      place(do_open, 'will_truncate'),
+      place(do_open, 'handle_truncate'),
+      place(do_open, 'do_truncate'),
+    ],
+  },
+]
 
 /** Of a call that does several things, like open: by what it is doing. */
-function by_function(frames: readonly Frame[]): CauseKind | undefined {
-  const doing = frames.map((f) => `${f.fn.name} ${f.fn.steps[f.stage]?.name ?? ''}`).join(' ')
-  if (/deny_write_access\b/.test(doing)) return 'write denial'
-  if (/get_write_access\b/.test(doing)) return 'write access'
-  return /\b(simple_create|ovl_create\w*)\b/.test(doing) ? 'path switch' : undefined
+const by_place_of_call: Kinds = [
+  { kind: 'write denial', at: [place(do_open_execat, 'exe_file_deny_write_access')] },
+  { kind: 'write access', at: [place(do_dentry_open, 'file_get_write_access')] },
+  {
+    kind: 'path switch',
+    at: [
+      simple_create,
+      ovl_create_object,
+      place(ovl_tmpfile, 'ovl_create_tmpfile'),
+      place(ovl_link, 'ovl_create_or_link'),
+    ],
+  },
+]
+
+function kind_of(k: Kernel, task: number, call: CallInstruction | undefined): CauseKind {
+  const frames: Frame[] = []
+  for (let depth = 0; depth < k.store.depth(task); depth++) frames.push(k.store.frame(task, depth))
+  const kind = kind_at(frames, by_place)
+  if (kind !== undefined) return kind
+  if (call?.syscall.fn === do_renameat2) return moves_link(k, frames) ? 'path switch' : 'rename over'
+  return kind_at(frames, by_place_of_call) ?? by_call(call) ?? 'another change'
 }
+
+const kind_at = (frames: readonly Frame[], kinds: Kinds): CauseKind | undefined =>
+  kinds.find(({ at }) =>
+    at.some((each) => frames.some((f) => ('steps' in each ? f.fn === each : is_at(f, each)))),
+  )?.kind
 
 /** Whether what is being renamed is a symbolic link. */
 function moves_link(k: Kernel, frames: readonly Frame[]): boolean {

@@ -9,22 +9,31 @@
  *
  * Seen on 6.18 as root. A switch at another place inside a call cannot be played.
  */
+
+import { begin_new_exec } from '../../exec/begin_new_exec.js'
+import { exec_binprm } from '../../exec/binfmt.js'
+import { do_execveat_common } from '../../exec/execveat.js'
+import { do_open_execat } from '../../exec/open_execat.js'
 import { replay } from '../../explore/replay.js'
 import type { Move, Schedule } from '../../explore/system.js'
 import { errno_name, signal_of } from '../../kernel/errno.js'
 import { FastStore } from '../../kernel/fast_store.js'
+import { is_at, is_inside, type Place, place, place_of, times_inside } from '../../kernel/fn.js'
 import { type Event, type Kernel, RETURNING } from '../../kernel/kernel.js'
 import { STEPPED, step } from '../../kernel/machine.js'
 import { holds, type Parameter } from '../../kernel/syscall.js'
+import { ovl_copy_up_flags } from '../../overlay/copy_up.js'
 import { ovl_inode } from '../../overlay/ovl_entry.js'
 import type { CaseSystem } from '../../scenario/case_system.js'
 import { type CallInstruction, code_of, is_ref, result, value_of } from '../../scenario/code.js'
 import { running } from '../../scenario/exec_monitor.js'
 import type { ArgumentForm } from '../../scenario/form.js'
 import { quote, show_call } from '../../scenario/strace.js'
+import { user } from '../../scenario/user.js'
 import { dentry } from '../../vfs/dentry.js'
 import { inode } from '../../vfs/inode.js'
 import { content_of } from '../../vfs/memory/page_cache.js'
+import { do_dentry_open } from '../../vfs/open/dentry_open.js'
 import { encode_call, encode_setup, encode_task } from '../agent/encode.js'
 import type { Answer, Play, PlayCall } from '../agent/play.js'
 import { can_run } from '../agent/real_programs.js'
@@ -91,61 +100,51 @@ export class NoProgram extends NotPlayable {
   }
 }
 
+// --- where the model stands at a stop --------------------------------------------------------------------------
+
+const exec_opens = place(do_dentry_open, 'security_file_open')
+const exec_denies_writes = place(do_open_execat, 'exe_file_deny_write_access')
+const exec_maps = place(begin_new_exec, 'elf_load')
+const copy_up_begins = place(ovl_copy_up_flags, 'ovl_copy_up_start')
+const copy_up_copies = place(ovl_copy_up_flags, 'ovl_copy_up_file')
+
 /** Whether a task has mapped just now, by the stage that it ran, what a kernel would not run. */
-function runs_no_program(k: Kernel, task: number, ran: { stage: string }): boolean {
-  if (ran.stage !== 'elf_load') return false
+function runs_no_program(k: Kernel, task: number, ran: Place): boolean {
+  if (!is_at(ran, exec_maps)) return false
   const program = running.find(k, task)
   return program !== undefined && !can_run(content_of(k, program.data_inode))
 }
 
-// --- where the model stands at a stop --------------------------------------------------------------------------
-
-/** The function and stage that comes next. */
-function next_stage(k: Kernel, task: number): { fn: string; stage: string } {
-  const top = k.store.top(task)
-  const next = top.stage === RETURNING ? undefined : top.fn.steps[top.stage]
-  return { fn: top.fn.name, stage: next?.kind === 'stage' ? next.name : '' }
-}
-
-/** How often a function is being run. */
-function frames_of(k: Kernel, task: number, name: string): number {
-  let count = 0
-  for (let depth = 0; depth < k.store.depth(task); depth++)
-    if (k.store.frame(task, depth).fn.name === name) count++
-  return count
-}
-
-const is_in = (k: Kernel, task: number, name: string): boolean => frames_of(k, task, name) > 0
-
 /** Stops that a kernel has just where a task stands after it has run `ran`. */
-function stops_after(k: Kernel, task: number, ran: { fn: string; stage: string }): readonly StopKind[] {
+function stops_after(k: Kernel, task: number, ran: Place): readonly StopKind[] {
   if (k.store.depth(task) === 0) return []
-  const inside = (name: string) => is_in(k, task, name)
+  const top = k.store.top(task)
   // fs/open.c: do_dentry_open: fsnotify_open_perm() follows security_file_open(). The first event is that of the file
   // that was named; real files below it are opened after it.
-  if (ran.fn === 'do_dentry_open' && ran.stage === 'security_file_open') {
-    const opens = k.store.top(task).fn.name === 'do_dentry_open' && k.store.top(task).stage !== RETURNING
-    return opens &&
-      frames_of(k, task, 'do_dentry_open') === 1 &&
-      inside('do_open_execat') &&
-      !inside('exec_binprm')
-      ? ['exec_open']
-      : []
+  if (is_at(ran, exec_opens)) {
+    const opens = top.fn === do_dentry_open && top.stage !== RETURNING
+    const of_exec = is_inside(k, task, do_open_execat) && !is_inside(k, task, exec_binprm)
+    return opens && times_inside(k, task, do_dentry_open) === 1 && of_exec ? ['exec_open'] : []
   }
-  if (ran.stage === 'exe_file_deny_write_access' && ran.fn === 'do_open_execat')
-    return inside('do_execveat_common') && !inside('do_open_execat') ? ['exec_args'] : []
-  if (ran.fn === 'ovl_copy_up_flags' && ran.stage === 'ovl_copy_up_start') {
-    const goes_on = next_stage(k, task).stage === 'ovl_copy_up_file'
-    return goes_on ? ['copy_up_read', 'copy_up_open'] : []
+  if (is_at(ran, exec_denies_writes)) {
+    const has_opened = is_inside(k, task, do_execveat_common) && !is_inside(k, task, do_open_execat)
+    return has_opened ? ['exec_args'] : []
   }
+  if (is_at(ran, copy_up_begins)) return is_at(top, copy_up_copies) ? ['copy_up_read', 'copy_up_open'] : []
   return []
+}
+
+/** The stage, or where a function calls another or gives back what it holds, the function. */
+function name_of_place({ fn, stage }: Place): string {
+  const step = stage === RETURNING ? undefined : fn.steps[stage]
+  return step?.kind === 'stage' ? step.name : fn.name
 }
 
 /** Whether a task that stands in a copy-up copies from another overlay. */
 function copies_from_overlay(k: Kernel, task: number): boolean {
   if (k.store.depth(task) === 0) return false
   const top = k.store.top(task)
-  if (top.fn.name !== 'ovl_copy_up_flags') return false
+  if (top.fn !== ovl_copy_up_flags) return false
   const { at } = top as unknown as { at: number }
   return at !== 0 && ovl_inode.has(k, ovl_inode(k, dentry(k, at).d_inode).lower)
 }
@@ -224,7 +223,7 @@ class Runs {
   private advance(task: number, nth: number): boolean {
     const { k } = this
     for (let n = 0, seen = 0; n < MOST_STAGES; n++) {
-      const ran = next_stage(k, task)
+      const ran = place_of(k.store.top(task))
       k.events = []
       if (step(k, task) !== STEPPED || runs_no_program(k, task, ran)) return false
       this.moves.push({ task, choice: 0 })
@@ -287,7 +286,7 @@ class Telling {
   private readonly inode_numbers = new Map<number, number>()
   private inodes = 0
   private made = 0
-  private ran = { fn: '', stage: '' }
+  private ran: Place = { fn: user, stage: 0 }
   private last: Move | undefined
 
   constructor(
@@ -313,8 +312,8 @@ class Telling {
     const { task } = move
     if (this.last !== undefined && this.last.task !== task) this.leave(this.last.task)
     this.last = move
-    if (k.store.depth(task) === 1 && k.store.top(task).fn.name === 'user') this.begin(k, task)
-    this.ran = next_stage(k, task)
+    if (k.store.depth(task) === 1 && k.store.top(task).fn.is_program) this.begin(k, task)
+    this.ran = place_of(k.store.top(task))
   }
 
   private begin(k: Kernel, task: number): void {
@@ -362,8 +361,7 @@ class Telling {
     const kinds = open.stops
     const stop = kinds.find((kind) => kind === this.prefer) ?? kinds[0]
     if (stop === undefined || open.begun) {
-      const where = this.ran.stage || this.ran.fn || 'its beginning'
-      throw new NoStop(`inside ${open.form.call}, after ${where}`)
+      throw new NoStop(`inside ${open.form.call}, after ${name_of_place(this.ran)}`)
     }
     this.open.set(task, { ...open, begun: true })
     const { text, stacked = false } = open

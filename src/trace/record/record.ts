@@ -222,7 +222,7 @@ class Recorder {
     this.stage = next === undefined ? held_name(top) : next.kind === 'stage' ? next.name : ''
     this.was_local = next === undefined ? false : next.local
     this.call_text = null
-    if (k.store.depth(task) === 1 && top.fn.name === 'user') this.begin_call(k, task)
+    if (k.store.depth(task) === 1 && top.fn.is_program) this.begin_call(k, task)
     k.task = task
     k.choice = choice
     k.store.note()
@@ -287,7 +287,7 @@ class Recorder {
     const frames: StackFrame[] = []
     for (let depth = 0; depth < k.store.depth(task); depth++) {
       const frame = k.store.frame(task, depth)
-      if (frame.fn.name === 'user') continue
+      if (frame.fn.is_program) continue
       frames.push({ fn: frame.fn.name, source: frame.fn.source, about: this.references(frame) })
     }
     return frames

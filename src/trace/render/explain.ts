@@ -6,7 +6,7 @@ import { type Feature, profile_named } from '../../kernel/profile.js'
 import { mutable_lsms } from '../../model.js'
 import { type Approval, from_bytes_form, type Trace, type TraceStep, type Use } from '../trace.js'
 import { relied_on } from './bytes.js'
-import { denied_permissively, how_many, news } from './effects.js'
+import { denied_permissively, how_many, news, of_overlay } from './effects.js'
 
 interface Story {
   readonly trace: Trace
@@ -192,7 +192,7 @@ function later_write({ trace, blamed, use }: Story): string {
   )
   const call = write === undefined ? undefined : call_around(trace, write)
   if (write === undefined) return ''
-  const direct = write.stack.some(({ fn }) => fn.startsWith('ovl_')) ? '' : ', directly in the upper layer'
+  const direct = write.stack.some(({ fn }) => of_overlay.test(fn)) ? '' : ', directly in the upper layer'
   return `; ${call?.name ?? 'a write'} changes that in step ${write.n}${direct}`
 }
 
