@@ -1,6 +1,7 @@
 /**
  * The complete search: depth first on the fast store, forward by `step` and back by the journal, with a
- * visited set of 64-bit hashes (identity.ts) and fusion of local stages (mover.ts). Nothing recurses: depth is bounded by
+ * visited set of 64-bit hashes (identity.ts) and fusion of local stages (mover.ts), also of those that are found to be
+ * (inferred_locality.ts). Nothing recurses: depth is bounded by
  * memory and `max_steps` only.
  *
  * At a state where a task is about to run a local stage (at the start, after a fork, before a local choice)
@@ -14,8 +15,8 @@
  */
 import { FastStore } from '../kernel/fast_store.js'
 import type { Kernel } from '../kernel/kernel.js'
-import { is_local } from '../kernel/machine.js'
 import { Identity } from './identity.js'
+import { InferredLocality } from './inferred_locality.js'
 import { type Invariant, InvariantFailure, Mover, may_fuse } from './mover.js'
 import {
   type Bound,
@@ -27,6 +28,7 @@ import {
   type Report,
   type Schedule,
   type System,
+  time_left,
 } from './system.js'
 import { Visited } from './visited.js'
 
@@ -35,6 +37,8 @@ export interface DepthFirstOptions extends Bounds {
   readonly first?: boolean
   /** Off: every stage yields. */
   readonly fusion?: boolean
+  /** Off: only stages that are local by themselves are fused, in however many states. */
+  readonly inferred?: boolean
   /** States are compared themselves, not their hashes: slow. */
   readonly exact?: boolean
   /** Asked after every stage. */
@@ -48,6 +52,9 @@ const PULSE = 1 << 13
 const TICK = 1 << 6
 /** About what a `Node` takes, with its list of tasks. */
 const BYTES_OF_NODE = 256
+/** Where there are no more, finding out which stages are local would cost more than it saves. */
+const FEW_STATES = 4096
+const PATIENCE = 256
 
 /** A state on the path, and how far its moves have been tried. Reused by depth. */
 class Node {
@@ -100,14 +107,18 @@ class DepthFirst {
   private deepest = 0
   private stopped = false
   private readonly began: number
+  /** Stages that are known to concern others, and until how many states more of them are waited for. */
+  private known = 0
+  private patience = 0
 
   constructor(
     private readonly system: System,
     private readonly options: DepthFirstOptions,
+    private readonly locality: InferredLocality | null = null,
   ) {
     this.k = system.boot(this.store)
     this.fusion = may_fuse(system, options.fusion)
-    this.mover = new Mover(this.k, this.fusion, options.invariant ?? null)
+    this.mover = new Mover(this.k, this.fusion, options.invariant ?? null, locality)
     this.identity = new Identity(this.store, options.exact ?? false)
     this.visited = new Visited(options.max_memory)
     this.began = options.now?.() ?? 0
@@ -148,7 +159,7 @@ class DepthFirst {
 
   private get bytes_beside(): number {
     const path = this.nodes.length * BYTES_OF_NODE + this.store.bytes
-    return this.identity.bytes + path + this.bytes_of_ends
+    return this.identity.bytes + path + this.bytes_of_ends + (this.locality?.bytes ?? 0)
   }
 
   // --- one state -------------------------------------------------------------------------------------
@@ -178,6 +189,7 @@ class DepthFirst {
     this.order_tasks(node)
     if (node.depth > this.deepest) this.deepest = node.depth
     this.states++
+    this.look_at_locality()
     this.look_for_violations()
     this.keep_bounds(node)
   }
@@ -202,7 +214,7 @@ class DepthFirst {
     let first = -1
     if (this.options.preemptions !== undefined) first = tasks.indexOf(node.task)
     else if (this.fusion) {
-      first = tasks.findIndex((task) => is_local(this.k, task))
+      first = tasks.findIndex((task) => this.mover.is_local(task))
       node.only = first >= 0
     }
     if (first > 0) tasks.unshift(...tasks.splice(first, 1))
@@ -290,6 +302,16 @@ class DepthFirst {
     return moves
   }
 
+  /** A search that is disproved goes on for as long again, for what else it may find out, and is then given up. */
+  private look_at_locality(): void {
+    const { locality } = this
+    if (locality === null || !locality.disproved) return
+    if (locality.known > this.known) {
+      this.known = locality.known
+      this.patience = 2 * this.states + PATIENCE
+    } else if (this.states > this.patience) this.stopped = true
+  }
+
   // --- bounds ----------------------------------------------------------------------------------------
 
   private stop(bound: Bound = 'stopped'): void {
@@ -332,5 +354,25 @@ class DepthFirst {
  * @throws BrokenInvariant with the schedule that broke `options.invariant`
  */
 export function depth_first(system: System, options: DepthFirstOptions = {}): Report {
-  return new DepthFirst(system, options).run()
+  if (!may_fuse(system, options.fusion) || options.preemptions !== undefined || options.inferred === false)
+    return new DepthFirst(system, options).run()
+  const { max_states = Number.POSITIVE_INFINITY } = options
+  const few = new DepthFirst(system, { ...options, max_states: Math.min(FEW_STATES, max_states) }).run()
+  if (max_states <= FEW_STATES || few.bounds.length !== 1 || few.bounds[0] !== 'states') return few
+  return depth_first_inferring(system, options)
+}
+
+/**
+ * The same where every stage is taken for local until it is found not to be (inferred_locality.ts): the search begins
+ * again until none is. For systems that may be fused, without a bound on preemptions.
+ */
+export function depth_first_inferring(system: System, options: DepthFirstOptions = {}): Report {
+  const began = options.now?.() ?? 0
+  const locality = new InferredLocality(system)
+  for (;;) {
+    locality.begin()
+    const left = { ...options, ...time_left(options, began) }
+    const report = new DepthFirst(system, left, locality).run()
+    if (!locality.disproved || report.bounds.length > 0) return report
+  }
 }

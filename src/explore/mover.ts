@@ -15,7 +15,8 @@
  */
 
 import type { Kernel } from '../kernel/kernel.js'
-import { ASLEEP, ended, is_local, step } from '../kernel/machine.js'
+import { ASLEEP, ended, is_local, type StepResult, step } from '../kernel/machine.js'
+import type { InferredLocality } from './inferred_locality.js'
 import type { System } from './system.js'
 
 /** A run of local stages is cut here, so that an endless loop of them becomes states that repeat. */
@@ -49,6 +50,7 @@ export class Mover {
     readonly k: Kernel,
     private readonly fusion: boolean,
     private readonly invariant: Invariant | null = null,
+    private readonly locality: InferredLocality | null = null,
   ) {}
 
   /**
@@ -59,7 +61,7 @@ export class Mover {
    */
   move(task: number, choice: number): number {
     const { k } = this
-    const slept = step(k, task, choice) === ASLEEP
+    const slept = this.step(task, choice) === ASLEEP
     this.choices = k.choices
     if (slept) return 0
     this.check(1)
@@ -71,9 +73,9 @@ export class Mover {
   private run_on(task: number): number {
     const { k } = this
     let stages = 1
-    while (stages < LONGEST_RUN && !ended(k, task) && is_local(k, task)) {
+    while (stages < LONGEST_RUN && !ended(k, task) && this.is_local(task)) {
       const mark = k.store.mark()
-      if (step(k, task) === ASLEEP || k.choices > 1) {
+      if (this.step(task, 0) === ASLEEP || k.choices > 1) {
         k.store.undo(mark)
         break
       }
@@ -81,6 +83,21 @@ export class Mover {
       this.check(stages)
     }
     return stages
+  }
+
+  /** Whether the next stage of `task` concerns nobody else, by itself or as far as is known. */
+  is_local(task: number): boolean {
+    return this.locality === null ? is_local(this.k, task) : this.locality.is_local(this.k, task)
+  }
+
+  private step(task: number, choice: number): StepResult {
+    const { k, locality } = this
+    if (locality === null || is_local(k, task)) return step(k, task, choice)
+    locality.watch(k, task)
+    k.store.watch(locality)
+    const result = step(k, task, choice)
+    k.store.watch(null)
+    return result
   }
 
   private check(stages: number): void {

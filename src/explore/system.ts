@@ -14,6 +14,8 @@ export interface System {
   violations(k: Kernel): readonly string[]
   /** A property may be violated for a moment and then no more: it must be asked for after every stage. */
   readonly momentary?: boolean
+  /** The first of the tasks that do the same as this one, with the same rights; the task itself unless told. */
+  alike?(task: number): number
   /** The results of all calls of all tasks, as a string. Asked where no task can go on. */
   outcome(k: Kernel): string
   /** What a run that ends here shows: `approved`, `changed`, `refused:EROFS`. Asked where no task can go on. */

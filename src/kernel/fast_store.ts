@@ -11,7 +11,7 @@ import { all_functions } from './fn.js'
 import type { Footprint, PlainFrame, PlainRow, Snapshot } from './footprint.js'
 import { hash_list, hash_number, hash_pair, hash_string, out } from './hash.js'
 import type { Fn, Frame, Store } from './kernel.js'
-import { TouchNotes } from './notes.js'
+import { type Notes, TouchNotes } from './notes.js'
 import {
   all_tables,
   type Column,
@@ -219,7 +219,7 @@ export class FastStore implements Store {
   hash_lo = 0
   hash_hi = 0
   /** Where touches are noted; null in a search, where nobody asks. */
-  notes: TouchNotes | null = null
+  notes: Notes | null = null
 
   private readonly tables: Rows[] = []
   private readonly stacks: FastFrame[][] = []
@@ -299,7 +299,7 @@ export class FastStore implements Store {
   /** Called by the getters of rows, while touches are noted. */
   note_read(row: FastRow, index: number): void {
     const column = row.table.columns[index]!
-    if (!column.constant) this.notes!.row(false, row, column.group)
+    if (!column.constant) this.notes!.row(false, row, column)
   }
 
   /** Called by the setters of rows. */
@@ -308,7 +308,7 @@ export class FastStore implements Store {
     const { unique } = row.table
     const moves = unique.length !== 0 && unique.includes(column)
     if (this.notes !== null) {
-      this.notes.row(true, row, column.group)
+      this.notes.row(true, row, column)
       if (moves) this.notes.moved(row)
     }
     if (!this.changes(row, column, value, column.index)) return
@@ -379,26 +379,25 @@ export class FastStore implements Store {
   }
 
   has(table: TableInfo, id: number): boolean {
-    if (this.notes !== null) this.notes.lookup(table, String(id))
+    if (this.notes !== null) this.notes.number(table, id)
     return this.rows_of(table).get(id) !== undefined
   }
 
   find(table: TableInfo, first: number | string, second?: number | string): FastRow | undefined {
-    if (this.notes !== null)
-      this.notes.lookup(table, second === undefined ? `=${first}` : `=${first}:${second}`)
+    if (this.notes !== null) this.notes.key(table, first, second)
     const found = this.rows_of(table).index.get(first)
     if (table.unique.length === 1 || found === undefined) return found as FastRow | undefined
     return (found as Map<Value, FastRow>).get(second!)
   }
 
   where(table: TableInfo, first: number | string): FastRow[] {
-    if (this.notes !== null) this.notes.listing(table, `=${first}:*`)
+    if (this.notes !== null) this.notes.listing(table, first)
     const found = this.rows_of(table).index.get(first) as Map<Value, FastRow> | undefined
     return found === undefined ? [] : [...found.values()].sort(order_of(table))
   }
 
   rows(table: TableInfo): FastRow[] {
-    if (this.notes !== null) this.notes.listing(table, '*')
+    if (this.notes !== null) this.notes.listing(table)
     const rows: FastRow[] = []
     for (const places of this.rows_of(table).ranges) {
       for (const row of places) if (row !== undefined) rows.push(row)
@@ -497,12 +496,16 @@ export class FastStore implements Store {
 
   // --- looking from outside ------------------------------------------------------------------------
 
+  watch(notes: Notes | null): void {
+    this.notes = notes
+  }
+
   note(): void {
-    this.notes = new TouchNotes()
+    this.watch(new TouchNotes())
   }
 
   footprint(): Footprint {
-    const touches = this.notes?.touches() ?? []
+    const touches = this.notes instanceof TouchNotes ? this.notes.touches() : []
     this.notes = null
     return touches
   }

@@ -9,7 +9,7 @@ import { function_named } from './fn.js'
 import type { Footprint, PlainFrame, PlainRow, Snapshot } from './footprint.js'
 import { hash_list, hash_number, hash_pair, hash_string, out } from './hash.js'
 import type { Fn, Frame, Store } from './kernel.js'
-import { TouchNotes } from './notes.js'
+import { type Notes, TouchNotes } from './notes.js'
 import {
   all_tables,
   in_range,
@@ -64,16 +64,16 @@ function row_class(table: TableInfo): typeof ImmerRow {
   if (made !== undefined) return made
   made = class extends ImmerRow {}
   for (const column of table.columns) {
-    const { name, group, constant } = column
+    const { name, constant } = column
     const moves = table.unique.includes(column)
     Object.defineProperty(made.prototype, name, {
       get(this: ImmerRow) {
-        if (!constant) this.store.notes?.row(false, this, group)
+        if (!constant) this.store.notes?.row(false, this, column)
         return this.values[name]
       },
       set(this: ImmerRow, value: Value) {
         if (constant) throw new Error(`${table.name}.${name} is constant`)
-        this.store.notes?.row(true, this, group)
+        this.store.notes?.row(true, this, column)
         if (moves) this.store.notes?.moved(this)
         this.store.assign(this.values, name, value)
         if (moves) this.store.notes?.moved(this)
@@ -112,7 +112,7 @@ function frame_class(fn: Fn): typeof ImmerFrame {
 }
 
 export class ImmerStore implements Store {
-  notes: TouchNotes | null = null
+  notes: Notes | null = null
   private base: PlainState = { tables: {}, stacks: {} }
   private draft: Draft<PlainState> | null = null
   private readonly marks: PlainState[] = []
@@ -166,7 +166,7 @@ export class ImmerStore implements Store {
   }
 
   has(table: TableInfo, id: number): boolean {
-    this.notes?.lookup(table, String(id))
+    this.notes?.number(table, id)
     return this.now.tables[table.name]?.[id] !== undefined
   }
 
@@ -182,17 +182,17 @@ export class ImmerStore implements Store {
   }
 
   find(table: TableInfo, first: number | string, second?: number | string): ImmerRow | undefined {
-    this.notes?.lookup(table, second === undefined ? `=${first}` : `=${first}:${second}`)
+    this.notes?.key(table, first, second)
     return this.matching(table, first, second)[0]
   }
 
   where(table: TableInfo, first: number | string): ImmerRow[] {
-    this.notes?.listing(table, `=${first}:*`)
+    this.notes?.listing(table, first)
     return this.matching(table, first)
   }
 
   rows(table: TableInfo): ImmerRow[] {
-    this.notes?.listing(table, '*')
+    this.notes?.listing(table)
     return this.ids(table)
       .map((id) => this.view(table, id))
       .sort(order_of(table))
@@ -288,12 +288,16 @@ export class ImmerStore implements Store {
     this.marks.length = mark
   }
 
+  watch(notes: Notes | null): void {
+    this.notes = notes
+  }
+
   note(): void {
-    this.notes = new TouchNotes()
+    this.watch(new TouchNotes())
   }
 
   footprint(): Footprint {
-    const touches = this.notes?.touches() ?? []
+    const touches = this.notes instanceof TouchNotes ? this.notes.touches() : []
     this.notes = null
     return touches
   }

@@ -6,6 +6,7 @@
 
 import type { Footprint, Snapshot } from './footprint.js'
 import type { HookArguments, HookName } from './lsm_hook_defs.js'
+import type { Notes } from './notes.js'
 import type { Feature, Profile } from './profile.js'
 import { int, list, type Row, type Rows, type Shape, type Value, type ValuesOf, value } from './schema.js'
 
@@ -107,6 +108,8 @@ export interface Store extends Rows {
   commit(): void
   undo(mark: number): void
 
+  /** From now on `notes` is told of every touch; null: nobody is. */
+  watch(notes: Notes | null): void
   /** From now on every touch is noted in a list of its own, until `footprint()` is asked for it. */
   note(): void
   footprint(): Footprint

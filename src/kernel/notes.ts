@@ -1,12 +1,30 @@
 /** What a step touches, noted by the accessors of either store while somebody asks for it. */
 
 import type { Footprint, Touch } from './footprint.js'
-import { range_of, type TableInfo, type Value } from './schema.js'
+import { type Column, range_of, type TableInfo, type Value } from './schema.js'
 
-interface NotedRow {
+export interface NotedRow {
   readonly table: TableInfo
   readonly id: number
   readonly v: readonly Value[]
+}
+
+/** Told by the accessors of a store of all that a step touches. */
+export interface Notes {
+  /** A field of a row was read or written. */
+  row(write: boolean, row: NotedRow, column: Column): void
+  /** A unique column is written: told before and after, for those who look for the old key or the new one. */
+  moved(row: NotedRow): void
+  /** A row came or went: for those who hold its number, and for those who look for its key. */
+  row_made_or_gone(row: NotedRow): void
+  /** Somebody took the lowest free number of a range, or listed what is in it. */
+  range(table: TableInfo, range: number): void
+  /** Somebody asked whether there is a row of this number. */
+  number(table: TableInfo, id: number): void
+  /** Somebody looked for a key. */
+  key(table: TableInfo, first: Value, second?: Value): void
+  /** Somebody listed rows: those under a first key, or all. */
+  listing(table: TableInfo, first?: Value): void
 }
 
 /** The group that stands for which rows there are: in a range of numbers, under a first key, in a table. */
@@ -16,7 +34,7 @@ const MEMBERS = 'members'
 const key_of = (write: boolean, table: string, row: string, group: string): string =>
   `${table}/${row}/${group}${group === MEMBERS && write ? '+' : ''}`
 
-export class TouchNotes {
+export class TouchNotes implements Notes {
   private readonly noted = new Map<string, Touch>()
 
   private add(write: boolean, table: string, row: string, group: string): void {
@@ -25,45 +43,43 @@ export class TouchNotes {
     if (before === undefined || (write && !before.write)) this.noted.set(key, { write, table, row, group })
   }
 
-  /** A group of fields of a row was read or written. */
-  row(write: boolean, row: NotedRow, group: string): void {
+  row(write: boolean, row: NotedRow, { group }: Column): void {
     const table = row.table
     this.add(write, table.name, identity(table, row), group)
   }
 
-  /** A unique column is written: told before and after, for those who look for the old key or the new one. */
   moved(row: NotedRow): void {
     const table = row.table
-    this.key(true, table, row)
+    this.key_of_row(true, table, row)
     if (table.unique.length === 2) this.add(true, table.name, `=${row.v[table.unique[0]!.index]}:*`, MEMBERS)
   }
 
-  /** A row came or went: for those who hold its number, and for those who look for its key. */
   row_made_or_gone(row: NotedRow): void {
     const table = row.table
     this.add(true, table.name, identity(table, row), 'exists')
-    if (table.unique.length > 0) this.key(true, table, row)
+    if (table.unique.length > 0) this.key_of_row(true, table, row)
     this.add(true, table.name, '*', MEMBERS)
     if (table.unique.length === 2) this.add(true, table.name, `=${row.v[table.unique[0]!.index]}:*`, MEMBERS)
     if (!table.keyed) this.add(true, table.name, `@${range_of(row.id)}`, 'exists')
   }
 
-  /** Somebody took the lowest free number of a range. */
   range(table: TableInfo, range: number): void {
     this.add(false, table.name, `@${range}`, 'exists')
   }
 
-  /** Somebody asked whether a row is there: by number, or by key (`=first:second`). */
-  lookup(table: TableInfo, row: string): void {
-    this.add(false, table.name, row, 'exists')
+  number(table: TableInfo, id: number): void {
+    this.add(false, table.name, String(id), 'exists')
   }
 
-  /** Somebody listed rows: those under a first key (`=first:*`), or all (`*`). */
-  listing(table: TableInfo, rows: string): void {
-    this.add(false, table.name, rows, MEMBERS)
+  key(table: TableInfo, first: Value, second?: Value): void {
+    this.add(false, table.name, second === undefined ? `=${first}` : `=${first}:${second}`, 'exists')
   }
 
-  private key(write: boolean, table: TableInfo, row: NotedRow): void {
+  listing(table: TableInfo, first?: Value): void {
+    this.add(false, table.name, first === undefined ? '*' : `=${first}:*`, MEMBERS)
+  }
+
+  private key_of_row(write: boolean, table: TableInfo, row: NotedRow): void {
     this.add(write, table.name, `=${table.unique.map((column) => row.v[column.index]).join(':')}`, 'exists')
   }
 

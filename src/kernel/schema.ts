@@ -56,6 +56,8 @@ export interface Column {
   readonly index: number
   readonly name: string
   readonly group: string
+  /** The same for the columns of a group, and another for other groups of the shape. */
+  readonly group_number: number
   readonly type: FieldType
   readonly initial: Value
   /** Never written after the row is made: reading it is no touch, since nobody can change it. */
@@ -131,13 +133,14 @@ export function use_key(key: ArrayLike<number>): void {
 
 export function make_shape(name: string, groups: Groups, constant: readonly string[] = []): Shape {
   const columns: Column[] = []
-  for (const [group, fields] of Object.entries(groups)) {
+  for (const [number, [group, fields]] of Object.entries(groups).entries()) {
     for (const [field, type] of Object.entries(fields)) {
       if (reserved.has(field)) throw new Error(`${name}: no field can be called ${field}`)
       columns.push({
         index: columns.length,
         name: field,
         group,
+        group_number: number + 16,
         type,
         initial: type.initial,
         constant: constant.includes(group),

@@ -27,6 +27,7 @@ export interface CaseSystem {
   start(store: Store, env: Environment): Kernel
   violations(k: Kernel): readonly string[]
   readonly momentary: boolean
+  alike(task: number): number
   outcome(k: Kernel): string
   witness(k: Kernel): readonly string[]
   /** Outcomes that had to be reached, and that no run reached. */
@@ -80,12 +81,20 @@ export function case_system(of: Case, path = ''): CaseSystem {
     start,
     violations: (k) => violated(k, properties),
     momentary: properties.code.length > 0,
+    alike: alike_tasks(form),
     outcome,
     witness: (k) => witness_of(k, code, properties),
     unreached: (seen) =>
       properties.reaches.map(({ name }) => name).filter((name) => !seen.has(`reached ${name}`)),
   }
   return system
+}
+
+/** By task: the first one of the same program, user and rights. Children of forks are like nobody else. */
+function alike_tasks({ tasks }: CaseForm): (task: number) => number {
+  const kinds = tasks.map(({ name: _, ...task }) => JSON.stringify(task))
+  const first = kinds.map((kind) => kinds.indexOf(kind) + 1)
+  return (task) => first[task - 1] ?? task
 }
 
 function check_expectation({ expect }: CaseForm, { names }: Properties, path: string): void {

@@ -182,7 +182,7 @@ describe('bounds', () => {
   })
 
   test('memory of the visited set', () => {
-    const report = depth_first(count_to(1_000_000), { max_memory: 2_000_000 })
+    const report = depth_first(count_to(1_000_000), { max_memory: 2_000_000, inferred: false })
     expect(report.bounds).toEqual(['memory'])
     expect(report.memory).toBeLessThan(2_010_000)
     expect(report.states).toBeGreaterThan(2_000)
@@ -212,7 +212,10 @@ describe('bounds', () => {
       seen.push(transitions)
       return seen.length < 3
     }
-    expect(hit(count_to(1_000_000), { progress })).toEqual({ complete: false, bounds: ['stopped'] })
+    expect(hit(count_to(1_000_000), { progress, inferred: false })).toEqual({
+      complete: false,
+      bounds: ['stopped'],
+    })
     expect(seen).toEqual([8192, 16384, 24576])
   })
 })

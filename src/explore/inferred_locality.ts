@@ -1,0 +1,164 @@
+/**
+ * Which stages nobody else can meet, found out by the search itself.
+ *
+ * Whether a stage concerns others is a fact of the scenario, not of the stage: a path walk concerns nobody where
+ * nobody renames. So every stage is taken for local at first, and it is noted which cells each stage of each task
+ * touches. Where a stage that was taken for local touches a cell that a stage of another task touches too, not both in
+ * ways that commute, it yields from then on, and the search begins again. The search that comes to its end without
+ * such a conflict gives the verdict. (What earlier ones have noted is kept: they were runs of the system too.)
+ *
+ * Why it is sound. Call G the graph that this last search has explored. Let `a` be a stage taken for local that is run
+ * at once in a state of G, and let a run of the system go on from that state with stages u₁ … uₙ of other tasks before
+ * `a`. Claim: `a` commutes with each of them. Then the run is equivalent to one that begins with `a`, which is a step of
+ * G, and by induction over what is left of it, to a run of G. Suppose that uᵢ is the first that does not commute with
+ * `a`. Then it touches a cell that `a` touches, in a way that conflicts. Up to the first such cell uᵢ does the same
+ * whether `a` has run before it or not, since it has read nothing that `a` writes. So it touches that cell also in the run
+ * a u₁ … uᵢ; and that run begins with a step of G and has one step less to go, so G has an equivalent one, in which uᵢ
+ * sees the same values and touches the same cells. Then the conflict was noted, and `a` yields. That is a contradiction.
+ *
+ * A stage that would sleep touches what it looks at, and this is noted like the rest: so a stage that sleeps because
+ * `a` has run, or would let `a` sleep, is such a conflict too. Nothing may be put off for ever, which is seen to as for
+ * stages that are local by themselves (depth_first.ts); and properties do not look between fused stages (mover.ts).
+ *
+ * Stages that are local by themselves are not noted: they touch only what their task owns. Who touches what
+ * another task owns, as a fork does, is never taken for local.
+ */
+import { all_functions, hold_kind } from '../kernel/fn.js'
+import { type Kernel, RETURNING } from '../kernel/kernel.js'
+import { is_local } from '../kernel/machine.js'
+import { range_of } from '../kernel/schema.js'
+import { Cells, JOIN, READ, WAYS } from './cells.js'
+import type { System } from './system.js'
+import { Visited } from './visited.js'
+
+/** Sets of tasks are the bits of a number; those that have no bit of their own share one. */
+const SHARED = 31
+/** Places in a function: its stages, and behind them what it gives back. */
+const PLACES = 256
+const GIVES_BACK = 128
+const FUNCTIONS = 1 << 12
+
+/** Who touches a cell: sets of tasks, by how; and the stages that do, by task and with how. */
+interface Touched {
+  readonly tasks: number[]
+  readonly stages: number[]
+}
+
+export class InferredLocality extends Cells {
+  /** A stage that was taken for local has been found not to be, since the search began. */
+  disproved = false
+  /** Stages that concern others, by function and place, of tasks that are alike. */
+  private readonly yielding = new Set<number>()
+  private readonly cells = new Map<number, Touched>()
+  /** Stages with how, and cells: pairs that were noted. */
+  private readonly noted = new Visited()
+  private last_cell = 0
+  private last_way = -1
+  /** By task. */
+  private readonly indexes: number[] = []
+  private met = 0
+
+  // The running stage: its task, and its number by index of the task, function and place.
+  private task = 0
+  private stage = 0
+
+  constructor(private readonly system: System) {
+    super()
+    const longest = Math.max(...all_functions().map(({ steps }) => steps.length))
+    if (all_functions().length > FUNCTIONS || longest > GIVES_BACK)
+      throw new Error('no numbers for so many stages')
+  }
+
+  /** A search begins. */
+  begin(): void {
+    this.disproved = false
+  }
+
+  /** How many stages are known to concern others. */
+  get known(): number {
+    return this.yielding.size
+  }
+
+  get bytes(): number {
+    return this.noted.bytes + 64 * this.noted.size
+  }
+
+  /** Whether the next stage of `task` is taken to concern nobody else. */
+  is_local(k: Kernel, task: number): boolean {
+    if (is_local(k, task)) return true
+    const stage = this.stage_of(k, task)
+    return this.index_of(task) !== SHARED && !this.yielding.has(this.kind_of(stage, task))
+  }
+
+  /** What is touched from now on is touched by the next stage of `task`. */
+  watch(k: Kernel, task: number): void {
+    this.task = task
+    this.stage = this.stage_of(k, task)
+  }
+
+  protected touch(way: number, cell: number): void {
+    const how = this.stage * WAYS + way
+    if (cell === this.last_cell && how === this.last_way) return
+    this.last_cell = cell
+    this.last_way = how
+    if (this.noted.add(how, cell)) this.note(how, way, cell)
+  }
+
+  protected touch_owned(owner: number): void {
+    if (owner !== this.task && range_of(owner) !== this.task) this.yields(this.stage)
+  }
+
+  private note(how: number, way: number, cell: number): void {
+    let touched = this.cells.get(cell)
+    if (touched === undefined) {
+      touched = { tasks: [0, 0, 0], stages: [] }
+      this.cells.set(cell, touched)
+    }
+    touched.stages.push(how)
+    const bit = 1 << this.index_of(this.task)
+    if ((touched.tasks[way]! & bit) !== 0) this.look_at(how, touched)
+    else {
+      touched.tasks[way]! |= bit
+      for (const each of touched.stages) this.look_at(each, touched)
+    }
+  }
+
+  /** Whether other tasks touch the cell in a way that does not commute with how this stage does. */
+  private look_at(how: number, { tasks }: Touched): void {
+    const way = how % WAYS
+    const stage = (how - way) / WAYS
+    const [read, write, join] = tasks as [number, number, number]
+    const against = way === READ ? write | join : way === JOIN ? read | write : read | write | join
+    const index = Math.floor(stage / (FUNCTIONS * PLACES))
+    if ((against & ~(1 << index)) !== 0) this.yields(stage)
+  }
+
+  private yields(stage: number): void {
+    const index = Math.floor(stage / (FUNCTIONS * PLACES))
+    if (index === SHARED) return
+    const kind = this.kind_of(stage, this.indexes.indexOf(index))
+    if (this.yielding.has(kind)) return
+    this.yielding.add(kind)
+    this.disproved = true
+  }
+
+  /** The same for tasks that are alike: what one of them may meet, the others may. */
+  private kind_of(stage: number, task: number): number {
+    const of_task = FUNCTIONS * PLACES
+    return (this.system.alike?.(task) ?? task) * of_task + (stage % of_task)
+  }
+
+  // --- numbers -----------------------------------------------------------------------------------------------
+
+  /** Which of the tasks that were met it is. */
+  private index_of(task: number): number {
+    return (this.indexes[task] ??= Math.min(this.met++, SHARED))
+  }
+
+  private stage_of(k: Kernel, task: number): number {
+    const { fn, stage, holds } = k.store.top(task)
+    const given_back = holds.length === 0 ? 0 : 1 + hold_kind(holds[holds.length - 2]!).index
+    const place = stage === RETURNING ? GIVES_BACK + given_back : stage
+    return (this.index_of(task) * FUNCTIONS + fn.index) * PLACES + place
+  }
+}

@@ -1,0 +1,181 @@
+/** Stages that nobody meets are found out, and no stage that somebody meets is taken for one. */
+import { describe, expect, test } from 'vitest'
+import { depth_first, depth_first_inferring } from '../../src/explore/depth_first.js'
+import { judge } from '../../src/explore/judge.js'
+import type { Report } from '../../src/explore/system.js'
+import { FastStore } from '../../src/kernel/fast_store.js'
+import { fn, stage } from '../../src/kernel/fn.js'
+import { AGAIN, BLOCKED, type Fn } from '../../src/kernel/kernel.js'
+import { start } from '../../src/kernel/machine.js'
+import { int } from '../../src/kernel/schema.js'
+import { cell, increment, memo, toy, two_locks } from './toys.js'
+
+/** Adds one to a cell, so many times: a stage each. */
+const add = fn('toy_infer_add', { source: 'toy', locals: { cell: int(), times: int() } }, [
+  stage('add', (k, f) => {
+    cell(k, f.cell).value += 1
+    f.times -= 1
+    return f.times > 0 ? AGAIN : undefined
+  }),
+])
+
+/** Waits until the first cell is 1, and writes down what the second is then. */
+const wait = fn('toy_infer_wait', { source: 'toy', locals: {} }, [
+  stage('wait', (k) => (cell(k, 1).value === 0 ? BLOCKED : undefined)),
+  stage('look', (k) => {
+    memo(k, k.task).seen = [cell(k, 2).value]
+  }),
+])
+
+/** Writes the second cell, then lets the waiting go on. */
+const wake = fn('toy_infer_wake', { source: 'toy', locals: {} }, [
+  stage('prepare', (k) => {
+    cell(k, 2).value = 7
+  }),
+  stage('wake', (k) => {
+    cell(k, 1).value = 1
+  }),
+])
+
+/** Makes a row, or counts those that there are. */
+const make = fn('toy_infer_make', { source: 'toy', locals: {} }, [
+  stage('make', (k) => {
+    cell.create(k, {})
+  }),
+])
+const count = fn('toy_infer_count', { source: 'toy', locals: {} }, [
+  stage('count', (k) => {
+    memo(k, k.task).seen = [cell.rows(k).length]
+  }),
+])
+
+/** Starts another task, whose memo it fills in. */
+const fork = fn('toy_infer_fork', { source: 'toy', locals: {} }, [
+  stage('fork', (k) => {
+    memo.create_at(k, k.task + 8, { monitor: 1 })
+    start(k, k.task + 8, increment, {})
+  }),
+  stage('count', (k) => {
+    cell(k, 1).value += 10
+  }),
+])
+
+const findings = ({ complete, violations, deadlock, outcomes }: Report) => ({
+  complete,
+  violations: violations.map(({ property }) => property),
+  deadlock: deadlock !== null,
+  outcomes,
+})
+
+/** Searches by all means, which must agree. @returns states without reduction, and with what was inferred */
+function states(...programs: (readonly [Fn, object])[]): [number, number] {
+  const system = toy({ cells: 3, programs })
+  const judged = judge(system, new FastStore())
+  const inferred = depth_first_inferring(system)
+  expect(findings(inferred)).toEqual(findings(judged))
+  expect(findings(depth_first(system, { inferred: false }))).toEqual(findings(judged))
+  return [judged.states, inferred.states]
+}
+
+describe('what nobody else meets is run at once', () => {
+  test('tasks that touch different cells have one order', () => {
+    const one = [add, { cell: 1, times: 5 }] as const
+    const other = [add, { cell: 2, times: 5 }] as const
+    expect(states(one, other)).toEqual([36, 3])
+  })
+
+  test('readers of what nobody writes', () => {
+    const read = fn('toy_infer_read', { source: 'toy', locals: {} }, [
+      stage('read', (k) => {
+        memo(k, k.task).seen = [cell(k, 1).value]
+      }),
+    ])
+    expect(states([read, {}], [read, {}])).toEqual([4, 3])
+  })
+
+  test('two that make rows, where nobody counts them', () => {
+    const [all, some] = states([make, {}], [make, {}])
+    expect(some).toBeLessThan(all)
+  })
+})
+
+describe('what somebody meets is not', () => {
+  test('two that read and then write one cell', () => {
+    const [all, some] = states([increment, {}], [increment, {}])
+    expect(some).toBe(all)
+  })
+
+  test('locks that are taken in two orders', () => {
+    states([two_locks, { a: 1, b: 2 }], [two_locks, { a: 2, b: 1 }])
+    expect(
+      depth_first_inferring(
+        toy({
+          cells: 2,
+          programs: [
+            [two_locks, { a: 1, b: 2 }],
+            [two_locks, { a: 2, b: 1 }],
+          ],
+        }),
+      ).deadlock,
+    ).not.toBeNull()
+  })
+
+  test('who sleeps, and who wakes him, in either order of tasks', () => {
+    states([wait, {}], [wake, {}])
+    states([wake, {}], [wait, {}])
+    states([wait, {}], [wake, {}], [add, { cell: 2, times: 2 }])
+  })
+
+  test('who makes rows, and who counts them', () => {
+    states([make, {}], [count, {}])
+    states([count, {}], [make, {}])
+  })
+
+  test('a fork, which fills in what is the child’s', () => {
+    // Nobody else meets the fork itself, but it is never taken for local: others run before it too.
+    expect(states([fork, {}], [add, { cell: 1, times: 2 }])).toEqual([45, 45])
+  })
+
+  test('tasks that are alike are found out about together, and others are not', () => {
+    const programs = [
+      [add, { cell: 1, times: 2 }],
+      [add, { cell: 1, times: 2 }],
+      [add, { cell: 2, times: 9 }],
+    ] as const
+    const alone = depth_first_inferring(toy({ cells: 2, programs }))
+    const alike = depth_first_inferring({
+      ...toy({ cells: 2, programs }),
+      alike: (task) => (task === 2 ? 1 : task),
+    })
+    expect(alike.states).toBe(alone.states)
+    // As if the third were not there, and then its one move.
+    expect(alone.states).toBe(9 + 1)
+  })
+})
+
+test('more tasks than there are bits for are searched as without', () => {
+  // The first thirty have one stage each that nobody meets; the last two meet each other, and have no bit of their own.
+  const idle = fn('toy_infer_idle', { source: 'toy', locals: {} }, [stage('idle', () => {})])
+  const programs = [
+    ...Array.from({ length: 31 }, () => [idle, {}] as const),
+    [increment, {}] as const,
+    [increment, {}] as const,
+  ]
+  const [few, many] = [31, 0].map((from) => toy({ cells: 1, programs: programs.slice(from) }))
+  expect(depth_first_inferring(many!).outcomes.map((each) => JSON.parse(each)[0])).toEqual(
+    depth_first_inferring(few!).outcomes.map((each) => JSON.parse(each)[0]),
+  )
+})
+
+test('a bound that is hit before anything is certain leaves the search incomplete', () => {
+  const system = toy({
+    cells: 2,
+    programs: [
+      [add, { cell: 1, times: 6 }],
+      [add, { cell: 1, times: 6 }],
+    ],
+  })
+  const bounded = depth_first_inferring(system, { max_states: 8 })
+  expect(bounded.complete).toBe(false)
+  expect(bounded.bounds).toEqual(['states'])
+})
