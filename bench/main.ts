@@ -15,22 +15,22 @@ import { parseArgs } from 'node:util'
 import { buildSync } from 'esbuild'
 import { OracleError } from '../src/oracle/agent/play.js'
 import { conform, type Pace } from '../src/oracle/conform/conform.js'
-import type { RatioFigures, SearchFigures } from './measure.js'
+import type { RatioFigures, Reduction, SearchFigures } from './measure.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** More than N = 3 has, fused. */
 const MAX_STATES = 800_000
 const SIZES = [1, 2, 3, 4, 5]
-/** Beyond this the search without fusion shows nothing more: both stop at the bound. */
-const UNFUSED_SIZES = [1, 2, 3, 4]
+/** Beyond this the search without reduction shows nothing more: it stops at the bound. */
+const UNREDUCED_SIZES = [1, 2, 3, 4]
 const COLD_STARTS = 7
 const PROGRAMS = 4_000
 const SHELL_CALLS = 200_000
 
 interface Row extends SearchFigures {
   readonly n: number
-  readonly fusion: boolean
+  readonly reduction: Reduction
 }
 
 interface Ratio {
@@ -94,11 +94,11 @@ function measure<T>(program: string, ...args: readonly (string | number)[]): T {
 
 function search_rows(program: string, max_states: number): Row[] {
   return SIZES.flatMap((n) =>
-    [true, false]
-      .filter((fusion) => fusion || UNFUSED_SIZES.includes(n))
-      .map((fusion) => {
-        const figures = measure<SearchFigures>(program, 'search', n, fusion ? 'fused' : 'unfused', max_states)
-        return { n, fusion, ...figures }
+    (['inferred', 'fused', 'none'] as const)
+      .filter((reduction) => reduction !== 'none' || UNREDUCED_SIZES.includes(n))
+      .map((reduction) => {
+        const figures = measure<SearchFigures>(program, 'search', n, reduction, max_states)
+        return { n, reduction, ...figures }
       }),
   )
 }
@@ -233,7 +233,7 @@ function table(rows: readonly (readonly string[])[], left: number): string {
 function show_family({ family }: Result): string {
   const head = [
     'N',
-    'fusion',
+    'reduction',
     'result',
     'states',
     'transitions',
@@ -244,7 +244,7 @@ function show_family({ family }: Result): string {
   ]
   const rows = family.map((row) => [
     String(row.n),
-    row.fusion ? 'on' : 'off',
+    row.reduction,
     row.complete ? 'complete' : 'incomplete',
     thousands(row.states),
     thousands(row.transitions),
@@ -256,16 +256,19 @@ function show_family({ family }: Result): string {
   return table([head, ...rows], 3)
 }
 
-function show_fusion({ family }: Result): string {
-  const of = (n: number, fusion: boolean) =>
-    family.find((row) => row.n === n && row.fusion === fusion && row.complete)
-  return SIZES.flatMap((n) => {
-    const [fused, unfused] = [of(n, true), of(n, false)]
-    if (fused === undefined || unfused === undefined) return []
-    const states = (unfused.states / fused.states).toFixed(1)
-    const time = (unfused.seconds / fused.seconds).toFixed(1)
-    return `N = ${n}: fusion leaves one state of ${states}, and the search takes one second of ${time}.`
-  }).join('\n')
+function show_reductions({ family }: Result): string {
+  const of = (n: number, reduction: Reduction) =>
+    family.find((row) => row.n === n && row.reduction === reduction && row.complete)
+  const compared = (n: number, less: Reduction, more: Reduction) => {
+    const [reduced, whole] = [of(n, less), of(n, more)]
+    if (reduced === undefined || whole === undefined) return []
+    const states = (whole.states / reduced.states).toFixed(1)
+    const time = (whole.cpu_seconds / reduced.cpu_seconds).toFixed(1)
+    return `N = ${n}: of ${states} states (${more}) one is left (${less}), and of ${time} s of processor time one second.`
+  }
+  return SIZES.flatMap((n) => [compared(n, 'fused', 'none'), compared(n, 'inferred', 'fused')].flat()).join(
+    '\n',
+  )
 }
 
 function show_ratios({ ratios }: Result): string {
@@ -328,7 +331,7 @@ function show(result: Result): string {
     '',
     show_family(result),
     '',
-    show_fusion(result),
+    show_reductions(result),
     '',
     'Side by side',
     '',

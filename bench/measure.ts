@@ -2,7 +2,7 @@
  * What is measured, each in a process of its own: `node measure.mjs NAME ARGUMENT…` prints one line of JSON. So
  * peak memory is that of one search, and no measurement runs on code that another has warmed up.
  */
-import { depth_first } from '../src/explore/depth_first.js'
+import { type DepthFirstOptions, depth_first } from '../src/explore/depth_first.js'
 import { judge } from '../src/explore/judge.js'
 import { replay, run_in_order } from '../src/explore/replay.js'
 import { FastStore } from '../src/kernel/fast_store.js'
@@ -11,6 +11,14 @@ import type { Store } from '../src/kernel/kernel.js'
 import { step } from '../src/kernel/machine.js'
 import { case_system } from '../src/scenario/case_system.js'
 import { family } from './family.js'
+
+/** What is left out of a search: nothing; orders of local stages; also of those that are found to be local. */
+export type Reduction = 'none' | 'fused' | 'inferred'
+const options_of: Readonly<Record<Reduction, DepthFirstOptions>> = {
+  none: { fusion: false },
+  fused: { inferred: false },
+  inferred: {},
+}
 
 /** A search of the family. */
 export interface SearchFigures {
@@ -40,11 +48,14 @@ const seconds_of = (work: () => void): number => {
   return (performance.now() - began) / 1000
 }
 
-function search(n: number, fusion: boolean, max_states: number): SearchFigures {
+function search(n: number, reduction: Reduction, max_states: number): SearchFigures {
   const system = case_system(family(n))
   const before = process.cpuUsage()
   const began = performance.now()
-  const { complete, states, transitions, stages } = depth_first(system, { fusion, max_states })
+  const { complete, states, transitions, stages } = depth_first(system, {
+    ...options_of[reduction],
+    max_states,
+  })
   const seconds = (performance.now() - began) / 1000
   const { user, system: kernel } = process.cpuUsage(before)
   const peak_bytes = process.resourceUsage().maxRSS * 1024
@@ -82,7 +93,7 @@ function stepping(make: () => Store, times: number): () => number {
 }
 
 const measurements: Record<string, (...args: string[]) => object> = {
-  search: (n, fusion, max_states) => search(Number(n), fusion === 'fused', Number(max_states)),
+  search: (n, reduction, max_states) => search(Number(n), reduction as Reduction, Number(max_states)),
   stores: () =>
     in_turns(
       stepping(() => new FastStore(), 500),

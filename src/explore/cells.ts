@@ -83,7 +83,8 @@ export abstract class Cells implements Notes {
   }
 
   private identity({ table, id, v }: NotedRow): number {
-    if (!table.keyed) return mix(table.salt_lo, id)
+    // Mixed by whoever takes it.
+    if (!table.keyed) return table.salt_lo ^ Math.imul(id, 0x85ebca6b)
     let identity = table.salt_lo
     for (const { index } of table.unique) identity = mix(identity, this.number_of(v[index]!))
     return identity

@@ -17,7 +17,7 @@ import type { Kernel } from '../kernel/kernel.js'
 import { step } from '../kernel/machine.js'
 import { Identity } from './identity.js'
 import { Mover, may_fuse } from './mover.js'
-import type { Bound, Bounds, Move, Schedule, System } from './system.js'
+import type { Bound, Bounds, Locality, Move, Schedule, System } from './system.js'
 
 /** What is looked for: in every state, or only in those in which no task can go on. */
 export interface Goal {
@@ -63,6 +63,8 @@ export interface ShortestOptions extends Bounds {
   readonly fusion?: boolean
   /** States are compared themselves, not their hashes: slow. */
   readonly exact?: boolean
+  /** Which stages a complete search of the same system has found to concern nobody else. */
+  readonly locality?: Locality
 }
 
 const NONE = -1
@@ -172,7 +174,7 @@ class Shortest {
   ) {
     this.k = system.boot(this.store)
     this.start = this.store.mark()
-    this.mover = new Mover(this.k, may_fuse(system, options.fusion))
+    this.mover = new Mover(this.k, may_fuse(system, options.fusion), null, options.locality ?? null)
     this.identity = new Identity(this.store, options.exact ?? false)
     this.began = options.now?.() ?? 0
   }

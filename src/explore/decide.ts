@@ -125,6 +125,7 @@ function found(
   const { max_states, max_memory } = options
   const result = shortest(system, goal, {
     ...bounds,
+    locality: report.locality,
     ...(max_states === undefined ? {} : { max_states: Math.max(max_states, ENOUGH) }),
     ...(max_memory === undefined ? {} : { max_memory: Math.max(max_memory, LEAST_MEMORY) }),
     ...options.shortest,

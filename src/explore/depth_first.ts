@@ -53,7 +53,7 @@ const TICK = 1 << 6
 /** About what a `Node` takes, with its list of tasks. */
 const BYTES_OF_NODE = 256
 /** Where there are no more, finding out which stages are local would cost more than it saves. */
-const FEW_STATES = 4096
+const FEW_STATES = 1 << 15
 const PATIENCE = 256
 
 /** A state on the path, and how far its moves have been tried. Reused by depth. */
@@ -373,6 +373,9 @@ export function depth_first_inferring(system: System, options: DepthFirstOptions
     locality.begin()
     const left = { ...options, ...time_left(options, began) }
     const report = new DepthFirst(system, left, locality).run()
-    if (!locality.disproved || report.bounds.length > 0) return report
+    if (report.bounds.length > 0) return report
+    if (locality.disproved) continue
+    locality.settled = true
+    return { ...report, locality }
   }
 }

@@ -20,6 +20,9 @@
  * `a` has run, or would let `a` sleep, is such a conflict too. Nothing may be put off for ever, which is seen to as for
  * stages that are local by themselves (depth_first.ts); and properties do not look between fused stages (mover.ts).
  *
+ * The claim is about every run of the system, not of this search only. So what is found out serves other searches of
+ * the same system: that for the shortest way to a violation fuses the same stages.
+ *
  * Stages that are local by themselves are not noted: they touch only what their task owns. Who touches what
  * another task owns, as a fork does, is never taken for local.
  */
@@ -28,11 +31,13 @@ import { type Kernel, RETURNING } from '../kernel/kernel.js'
 import { is_local } from '../kernel/machine.js'
 import { range_of } from '../kernel/schema.js'
 import { Cells, JOIN, READ, WAYS } from './cells.js'
-import type { System } from './system.js'
+import type { Locality, System } from './system.js'
 import { Visited } from './visited.js'
 
 /** Sets of tasks are the bits of a number; those that have no bit of their own share one. */
 const SHARED = 31
+/** Odd: with another stage a cell stands elsewhere in the set of what was noted, and no two pairs become one. */
+const SPREAD = 0x9e3779b1
 /** Places in a function: its stages, and behind them what it gives back. */
 const PLACES = 256
 const GIVES_BACK = 128
@@ -44,7 +49,8 @@ interface Touched {
   readonly stages: number[]
 }
 
-export class InferredLocality extends Cells {
+export class InferredLocality extends Cells implements Locality {
+  settled = false
   /** A stage that was taken for local has been found not to be, since the search began. */
   disproved = false
   /** Stages that concern others, by function and place, of tasks that are alike. */
@@ -83,14 +89,12 @@ export class InferredLocality extends Cells {
     return this.noted.bytes + 64 * this.noted.size
   }
 
-  /** Whether the next stage of `task` is taken to concern nobody else. */
   is_local(k: Kernel, task: number): boolean {
     if (is_local(k, task)) return true
     const stage = this.stage_of(k, task)
     return this.index_of(task) !== SHARED && !this.yielding.has(this.kind_of(stage, task))
   }
 
-  /** What is touched from now on is touched by the next stage of `task`. */
   watch(k: Kernel, task: number): void {
     this.task = task
     this.stage = this.stage_of(k, task)
@@ -101,7 +105,8 @@ export class InferredLocality extends Cells {
     if (cell === this.last_cell && how === this.last_way) return
     this.last_cell = cell
     this.last_way = how
-    if (this.noted.add(how, cell)) this.note(how, way, cell)
+    // The cell first: by it the set finds its slot.
+    if (this.noted.add(cell ^ Math.imul(how, SPREAD), how)) this.note(how, way, cell)
   }
 
   protected touch_owned(owner: number): void {

@@ -16,8 +16,7 @@
 
 import type { Kernel } from '../kernel/kernel.js'
 import { ASLEEP, ended, is_local, type StepResult, step } from '../kernel/machine.js'
-import type { InferredLocality } from './inferred_locality.js'
-import type { System } from './system.js'
+import type { Locality, System } from './system.js'
 
 /** A run of local stages is cut here, so that an endless loop of them becomes states that repeat. */
 const LONGEST_RUN = 4096
@@ -50,7 +49,7 @@ export class Mover {
     readonly k: Kernel,
     private readonly fusion: boolean,
     private readonly invariant: Invariant | null = null,
-    private readonly locality: InferredLocality | null = null,
+    private readonly locality: Locality | null = null,
   ) {}
 
   /**
@@ -92,7 +91,7 @@ export class Mover {
 
   private step(task: number, choice: number): StepResult {
     const { k, locality } = this
-    if (locality === null || is_local(k, task)) return step(k, task, choice)
+    if (locality === null || locality.settled || is_local(k, task)) return step(k, task, choice)
     locality.watch(k, task)
     k.store.watch(locality)
     const result = step(k, task, choice)

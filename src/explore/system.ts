@@ -3,6 +3,7 @@
  * store, lets tasks step, and asks what holds.
  */
 import type { Kernel, Store } from '../kernel/kernel.js'
+import type { Notes } from '../kernel/notes.js'
 
 export interface System {
   /** Sets up a fresh world in `store` and starts its tasks. Always the same world: no clock, no randomness. */
@@ -134,6 +135,15 @@ export interface Found {
   readonly schedule: Schedule
 }
 
+/** Which stages concern nobody else: more than are local by themselves. */
+export interface Locality extends Notes {
+  /** A complete search has ended without finding otherwise: nothing need be noted any more. */
+  readonly settled: boolean
+  is_local(k: Kernel, task: number): boolean
+  /** What is noted from now on is touched by the next stage of `task`. */
+  watch(k: Kernel, task: number): void
+}
+
 /** What a search of all interleavings saw. Lists are sorted, but for `violations`: in the order of finding. */
 export interface Report {
   /** Every interleaving was explored. */
@@ -143,6 +153,8 @@ export interface Report {
   readonly violations: readonly Found[]
   /** How a state was reached in which a task has not ended and none can go on; null if there is none. */
   readonly deadlock: Schedule | null
+  /** What the search has found out for others of the same system; settled. */
+  readonly locality?: Locality
   readonly outcomes: readonly string[]
   readonly witnesses: readonly string[]
   readonly states: number

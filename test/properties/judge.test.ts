@@ -1,6 +1,7 @@
 /** Law 3 on the whole model: the search says what the judge says, of a thousand random small cases. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { shortest, violates } from '../../src/explore/counterexample.js'
 import { decide } from '../../src/explore/decide.js'
 import { depth_first, depth_first_inferring } from '../../src/explore/depth_first.js'
 import { judge } from '../../src/explore/judge.js'
@@ -68,6 +69,10 @@ function agree(forms: fc.Arbitrary<CaseForm>, count: number, small: number, seed
     expect(findings(inferred)).toEqual(findings(expected))
     expect(inferred.states).toBeLessThanOrEqual(fused.states)
     const { verdict, preemptions, cause } = judged(system, expected)
+    if (preemptions !== null) {
+      const { locality } = inferred
+      expect(shortest(system, violates(system), { locality }).counterexample!.preemptions).toBe(preemptions)
+    }
     expect(searched(system)).toEqual({ verdict, preemptions, cause })
     verdicts.set(verdict, (verdicts.get(verdict) ?? 0) + 1)
     if (cause !== null) causes.add(cause.split(/ by |:/)[0]!)
