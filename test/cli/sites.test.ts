@@ -4,10 +4,10 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import type { Site, SiteReport } from '../../src/oracle/conform/sites.ts'
 
-const dist = fileURLToPath(new URL('../../dist/src/oracle', import.meta.url))
+const dist = fileURLToPath(new URL('../../dist/src/oracle/conform', import.meta.url))
 const program = `
   const { random_play } = await import('${dist}/generate.js')
-  const { seeded } = await import('${dist}/random.js')
+  const { seeded } = await import('${dist}/choices.js')
   const { SiteWatch } = await import('${dist}/sites.js')
   const watch = new SiteWatch()
   for (let index = 0; index < 1500; index++) random_play(seeded(1, index))
@@ -21,13 +21,15 @@ describe('errno sites', () => {
   const { reached, missed, beyond, unexpected, unused } = run()
 
   it('are reached or missed', () => {
-    expect(reached.map(said)).toContainEqual(expect.stringMatching(/^vfs\/namei, step_into: .*-ENOENT/))
+    expect(reached.map(said)).toContainEqual(
+      expect.stringMatching(/^vfs\/namei\/namei, step_into: .*-ENOENT/),
+    )
     expect(reached.length + missed.length).toBeGreaterThan(160)
     expect(reached.length / (reached.length + missed.length)).toBeGreaterThan(0.8)
   })
 
   it('that no play can reach are reached by none, and each reason is of some', () => {
-    expect(beyond.map(said)).toContain('vfs/mmap, do_mmap: return -ENOMEM;')
+    expect(beyond.map(said)).toContain('vfs/memory/mmap, do_mmap: return -ENOMEM;')
     expect(unexpected.map(said)).toEqual([])
     expect(unused).toEqual([])
   })

@@ -40,10 +40,10 @@ interface Beyond {
 
 /** Which sites no play can reach, by file and line, and why. */
 const beyond_plays: readonly Beyond[] = [
-  { file: 'overlay/mount', text: /./, why: 'the set-up is refused, so nothing is played' },
-  { file: 'vfs/attr', text: /fs-verity/, why: 'fs-verity: ext4 is played as tmpfs' },
+  { file: 'overlay/super', text: /./, why: 'the set-up is refused, so nothing is played' },
+  { file: 'vfs/attributes/attr', text: /fs-verity/, why: 'fs-verity: ext4 is played as tmpfs' },
   {
-    file: 'vfs/unlink',
+    file: 'vfs/namei/unlink',
     text: /parent_of_victim\(/,
     why: 'entries of a table, which are read when the module is loaded: which of them was used is not seen',
   },
@@ -52,17 +52,21 @@ const beyond_plays: readonly Beyond[] = [
     text: /'i_op'|without_operation|no_operation = /,
     why: 'the file system types that are played have every operation',
   },
-  { file: 'vfs/open', text: /-EOPNOTSUPP/, why: 'the file system types that are played have unnamed files' },
   {
-    file: 'vfs/link',
+    file: 'vfs/open/open',
+    text: /-EOPNOTSUPP/,
+    why: 'the file system types that are played have unnamed files',
+  },
+  {
+    file: 'vfs/namei/link',
     within: 'may_link',
     text: /return -EXDEV/,
     why: 'one mount has one superblock, as in the kernel',
   },
-  { file: 'vfs/memory', text: /return -EINVAL/, why: 'peek and poke are not calls of the kernel' },
-  { file: 'vfs/fork_exit', text: /-EAGAIN/, why: "the model's own bound of children" },
+  { file: 'vfs/memory/fault', text: /return -EINVAL/, why: 'peek and poke are not calls of the kernel' },
+  { file: 'vfs/tasks/fork_exit', text: /-EAGAIN/, why: "the model's own bound of children" },
   {
-    file: 'vfs/directory',
+    file: 'vfs/namei/directory',
     text: /directory is append-only/,
     why: 'no set-up makes a directory append-only',
   },
@@ -96,10 +100,14 @@ const beyond_plays: readonly Beyond[] = [
     text: /was made in the upper/,
     why: 'a layer is changed behind the overlay, which is undefined (worlds.ts)',
   },
-  { file: 'vfs/mmap', within: 'do_mmap', text: /return -ENOMEM/, why: 'needs 65,530 mappings' },
-  { file: 'vfs/attr', text: /-EFBIG/, why: 'only of a file system with a limit that can be reached, ext4' },
+  { file: 'vfs/memory/mmap', within: 'do_mmap', text: /return -ENOMEM/, why: 'needs 65,530 mappings' },
   {
-    file: 'vfs/read_write',
+    file: 'vfs/attributes/attr',
+    text: /-EFBIG/,
+    why: 'only of a file system with a limit that can be reached, ext4',
+  },
+  {
+    file: 'vfs/files/read_write',
     text: /-EFBIG/,
     why: 'only of a file system with a limit that can be reached, ext4',
   },
