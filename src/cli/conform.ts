@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { release } from 'node:os'
+import type { Area } from '../kernel/syscall.js'
 import type { Answer, PlayCall } from '../oracle/agent/play.js'
 import { running_profile } from '../oracle/confirm/confirm.js'
 import {
@@ -10,7 +11,7 @@ import {
   type Disagreement,
   type Progress,
 } from '../oracle/conform/conform.js'
-import { type Area, areas } from '../oracle/conform/generate.js'
+import { areas } from '../oracle/conform/generate.js'
 import { save_case } from '../oracle/conform/saved_cases.js'
 import type { Site, SiteReport } from '../oracle/conform/sites.js'
 import { quote } from '../scenario/strace.js'

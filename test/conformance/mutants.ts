@@ -2,7 +2,7 @@
 import { EACCES, EPERM, EROFS, ETXTBSY, raise, SIGBUS, SIGSEGV } from '../../src/kernel/errno.js'
 import { done, function_named } from '../../src/kernel/fn.js'
 import type { Frame, Kernel, Outcome, Stage } from '../../src/kernel/kernel.js'
-import type { Area } from '../../src/oracle/conform/generate.js'
+import type { Area } from '../../src/kernel/syscall.js'
 import { d_real_inode } from '../../src/vfs/d_real.js'
 import { dentry } from '../../src/vfs/dentry.js'
 import { file } from '../../src/vfs/file.js'

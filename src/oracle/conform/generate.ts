@@ -7,6 +7,8 @@
  * (worlds.ts), bytes behind the end of a file in its last page. So are calls that would sleep, as the model says.
  */
 import * as fc from 'fast-check'
+import { type Area, all_syscalls, type Parameter, type Syscall } from '../../kernel/syscall.js'
+import type { ArgumentForm } from '../../scenario/form.js'
 import type { Answer, Play, PlayCall, PlayTask } from '../agent/play.js'
 import { Random } from './choices.js'
 import { ModelPlay } from './model_runner.js'
@@ -93,6 +95,11 @@ function layer_filesystems({ setup }: World): ReadonlySet<string> {
     }),
   )
 }
+
+/** Calls that are made by the kinds of their arguments, in an order that no import changes. */
+const plain_calls = all_syscalls()
+  .filter(({ random }) => random !== undefined)
+  .sort((a, b) => (a.name < b.name ? -1 : 1))
 
 class Calls {
   private readonly tasks: Holdings[]
@@ -584,11 +591,51 @@ class Calls {
             r.chance(0.9) ? 0 : 1,
           ),
       ],
-      [2, () => this.add('chdir', this.path())],
-      [1, () => this.add('fchdir', this.fd())],
-      [1, () => this.add('umask', r.pick([0, 0o022, 0o077, 0o777]))],
       [1, () => this.exit()],
     ])
+  }
+
+  /** A call that says itself how often it is made: its arguments are nothing but what their kinds say. */
+  private plain(syscall: Syscall): void {
+    const answer = this.add(syscall.name, ...syscall.params.map((param) => this.argument(param)))
+    if (syscall.returns === 'fd') this.opened(answer)
+  }
+
+  private argument({ kind, constants = {} }: Parameter): ArgumentForm {
+    const { r } = this
+    switch (kind) {
+      case 'fd':
+        return this.fd()
+      case 'dirfd':
+        return r.chance(0.5) ? 'AT_FDCWD' : this.opened_directory()
+      case 'path':
+        return this.path_argument()
+      case 'text':
+        return r.pick(targets)
+      case 'flags':
+      case 'choice':
+        return r.chance(0.05) ? 0x8000 : r.chance(0.3) ? 0 : r.pick(Object.keys(constants))
+      case 'mode':
+        return r.pick(file_modes)
+      case 'id':
+        return r.pick([-1, 0, 1000])
+      case 'device':
+        return r.pick(device_numbers)
+      case 'address':
+        return this.address()
+      case 'pages':
+        return r.pick([0, PAGE, PAGE, 2 * PAGE, -1])
+      case 'size':
+        return r.pick([0, 1, 10, 5000, -1])
+      case 'offset':
+        return r.pick([0, 0, 2, 4096, -1])
+      case 'bytes':
+        return r.pick(['NEW', '', 'longer\n'])
+      case 'strings':
+        return this.arguments()
+      default:
+        return r.pick([0, 1, 3, 5, 1024, -1])
+    }
   }
 
   /** The last task stays. */
@@ -925,6 +972,9 @@ class Calls {
     [1, 'names', () => this.removed_file()],
     [2, 'tasks', () => this.self()],
     [1, 'tasks', () => this.fork()],
+    ...plain_calls.map(
+      (syscall) => [syscall.random!.weight, syscall.random!.area, () => this.plain(syscall)] as const,
+    ),
   ]
 
   /** With `only`, the kinds of that area, and opening and closing. */
@@ -934,9 +984,8 @@ class Calls {
   }
 }
 
-export const areas = ['open', 'exec', 'data', 'memory', 'attributes', 'names', 'tasks'] as const
-/** What a play is mostly about. */
-export type Area = (typeof areas)[number]
+/** What a play can be mostly about. */
+export const areas: readonly Area[] = ['open', 'exec', 'data', 'memory', 'attributes', 'names', 'tasks']
 
 export interface GenerateOptions {
   /** About how many calls; 12 unless told, and now and then up to 200. */

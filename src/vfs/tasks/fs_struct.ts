@@ -74,6 +74,7 @@ define_syscall({
   locals: (name) => ({ name }),
   ...gives_zero,
   changes: 'nothing',
+  random: { area: 'tasks', weight: 1 },
 })
 define_syscall({
   name: 'fchdir',
@@ -83,6 +84,7 @@ define_syscall({
   locals: (fd) => ({ fd }),
   ...gives_zero,
   changes: 'nothing',
+  random: { area: 'tasks', weight: 1 },
 })
 define_syscall({
   name: 'umask',
@@ -93,4 +95,5 @@ define_syscall({
   returns: 'int',
   gives: 'the mask before',
   changes: 'nothing',
+  random: { area: 'tasks', weight: 1 },
 })
