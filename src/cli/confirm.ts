@@ -1,5 +1,7 @@
 /** `toctoscope confirm`: the kernel of this machine plays it, and is compared with the model, step by step. */
+
 import { existsSync } from 'node:fs'
+import { syscall_named } from '../kernel/syscall.js'
 import { Agent } from '../oracle/agent/agent.js'
 import type { Answer } from '../oracle/agent/play.js'
 import {
@@ -322,7 +324,7 @@ function said_answer(answer: Answer, step: PlayStep, call: string): string {
   if (answer.dead) return 'ends'
   if (answer.blocked) return 'blocks'
   if (answer.fields?.st_size !== undefined) return `0 st_size=${answer.fields.st_size}`
-  if (call === 'mmap' && answer.ret !== undefined) return 'an address'
+  if (syscall_named(call)?.returns === 'address' && answer.ret !== undefined) return 'an address'
   if (answer.data !== undefined) return `${show_address(answer.ret!)} ${quote(answer.data, 60)}`
   return answer.ret === undefined ? '?' : show_address(answer.ret)
 }

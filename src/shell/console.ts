@@ -262,7 +262,7 @@ export class Console {
   private play_logged(call: LoggedCall): readonly string[] {
     const task = this.replayed.task_of(call.pid)!
     // A child that ran before its parent's call had returned was made then.
-    const child = call.syscall.name === 'fork' ? given(call.returned) : undefined
+    const child = call.syscall.returns === 'task' ? given(call.returned) : undefined
     if (child !== undefined && this.replayed.task_of(child) !== undefined) return []
     const args = this.replayed.translated(call, parse_call(call.text))
     const shown = this.call({ task, syscall: call.syscall, args })

@@ -1,4 +1,5 @@
 /** What plays have reached: call × how it ended × kind of object. */
+import { syscall_named } from '../../kernel/syscall.js'
 import type { Answer, Play, PlayCall } from '../agent/play.js'
 
 /** How a call ended: `ok`, an errno, a signal. */
@@ -31,7 +32,7 @@ export class Reach {
   add(play: Play, answers: readonly Answer[]): void {
     for (const [i, call] of play.calls.entries()) {
       const answer = answers[i]!
-      if (answer.dead && call.call !== 'exit') continue
+      if (answer.dead && syscall_named(call.call)?.returns !== 'never') continue
       const endings = get(this.counts, call.call, () => new Map<string, Map<string, number>>())
       const kinds = get(endings, ending(answer), () => new Map<string, number>())
       const kind = object_kind(play, call)

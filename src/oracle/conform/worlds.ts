@@ -14,7 +14,9 @@
  *
  * An overlay that is a lower layer of another is a layer too: it stands at /k, which no path of a program leads to.
  */
+import { type Parameter, syscall_named } from '../../kernel/syscall.js'
 import type {
+  ArgumentForm,
   BytesForm,
   FileSystemForm,
   MountForm,
@@ -458,14 +460,20 @@ function tree_of_one_user(tree: TreeForm): TreeForm {
 
 /** The same call where there is no uid 1000, and devices cannot be made. */
 export function call_of_one_user(call: PlayCall): PlayCall {
-  const args = call.args ?? []
-  if (call.call.includes('chown')) return { ...call, args: args.map((arg) => (arg === 1000 ? 0 : arg)) }
-  if (call.call.includes('chmod'))
-    return {
-      ...call,
-      args: args.map((arg) => (typeof arg === 'number' && arg > 0o1777 ? arg & ~SET_ID_BITS : arg)),
-    }
-  const no_device = (arg: (typeof args)[number]) =>
-    typeof arg === 'string' ? arg.replace(/S_IF(CHR|BLK)/, 'S_IFREG') : arg
-  return call.call.startsWith('mknod') ? { ...call, args: args.map(no_device) } : call
+  const params = syscall_named(call.call)?.params ?? []
+  return call.args === undefined
+    ? call
+    : {
+        ...call,
+        args: call.args.map((arg, i) =>
+          params[i] === undefined ? arg : argument_of_one_user(params[i], arg),
+        ),
+      }
+}
+
+function argument_of_one_user({ kind }: Parameter, arg: ArgumentForm): ArgumentForm {
+  if (kind === 'id') return arg === 1000 ? 0 : arg
+  if (kind !== 'mode') return arg
+  if (typeof arg === 'string') return arg.replace(/S_IF(CHR|BLK)/, 'S_IFREG')
+  return typeof arg === 'number' && arg > 0o1777 ? arg & ~SET_ID_BITS : arg
 }
