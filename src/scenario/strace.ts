@@ -86,18 +86,22 @@ function show_number(value: number, param: Parameter): string {
   return constants === undefined ? String(value) : by_names(value, constants)
 }
 
-/** A number as an or of constants. Constants of several bits come before those that they consist of. */
+/**
+ * A number as an or of constants, in the order in which the call has them. Constants of several bits are looked for
+ * before those that they consist of.
+ */
 function by_names(value: number, constants: Constants): string {
   const exact = Object.entries(constants).find(([, constant]) => constant === value)
   if (exact !== undefined) return exact[0]
-  const names: string[] = []
+  const found = new Set<string>()
   let rest = value
   const sorted = Object.entries(constants).sort(([, a], [, b]) => b - a)
   for (const [name, constant] of sorted) {
     if (constant <= 0 || (rest & constant) !== constant) continue
-    names.unshift(name)
+    found.add(name)
     rest &= ~constant
   }
+  const names = Object.keys(constants).filter((name) => found.has(name))
   if (names.length === 0) return String(value)
   return rest === 0 ? names.join('|') : [...names, hex_flags(rest)].join('|')
 }
