@@ -23,6 +23,7 @@ import {
   range_of,
   type Shape,
   type TableInfo,
+  UnknownField,
   type Value,
 } from './schema.js'
 
@@ -136,8 +137,8 @@ function initial_values(shape: Shape, given: Record<string, Value | undefined>):
   for (const name in given) {
     const value = given[name]
     const column = shape.by_name.get(name)
-    if (value === undefined || column === undefined) continue
-    v[column.index] = value
+    if (column === undefined) throw new UnknownField(shape, name)
+    if (value !== undefined) v[column.index] = value
   }
   return v
 }

@@ -90,11 +90,13 @@ export function local<L>(name: string, run: Run<L>): Stage<L> {
 }
 
 type Callee<L, C> = Fn<C> | ((k: Kernel, f: Frame<L>) => Fn<C> | null)
+/** Values of some of the callee's locals, and of nothing else: a store refuses what the types do not see. */
+type Arguments<A, C> = A & Partial<C> & { [K in Exclude<keyof A, keyof C>]: never }
 type ResultOf<R> = (k: Kernel, f: any, ret: R) => Outcome
 
 function make_call<L, C>(
   callee: Callee<L, C>,
-  args: (k: Kernel, f: Frame<L>) => Partial<C>,
+  args: (k: Kernel, f: Frame<L>) => object,
   then: ResultOf<any> | undefined,
   catches: boolean,
   name: string | undefined,
@@ -115,13 +117,13 @@ function make_call<L, C>(
  * Calls another kernel function; if it fails, this one fails with the same errno.
  *
  * @param callee the function, or a choice between functions (null skips the call)
- * @param args   values of the callee's locals
+ * @param args   values of the callee's locals; of a name that it does not have, nothing is made
  * @param then   takes the result, and answers as a stage does
  * @param name   name of this step, for `jump`; the callee's name unless told
  */
-export function call<L, C = any>(
+export function call<L, C = any, A extends object = object>(
   callee: Callee<L, C>,
-  args: (k: Kernel, f: Frame<L>) => Partial<C>,
+  args: (k: Kernel, f: Frame<L>) => Arguments<A, C>,
   then?: (k: Kernel, f: Frame<L>, ret: any) => Outcome,
   name?: string,
 ): Call<L> {
@@ -129,9 +131,9 @@ export function call<L, C = any>(
 }
 
 /** Like `call`, but `then` sees a failure too (a negative number) and decides. */
-export function attempt<L, C = any>(
+export function attempt<L, C = any, A extends object = object>(
   callee: Callee<L, C>,
-  args: (k: Kernel, f: Frame<L>) => Partial<C>,
+  args: (k: Kernel, f: Frame<L>) => Arguments<A, C>,
   then: (k: Kernel, f: Frame<L>, ret: any) => Outcome,
   name?: string,
 ): Call<L> {

@@ -21,7 +21,7 @@ export interface Path {
 /** Where a symbolic link leads: a text to walk on with, a place to jump to (a magic link), or a negative errno. */
 export type LinkTarget = string | Path | number
 
-/** A kernel function that has at least the locals `L`, which its caller fills; it may have more of its own. */
+/** A kernel function that has at least the locals `L`, which its caller fills, be it that it needs them or not; it may have more of its own. */
 export type Operation<L extends object> = Fn<any> & { readonly takes?: L }
 
 export interface FileSystemOperations {

@@ -18,6 +18,7 @@ import {
   range_of,
   type Shape,
   type TableInfo,
+  UnknownField,
   type Value,
 } from './schema.js'
 
@@ -384,6 +385,7 @@ function hash_value(lo: number, hi: number, value: Value): void {
 
 function initial_values(shape: Shape, given: Record<string, Value | undefined>): Record<string, Value> {
   const values: Record<string, Value> = {}
+  for (const name in given) if (!shape.by_name.has(name)) throw new UnknownField(shape, name)
   for (const column of shape.columns) values[column.name] = given[column.name] ?? column.type.initial
   return values
 }

@@ -78,6 +78,14 @@ export interface Shape {
   salt_hi: number
 }
 
+/** A row or a frame was to be made with a field that its kind does not have: a mistake in the model. */
+export class UnknownField extends Error {
+  constructor({ name, columns }: Shape, field: string) {
+    super(`${name} has no ${field}; it has ${columns.map((column) => column.name).join(', ')}`)
+    this.name = 'UnknownField'
+  }
+}
+
 /** Whether a field has its default, which hashes to nothing: all empty lists are one. */
 export function is_default(column: Column, value: Value): boolean {
   if (value === column.initial) return true

@@ -257,3 +257,27 @@ test('a function has one name, and so have its stages', () => {
   expect(() => fn('machine_once', { source: 'test' }, [])).toThrow('machine_once is defined twice')
   expect(() => make([stage('a', () => {}), stage('a', () => {})])).toThrow('two stages have the same name')
 })
+
+describe('locals that a function does not have', () => {
+  const callee = fn('callee_of_two_locals', { source: 'test', locals: { one: int(), two: int() } }, [])
+  const given: Fn = callee
+  const caller = fn('caller_with_a_third', { source: 'test' }, [call(given, () => ({ one: 1, three: 3 }))])
+
+  test.each([
+    ['fast', () => new FastStore()],
+    ['immer', () => new ImmerStore()],
+  ] as const)('are refused by the %s store, in a call and at the start of a task', (_, make) => {
+    const k = new Kernel(make(), { profile: profile('7.2'), modules: [] })
+    start(k, 1, caller, {})
+    expect(() => step(k, 1)).toThrow(
+      'fn callee_of_two_locals has no three; it has stage, holds, ret, one, two',
+    )
+    expect(() => start(k, 2, callee, { four: 4 })).toThrow('has no four')
+  })
+
+  test('are no arguments to the type checker either', () => {
+    // @ts-expect-error: three is no local of the callee
+    call(callee, () => ({ one: 1, three: 3 }))
+    call(callee, () => ({ one: 1 }))
+  })
+})

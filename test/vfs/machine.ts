@@ -8,7 +8,7 @@ import { audit_local, audit_owned, owned_tables } from '../../src/kernel/footpri
 import type { SecurityModule } from '../../src/kernel/kernel.js'
 import { BLOCKED, type Fn, Kernel } from '../../src/kernel/kernel.js'
 import { ASLEEP, is_local, start, step } from '../../src/kernel/machine.js'
-import { profile, type Release } from '../../src/kernel/profile.js'
+import { type Feature, profile, type Release } from '../../src/kernel/profile.js'
 import { all_tables, value } from '../../src/kernel/schema.js'
 import { syscall_named } from '../../src/kernel/syscall.js'
 import { dentry, dget } from '../../src/vfs/dentry.js'
@@ -72,9 +72,17 @@ export class Machine {
 
   constructor(
     tree: TreeNode,
-    options: { sb?: Partial<SuperBlockOptions>; modules?: SecurityModule[]; release?: Release } = {},
+    options: {
+      sb?: Partial<SuperBlockOptions>
+      modules?: SecurityModule[]
+      release?: Release
+      features?: Feature[]
+    } = {},
   ) {
-    const config = { profile: profile(options.release ?? '6.18'), modules: options.modules ?? [] }
+    const config = {
+      profile: profile(options.release ?? '6.18', options.features),
+      modules: options.modules ?? [],
+    }
     this.k = new Kernel(new FastStore(), config)
     this.root_mnt = attach_mount(this.k, { root: this.file_system(tree, options.sb) })
     this.spawn(1)

@@ -33,7 +33,7 @@ register_filesystem({
   ),
   write_iter: fn(
     'stacked_write_iter',
-    { source: 'test', locals: { file: ref('file'), pos: int(), data: str() } },
+    { source: 'test', locals: { file: ref('file'), pos: int(), data: str(), unmapped: int() } },
     [
       stage('real', (k, f) => void (f.file = real(k, f.file))),
       call(

@@ -9,7 +9,7 @@ export const dir = (entries: Record<string, TreeNode> = {}, more: More = {}): Tr
   ...more,
 })
 export const file = (more: More = {}): TreeNode => ({ type: 'file', ...more })
-export const symlink = (target: string): TreeNode => ({ type: 'symlink', target })
+export const symlink = (target: string, more: More = {}): TreeNode => ({ type: 'symlink', target, ...more })
 export const hardlink = (target: string): TreeNode => ({ type: 'hardlink', target })
 export const fifo = (more: More = {}): TreeNode => ({ type: 'fifo', ...more })
 

@@ -113,7 +113,7 @@ function consume(bufs: readonly number[], count: number): number[] {
 /** Bytes, those of one read. Errors: EAGAIN (nothing there, O_NONBLOCK). @returns their number; 0 at the end */
 export const pipe_read = fn(
   'pipe_read',
-  { source: 'fs/pipe.c', locals: { file: ref('file'), count: int() } },
+  { source: 'fs/pipe.c', locals: { file: ref('file'), pos: int(), count: int() } },
   [
     stage('pipe_read', (k, f) => {
       const { f_inode, f_flags } = file(k, f.file)
@@ -156,7 +156,10 @@ function room_for(bufs: readonly number[], length: number): { taken: number; buf
  */
 export const pipe_write = fn(
   'pipe_write',
-  { source: 'fs/pipe.c', locals: { file: ref('file'), data: str(), unmapped: int(), written: int() } },
+  {
+    source: 'fs/pipe.c',
+    locals: { file: ref('file'), pos: int(), data: str(), unmapped: int(), written: int() },
+  },
   [
     stage('pipe_write', (k, f) => {
       const { f_inode, f_flags } = file(k, f.file)

@@ -8,7 +8,7 @@
 import { EPERM } from '../../kernel/errno.js'
 import { fn, stage } from '../../kernel/fn.js'
 import { register_filesystem } from '../../kernel/fs.js'
-import { ref } from '../../kernel/schema.js'
+import { int, ref } from '../../kernel/schema.js'
 import { FMODE_WRITE, file } from '../file.js'
 import { inode } from '../inode.js'
 import {
@@ -22,13 +22,17 @@ import {
 } from './simple.js'
 
 /** Errors: EPERM (open for writing under fs-verity) (fs/verity/open.c: fsverity_file_open). */
-const ext4_file_open = fn('ext4_file_open', { source: 'fs/ext4/file.c', locals: { file: ref('file') } }, [
-  stage('fsverity_file_open', (k, f) => {
-    const { f_inode, f_mode } = file(k, f.file)
-    if ((f_mode & FMODE_WRITE) === 0 || inode(k, f_inode).verity_digest === '') return
-    return k.refuse(-EPERM, 'the file is under fs-verity')
-  }),
-])
+const ext4_file_open = fn(
+  'ext4_file_open',
+  { source: 'fs/ext4/file.c', locals: { file: ref('file'), flags: int() } },
+  [
+    stage('fsverity_file_open', (k, f) => {
+      const { f_inode, f_mode } = file(k, f.file)
+      if ((f_mode & FMODE_WRITE) === 0 || inode(k, f_inode).verity_digest === '') return
+      return k.refuse(-EPERM, 'the file is under fs-verity')
+    }),
+  ],
+)
 
 register_filesystem({
   name: 'ext4',

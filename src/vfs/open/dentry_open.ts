@@ -11,7 +11,7 @@
  */
 import { EINVAL, ENXIO, EROFS } from '../../kernel/errno.js'
 import { call, done, fn, hand_over, hold, jump, local, stage, take } from '../../kernel/fn.js'
-import type { Frame, Kernel, Outcome } from '../../kernel/kernel.js'
+import type { Fn, Frame, Kernel, Outcome } from '../../kernel/kernel.js'
 import { int, ref, type ValuesOf } from '../../kernel/schema.js'
 import { security } from '../../kernel/security.js'
 import { dentry, dget, dput } from '../dentry.js'
@@ -97,7 +97,7 @@ export const do_dentry_open = fn('do_dentry_open', { source: 'fs/open.c', locals
 ])
 
 /** What remains to be done to open it: of a FIFO waiting, of anything else what its file system does. */
-function f_op_open(k: Kernel, f: DentryOpen) {
+function f_op_open(k: Kernel, f: DentryOpen): Fn | null {
   if ((f.flags & O_PATH) !== 0) return null
   return f.awaited < 0 ? (ops_of(k, dentry(k, f.dentry).d_sb).open ?? null) : wait_for_partner
 }
