@@ -13,6 +13,7 @@ import { inode, is_dir } from '../vfs/inode.js'
 import { mm_struct, vm_area } from '../vfs/memory/mm.js'
 import { super_block } from '../vfs/super_block.js'
 import { fd_slot, task_struct } from '../vfs/tasks/task.js'
+import { broken_lock_order, locks } from './lock_order.js'
 
 /** A number per object. */
 class Tally {
@@ -88,15 +89,24 @@ function write_counts(k: Kernel, held: readonly Held[]): string | null {
   return null
 }
 
-/** A lock that is held has a frame that will give it back, and the other way round. */
-function locks(k: Kernel, held: readonly Held[]): string | null {
-  const owners = new Map(
-    held.filter(({ kind }) => kind === 'inode_unlock').map(({ object, task }) => [object, task]),
-  )
-  for (const { id, i_rwsem } of inode.rows(k)) {
-    if (i_rwsem !== (owners.get(id) ?? 0)) {
-      return `inode ${id}: i_rwsem is held by task ${i_rwsem}, but by frames of task ${owners.get(id) ?? 0}`
+/** A lock that is held has a frame that will give it back, and the other way round; and it was taken in its turn. */
+function lock_books(k: Kernel, held: readonly Held[]): string | null {
+  for (const { hold, name, of, owners } of locks) {
+    const frames = new Map(
+      held.filter(({ kind }) => kind === hold.name).map(({ object, task }) => [object, task]),
+    )
+    for (const { id, owner } of owners(k)) {
+      if (owner !== (frames.get(id) ?? 0)) {
+        return `${of} ${id}: ${name} is held by task ${owner}, but by frames of task ${frames.get(id) ?? 0}`
+      }
     }
+  }
+  for (const task of new Set(held.map((each) => each.task))) {
+    const broken = broken_lock_order(
+      k,
+      held.filter((each) => each.task === task),
+    )
+    if (broken !== null) return `task ${task}: ${broken}`
   }
   return null
 }
@@ -155,7 +165,7 @@ function descriptors(k: Kernel): string | null {
 }
 
 /**
- * What is broken in this state, or null: references, write counts, locks, link counts and descriptors always;
+ * What is broken in this state, or null: references, write counts, locks and their order, link counts and descriptors always;
  * reference counts of files and names while no task is inside the kernel.
  */
 export function broken_invariant(k: Kernel): string | null {
@@ -163,7 +173,7 @@ export function broken_invariant(k: Kernel): string | null {
   return (
     dangling(k, inside) ??
     write_counts(k, held) ??
-    locks(k, held) ??
+    lock_books(k, held) ??
     link_counts(k) ??
     descriptors(k) ??
     (inside ? null : (file_counts(k) ?? dentry_counts(k)))

@@ -151,7 +151,8 @@ export const generic_file_write_iter = fn(
 // --- the position ------------------------------------------------------------------------------------------
 
 /** The lock on the position of a shared description (fs/file.c: __f_unlock_pos). */
-const f_pos_lock = hold('f_unlock_pos', (k, id) => {
+/** The lock of an open file's position, where others share it. */
+export const f_pos_lock = hold('f_unlock_pos', (k, id) => {
   file(k, id).f_pos_lock = 0
 })
 

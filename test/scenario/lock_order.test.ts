@@ -1,0 +1,62 @@
+/** The order of locks: what is in it, what is not, and that the model's own tasks keep to it. */
+import { describe, expect, it } from 'vitest'
+import { FastStore } from '../../src/kernel/fast_store.js'
+import { type Hold, hold_kind } from '../../src/kernel/fn.js'
+import { case_system } from '../../src/scenario/case_system.js'
+import { broken_lock_order, locks } from '../../src/scenario/lock_order.js'
+import '../../src/model.js'
+import { dentry } from '../../src/vfs/dentry.js'
+import { inode, is_dir, is_reg } from '../../src/vfs/inode.js'
+import { super_block } from '../../src/vfs/super_block.js'
+import { case_named, shipped } from '../properties/support.js'
+
+describe('the order of locks', () => {
+  const k = case_system(case_named(shipped[0]!, 'access=read mitigation=none profile=7.2')).boot(
+    new FastStore(),
+  )
+  const by_type = (type: string) => super_block.rows(k).find(({ s_type }) => s_type === type)!.id
+  const overlay = by_type('overlay')
+  const below = super_block.rows(k).find(({ s_id }) => s_id === 'rw')!.id
+  const name = (sb: number, wanted: (mode: number) => boolean, root = false) =>
+    dentry
+      .rows(k)
+      .find((d) => d.d_sb === sb && (d.d_parent === d.id) === root && wanted(inode(k, d.d_inode).i_mode))!
+  const rwsem = (ino: number) => ({ kind: 'inode_unlock', object: ino })
+  const rename = (sb: number) => ({ kind: 'mutex_unlock(s_vfs_rename_mutex)', object: sb })
+  const copy_up = (ino: number) => ({ kind: 'ovl_inode_unlock', object: ino })
+  const position = { kind: 'f_unlock_pos', object: 1 }
+
+  const root = name(overlay, is_dir, true).d_inode
+  const script = name(overlay, is_reg).d_inode
+  const real_root = name(below, is_dir, true).d_inode
+  const [upper, work] = dentry
+    .rows(k)
+    .filter((d) => d.d_sb === below && d.d_parent !== d.id && is_dir(inode(k, d.d_inode).i_mode))
+    .map((d) => d.d_inode)
+
+  it.each([
+    ['the position, then the file', [position, rwsem(script)]],
+    ['a directory, then what is in it', [rwsem(root), rwsem(script)]],
+    ['the overlay, its inode, then the layer', [rwsem(script), copy_up(script), rwsem(upper!)]],
+    ['an ancestor first', [rwsem(real_root), rwsem(upper!)]],
+    ['two directories while none moves', [rename(below), rwsem(upper!), rwsem(work!)]],
+  ])('%s', (_, held) => {
+    expect(broken_lock_order(k, held)).toBeNull()
+    expect(broken_lock_order(k, [...held].reverse())).toMatch(/ was taken while .* was held$/)
+  })
+
+  it.each([
+    ['two directories, neither above the other, where others may move', [rwsem(upper!), rwsem(work!)]],
+    ['two copy-ups', [copy_up(script), copy_up(root)]],
+    ['one lock twice', [rwsem(script), rwsem(script)]],
+  ])('not %s', (_, held) => {
+    expect(broken_lock_order(k, held)).toMatch(/ was taken while .* was held$/)
+  })
+
+  it('knows every lock that there is', () => {
+    const kinds: Hold[] = []
+    for (let i = 0; hold_kind(i) !== undefined; i++) kinds.push(hold_kind(i))
+    const named = kinds.map((kind) => kind.name).filter((each) => each.includes('unlock'))
+    expect(locks.map(({ hold }) => hold.name).sort()).toEqual(named.sort())
+  })
+})
