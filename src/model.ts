@@ -3,6 +3,7 @@
  * of the model.
  */
 import './vfs/filesystems/populate.js'
+import './vfs/filesystems/proc.js'
 import './vfs/attributes/attr.js'
 import './vfs/namei/create.js'
 import './vfs/open/access.js'

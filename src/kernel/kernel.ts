@@ -193,6 +193,8 @@ export class Kernel {
   /** Which answer `choose` gives in this step, and how many there were: set by the driver, read by it after. */
   choice = 0
   choices = 1
+  /** What the outermost function of a task has returned, where it did so in this step: read by the driver. */
+  returned: Value = 0
   /** Events of the running step, or null where nobody listens. */
   events: Event[] | null = null
 

@@ -119,7 +119,10 @@ function give_back(k: Kernel, f: Frame): void {
 /** Pops the frame and hands the result to the caller, in the same step. */
 function finish(k: Kernel, ret: Value): void {
   k.store.pop(k.task)
-  if (k.store.depth(k.task) === 0) return
+  if (k.store.depth(k.task) === 0) {
+    k.returned = ret
+    return
+  }
   const caller = k.store.top(k.task)
   const awaiting = caller.fn.steps[caller.stage] as Call<unknown>
   const failed = typeof ret === 'number' && ret < 0

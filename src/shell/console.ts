@@ -390,7 +390,7 @@ export class Console {
     if (step?.kind === 'call') return () => {}
     const held = frame.holds[frame.holds.length - 2]
     const name = step?.name ?? (held === undefined ? 'return' : hold_kind(held).name)
-    const indent = '  '.repeat(k.store.depth(task) - 1)
+    const indent = '  '.repeat(k.store.depth(task))
     const before = this.events.length
     const { fn } = frame
     k.store.note()

@@ -217,11 +217,10 @@ export function show_stack(k: Kernel, task: number): string[] {
   const lines: string[] = []
   for (let depth = 0; depth < k.store.depth(task); depth++) {
     const frame = k.store.frame(task, depth) as Frame
-    if (depth === 0) continue
     const stage = frame.stage === RETURNING ? 'returns' : (frame.fn.steps[frame.stage]?.name ?? '?')
     const at = depth === k.store.depth(task) - 1 ? `next: ${stage}` : `in ${stage}`
     lines.push(
-      `${'  '.repeat(depth - 1)}${frame.fn.name}  ${at}  ${show_locals(frame)}${show_holds(frame)}`.trimEnd(),
+      `${'  '.repeat(depth)}${frame.fn.name}  ${at}  ${show_locals(frame)}${show_holds(frame)}`.trimEnd(),
     )
   }
   return lines

@@ -11,11 +11,9 @@
 import { bprm_filename } from '../exec/execveat.js'
 import { ArgumentError, decode_arguments, kind_of_result } from '../kernel/decode.js'
 import { errno_name, signal_of } from '../kernel/errno.js'
-import { attempt, fn } from '../kernel/fn.js'
-import type { Fn, Kernel } from '../kernel/kernel.js'
+import type { Kernel } from '../kernel/kernel.js'
 import { ASLEEP, is_local, start, step } from '../kernel/machine.js'
 import { NotModelled } from '../kernel/not_modelled.js'
-import type { Value } from '../kernel/schema.js'
 import type { Syscall } from '../kernel/syscall.js'
 import { make_kernel } from '../model.js'
 import { ScenarioError } from '../scenario/error.js'
@@ -37,23 +35,6 @@ export type TaskSpec = Omit<TaskForm, 'program' | 'role'>
 const MOST_STEPS = 2_000_000
 /** Calls after which unlinked names are looked through, and more where there are more names. */
 const CALLS_BETWEEN_SHRINKS = 4096
-
-/** The call that a task begins. Read once, by the first step of its frame. */
-const beginning: { fn: Fn; locals: object } = { fn: do_exit, locals: {} }
-/** What the last call that ended gave. */
-let returned: Value = 0
-
-/** Outermost frame of a task that was told a call: what its program would be. */
-const typed_call = fn('typed_call', { source: 'a program outside the kernel' }, [
-  attempt(
-    () => beginning.fn,
-    () => beginning.locals,
-    (_k, _f, ret: Value) => {
-      returned = ret
-    },
-    'syscall',
-  ),
-])
 
 /** A call that has begun and not returned. */
 export interface Pending {
@@ -180,7 +161,7 @@ export class Session {
     if (this.pending.has(task)) throw new RequestError(`exit: task ${task} is inside a call`)
     this.called = true
     return this.guarded(() => {
-      this.enter(task, do_exit, { code: 1 })
+      start(this.k, task, do_exit, { code: 1 })
       this.run(task)
       this.end(task)
       return { ret: 0 }
@@ -253,7 +234,7 @@ export class Session {
       exec: kind_of_result(syscall, args) === 'exec' ? exec_name(locals) : null,
       held,
     }
-    this.enter(task, syscall.fn, locals)
+    start(this.k, task, syscall.fn, locals)
     this.pending.set(task, call)
     return call
   }
@@ -274,13 +255,6 @@ export class Session {
     if (buffer.data === '') return
     buffer.data = ''
     buffer.from = []
-  }
-
-  private enter(task: number, callee: Fn, locals: object): void {
-    beginning.fn = callee
-    beginning.locals = locals
-    start(this.k, task, typed_call, {})
-    step(this.k, task)
   }
 
   /** Runs a task until its call has returned. @returns false where it sleeps */
@@ -371,7 +345,7 @@ export class Session {
   private answer(call: Pending): Answer {
     const { task, syscall } = call
     this.pending.delete(task)
-    const ret = returned
+    const ret = this.k.returned
     if (typeof ret === 'number') {
       if (ret < 0) return this.failure(call, ret)
       if (task_struct(this.k, task).exit_code !== 0) this.end(task)
@@ -390,7 +364,7 @@ export class Session {
     if (signal_of(ret) === 0) return { errno: errno_name(ret) }
     // Past the point of no return there is no old program any more: the task dies of it.
     if (call.exec !== null) {
-      this.enter(call.task, do_exit, { code: -signal_of(ret) })
+      start(this.k, call.task, do_exit, { code: -signal_of(ret) })
       this.run(call.task)
       this.end(call.task)
     }

@@ -1,5 +1,4 @@
 /** The world that a shell starts in, and those that set-ups make. */
-import '../vfs/filesystems/proc.js'
 import type { Kernel } from '../kernel/kernel.js'
 import type { SetupForm } from '../scenario/form.js'
 import { boot_setup, type Environment } from '../scenario/setup.js'

@@ -53,6 +53,25 @@ describe.each([
     return [note(k, 1).text.trim(), steps]
   }
 
+  test('whoever drives it is told what the outermost function returned, in the step in which it did', () => {
+    const inner = make([stage('a', (_, f) => done(f, [7, 8]))], {})
+    const main = make([
+      call(
+        inner,
+        () => ({}),
+        (_, f, got: readonly number[]) => done(f, got[1]! + f.x),
+      ),
+    ])
+    const k = boot(main, { x: 5 })
+    step(k, 1)
+    expect([ended(k, 1), k.returned]).toEqual([false, 0])
+    step(k, 1)
+    expect([ended(k, 1), k.returned]).toEqual([true, 13])
+    const refused = boot(make([stage('a', () => -13)]))
+    step(refused, 1)
+    expect(refused.returned).toBe(-13)
+  })
+
   test('stages run in order, each a step', () => {
     const main = make([stage('a', (k) => say(k, 'a')), local('b', (k) => say(k, 'b'))])
     expect(run(main)).toEqual(['a b', 2])

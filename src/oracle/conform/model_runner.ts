@@ -5,8 +5,7 @@
 
 import { decode_arguments, kind_of_result } from '../../kernel/decode.js'
 import { errno_name, signal_of } from '../../kernel/errno.js'
-import { attempt, fn } from '../../kernel/fn.js'
-import type { Fn, Kernel } from '../../kernel/kernel.js'
+import type { Kernel } from '../../kernel/kernel.js'
 import { ASLEEP, ended, start, step } from '../../kernel/machine.js'
 import type { Value } from '../../kernel/schema.js'
 import { holds, type Parameter, type Syscall, syscall_named } from '../../kernel/syscall.js'
@@ -20,20 +19,6 @@ import { inode } from '../../vfs/inode.js'
 import { super_block } from '../../vfs/super_block.js'
 import { fd_row, fd_slot, task_struct, user_buffer } from '../../vfs/tasks/task.js'
 import type { Answer, Play, PlayCall, PlayTask } from '../agent/play.js'
-
-/** The call that is being made, and what it gave: outside the state, since calls do not overlap. */
-const running: { fn: Fn; locals: object; ret: Value } = { fn: undefined as never, locals: {}, ret: 0 }
-
-const play_call = fn('play_call', { source: 'a program outside the kernel' }, [
-  attempt(
-    () => running.fn,
-    () => running.locals,
-    (_k, _f, ret: Value) => {
-      running.ret = ret
-    },
-    'syscall',
-  ),
-])
 
 /** A machine that is told its calls one by one. */
 export class ModelMachine {
@@ -85,14 +70,12 @@ export class ModelMachine {
     const buffer = user_buffer(this.k, task)
     buffer.data = ''
     buffer.from = []
-    running.fn = syscall.fn
-    running.locals = decode_arguments(syscall, this.arguments_of(syscall, form.args ?? []))
-    start(this.k, task, play_call, {})
+    start(this.k, task, syscall.fn, decode_arguments(syscall, this.arguments_of(syscall, form.args ?? [])))
     while (!ended(this.k, task)) {
       if (step(this.k, task) === ASLEEP) return this.keep(form, { blocked: true })
     }
     this.k.store.commit()
-    return this.keep(form, this.answer(form, syscall, task, running.ret))
+    return this.keep(form, this.answer(form, syscall, task, this.k.returned))
   }
 
   private keep(form: PlayCall, answer: Answer): Answer {
