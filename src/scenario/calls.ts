@@ -317,6 +317,13 @@ export interface Calls {
     flags?: NumberOr<Constant<'AtFlag'>, F>,
   ): Result<'int'>
   /**
+   * Waits until what was written to an open file is on its device.
+   *
+   * @returns 0
+   * @see man 2 fdatasync
+   */
+  fdatasync(fd: FdArg): Result<'int'>
+  /**
    * What a descriptor has open.
    *
    * @returns fields for later calls: `st.st_size` in bytes, `st.st_mode` …; times are not modelled
