@@ -43,4 +43,5 @@ export function make_kernel(store: Store, profile: Profile, modules: readonly Se
 
 export { all_lsms, first_lsms, mutable_lsms } from './lsm/define_lsm.js'
 export { rules_module } from './lsm/rules.js'
+export { mount_option, overlay_options } from './overlay/params.js'
 export { is_inside, mount_overlay } from './overlay/super.js'

@@ -1,5 +1,5 @@
 /** Setting up an overlay: which layers go together, and the tree that they make (fs/overlayfs/super.c, params.c). */
-import { EINVAL, ELOOP, EOPNOTSUPP } from '../kernel/errno.js'
+import { ELOOP } from '../kernel/errno.js'
 import type { Kernel } from '../kernel/kernel.js'
 import { dentry } from '../vfs/dentry.js'
 import { inode, is_dir } from '../vfs/inode.js'
@@ -7,6 +7,7 @@ import { mnt_is_readonly, mount } from '../vfs/mount.js'
 import { SB_RDONLY, super_block } from '../vfs/super_block.js'
 import { instantiate_tree, new_ovl_inode, type RealObjects } from './lookup.js'
 import { clone_private_mount, make_shared_whiteout, ovl_fs } from './ovl_entry.js'
+import { check_options, invalid, type OverlayOptions, type Refusal } from './params.js'
 
 /** An overlay as a set-up describes it; layers are numbers of dentries. */
 export interface OverlaySpec {
@@ -23,46 +24,28 @@ export interface OverlaySpec {
   readonly read_only?: boolean
   /** Directories of the layers that are marked opaque: what lies below them in lower layers is hidden. */
   readonly opaque?: readonly number[]
-  /** Mount options by name; those that only say the default are accepted. */
-  readonly options?: Readonly<Record<string, string>>
+  readonly options?: OverlayOptions
 }
 
 /** A superblock's number, or why there is none. */
 export type OverlayMount = { readonly sb: number } | { readonly errno: number; readonly why: string }
 
-/** Options by name: the values that the kernel knows, those that are modelled first. */
-const known_options: Readonly<Record<string, { modelled: readonly string[]; others: readonly string[] }>> = {
-  redirect_dir: { modelled: ['off', 'nofollow', 'follow'], others: ['on'] },
-  metacopy: { modelled: ['off'], others: ['on'] },
-  index: { modelled: ['off'], others: ['on'] },
-  nfs_export: { modelled: ['off'], others: ['on'] },
-  verity: { modelled: ['off'], others: ['on', 'require'] },
-  xino: { modelled: ['off'], others: ['auto', 'on'] },
-  uuid: { modelled: ['off', 'null', 'auto', 'on'], others: [] },
-  volatile: { modelled: [''], others: [] },
-  userxattr: { modelled: [''], others: [] },
-  default_permissions: { modelled: [''], others: [] },
-  override_creds: { modelled: [''], others: [] },
-  nooverride_creds: { modelled: [], others: [''] },
-}
-
 /** At most so many file systems on top of each other (include/linux/fs.h: FILESYSTEM_MAX_STACK_DEPTH). */
 const MAX_STACK_DEPTH = 2
-
-type Refusal = { readonly errno: number; readonly why: string }
-const invalid = (why: string): Refusal => ({ errno: -EINVAL, why })
 
 /**
  * Makes an overlay's superblock, with its whole merged tree. It is not attached anywhere.
  *
- * Errors, the first that holds: EINVAL (unknown option, or value of one), EOPNOTSUPP (an option that the
- * kernel has and the model has not), EINVAL (no lower, one lower without upper, upper without workdir,
+ * Errors, the first that holds: those of check_options, EINVAL (no lower, one lower without upper, upper without workdir,
  * layers that are no directories, a read-only or overlay upper, a layer of proc, workdir on another mount than
  * upper, or one inside the other, too many overlays on top of each other), ELOOP (a layer twice, or inside
  * another).
  */
 export function mount_overlay(k: Kernel, spec: OverlaySpec): OverlayMount {
-  const refused = check_options(spec.options ?? {}) ?? check_layers(k, spec) ?? check_overlap(k, spec)
+  const refused =
+    check_options(spec.options ?? {}, spec.upper !== undefined) ??
+    check_layers(k, spec) ??
+    check_overlap(k, spec)
   if (refused !== null) return refused
   // A workdir without an upper is ignored.
   const { upper = 0 } = spec
@@ -92,19 +75,6 @@ function make_root(k: Kernel, sb: number, real: RealObjects): number {
   const root = dentry.create(k, { d_inode: made.id, d_sb: sb, d_name: '' })
   root.d_parent = root.id
   return root.id
-}
-
-/** fs/overlayfs/params.c: ovl_parse_param. */
-function check_options(options: Readonly<Record<string, string>>): Refusal | null {
-  for (const [name, value] of Object.entries(options)) {
-    const known = Object.hasOwn(known_options, name) ? known_options[name]! : null
-    if (known === null) return invalid(`overlay has no option ${name}`)
-    if (known.modelled.includes(value)) continue
-    if (known.others.includes(value))
-      return { errno: -EOPNOTSUPP, why: `${name}=${value} is not modelled yet` }
-    return invalid(`${name}=${value}: the values are ${[...known.modelled, ...known.others].join(', ')}`)
-  }
-  return null
 }
 
 const is_directory = (k: Kernel, dent: number): boolean => is_dir(inode(k, dentry(k, dent).d_inode).i_mode)

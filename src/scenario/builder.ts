@@ -26,6 +26,7 @@ import { all_syscalls, syscall_named } from '../kernel/syscall.js'
 import type { LsmName, LsmOptions, OptionsOf } from '../lsm/define_lsm.js'
 import type { Rule } from '../lsm/rules.js'
 import { mutable_lsms } from '../model.js'
+import type { OverlayOptions } from '../overlay/params.js'
 import type { Calls } from './calls.js'
 import type { CapabilityName } from './capabilities.js'
 import { is_defined, module_source, source_hash } from './code_module.js'
@@ -437,6 +438,8 @@ export interface OverlayLayers {
   readonly upper?: Layer
   /** An empty directory of the file system of `upper`, where copies are made before they are published. */
   readonly work?: Layer
+  /** Mount options, as `{ redirect_dir: 'nofollow', volatile: true }`. */
+  readonly options?: OverlayOptions
 }
 
 /**

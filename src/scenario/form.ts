@@ -9,6 +9,7 @@
 
 import type { ErrnoName, SignalName } from '../kernel/errno.js'
 import type { LsmOptions } from '../lsm/define_lsm.js'
+import type { OverlayOptions } from '../overlay/params.js'
 
 /** A JSON value: what stands under `params` and in arguments. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
@@ -91,6 +92,8 @@ export interface OverlayForm {
   readonly upper?: string
   /** Where copies are made before they are published; on the file system of `upper`. */
   readonly work?: string
+  /** Mount options; what is left out is as the kernel has it. */
+  readonly options?: OverlayOptions
 }
 
 /** A mount: of a file system, of what stands elsewhere already, or of an overlay. */

@@ -7,7 +7,7 @@
 import { z } from 'zod'
 import { all_syscalls } from '../kernel/syscall.js'
 import type { MutableLsm, OptionKind } from '../lsm/define_lsm.js'
-import { mutable_lsms } from '../model.js'
+import { mutable_lsms, overlay_options } from '../model.js'
 import { RLIMIT_NOFILE } from '../vfs/tasks/task.js'
 import { nearest, ScenarioError, suggestion } from './error.js'
 import type { Json, NodeForm, OpForm, ScenarioForm, SetupForm } from './form.js'
@@ -111,6 +111,15 @@ const layer = z
   .min(1)
   .max(4095, 'expected a path of at most 4095 bytes')
   .describe('name or name:/path of a file system, or /path of a directory that an earlier mount shows')
+/** What the kernel knows is in the form; what of it is modelled, the mount says. */
+const overlay_mount_options = closed(
+  Object.fromEntries(
+    Object.entries(overlay_options).map(([name, { modelled, others }]) => [
+      name,
+      z.literal([...modelled, ...others]).optional(),
+    ]),
+  ),
+)
 const mount = z.union([
   closed({ ...mount_base, filesystem: file_system_name, root: path.optional() }),
   closed({ ...mount_base, bind: path }),
@@ -120,6 +129,7 @@ const mount = z.union([
       lower: z.array(layer).min(1),
       upper: layer.optional(),
       work: layer.optional(),
+      options: overlay_mount_options.optional(),
     }),
   }),
 ])

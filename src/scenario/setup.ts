@@ -251,6 +251,7 @@ class Mounts {
       ...(upper === null ? {} : { upper: upper.dentry, upper_mnt: upper.mnt }),
       ...(work === null ? {} : { work: work.dentry, work_mnt: work.mnt }),
       read_only: form.options?.includes('ro'),
+      options: form.overlay.options,
       opaque: [...this.filesystems.values()].flatMap((each) => each.opaque),
     })
     if ('errno' in made) throw new ScenarioError(path, `${errno_name(made.errno)}: ${made.why}`)

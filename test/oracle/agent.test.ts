@@ -111,6 +111,15 @@ with_kernel('the agent', () => {
     agent.close()
   })
 
+  it('passes the options of an overlay on: the kernel refuses what excludes each other', async () => {
+    const refused = { metacopy: 'on', redirect_dir: 'follow' } as const
+    const mounts = base.setup.mounts!.map((each) =>
+      'overlay' in each ? { ...each, overlay: { ...each.overlay, options: refused } } : each,
+    )
+    const setup = { ...base.setup, mounts }
+    await expect(play({ ...base, setup }, [])).rejects.toThrow(/EINVAL|Invalid argument/)
+  })
+
   it('leaves no mount and no process, also when it is killed in the middle', async () => {
     const before = readFileSync('/proc/self/mountinfo', 'utf8')
     const agent = await Agent.start()

@@ -4,6 +4,7 @@ import '../../src/model.js'
 import {
   decode_answer,
   encode_call,
+  encode_setup,
   encode_task,
   text_word,
   word_text,
@@ -28,6 +29,22 @@ describe('words of text', () => {
   it('write a long run once', () => {
     expect(text_word('\0'.repeat(4096))).toBe('"%00*4095;')
     expect(word_text('"%00*4095;')).toBe('\0'.repeat(4096))
+  })
+})
+
+describe('overlays', () => {
+  const filesystems = { low: { type: 'tmpfs' }, rw: { type: 'tmpfs' } } as const
+  const line = (options?: object) => {
+    const overlay = { lower: ['low'], upper: 'rw:/u', work: 'rw:/w', options }
+    return encode_setup({ filesystems, mounts: [{ at: '/', overlay }] }).at(-1)
+  }
+
+  it('have their options before their layers', () => {
+    expect(line()).toMatch(/^at "\/ 0 overlay \S+ \S+ - \S+$/)
+    expect(line({})).toBe(line())
+    expect(line({ redirect_dir: 'nofollow', volatile: true })).toBe(
+      line()!.replace(' - ', ' redirect_dir=nofollow,volatile '),
+    )
   })
 })
 

@@ -27,6 +27,14 @@ describe('what only root can play', () => {
     expect(call('mknod', '/n', 'S_IFCHR|0600', 0x103)).toBe('mknod makes a device')
   })
 
+  it('is an overlay with options', () => {
+    const mounts = (options?: object) => [{ at: '/m', overlay: { lower: ['a', 'b'], options } }]
+    expect(needs_root({ setup: { mounts: mounts({ volatile: true }) }, tasks: [] })).toBe(
+      'the overlay on /m has options',
+    )
+    expect(needs_root({ setup: { mounts: mounts() }, tasks: [] })).toBeNull()
+  })
+
   it('is not what one user does', () => {
     expect(reason({ uid: 0 }, { file: '', uid: 0, gid: 0 })).toBeNull()
     expect(reason({}, { whiteout: true })).toBeNull()

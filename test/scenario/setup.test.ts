@@ -4,6 +4,7 @@ import { ImmerStore } from '../../src/kernel/immer_store.js'
 import type { Kernel } from '../../src/kernel/kernel.js'
 import { profile } from '../../src/kernel/profile.js'
 import { make_kernel } from '../../src/model.js'
+import type { OverlayOptions } from '../../src/overlay/params.js'
 import { scenario_from_form } from '../../src/scenario/builder.js'
 import { case_system } from '../../src/scenario/case_system.js'
 import { define_module } from '../../src/scenario/code_module.js'
@@ -337,6 +338,17 @@ describe('layers by path', () => {
 describe('mistakes in set-ups', () => {
   const policy = 'policy_name=p policy_version=1.0.0\nDEFAULT action=ALLOW\nop=EXECUT action=DENY\n'
   const fs = { filesystems: { root: { type: 'tmpfs' as const } } }
+  const with_options = (options: OverlayOptions): SetupForm => ({
+    filesystems: {
+      root: { type: 'tmpfs' },
+      low: { type: 'tmpfs' },
+      rw: { type: 'tmpfs', tree: { u: { dir: {} }, w: { dir: {} } } },
+    },
+    mounts: [
+      { at: '/', filesystem: 'root' },
+      { at: '/m', overlay: { lower: ['low'], upper: 'rw:/u', work: 'rw:/w', options } },
+    ],
+  })
 
   test.each<[string, SetupForm, string]>([
     [
@@ -437,6 +449,16 @@ describe('mistakes in set-ups', () => {
       'code',
       { lsm: { modules: [{ code: 'mine', source: '00' }] } },
       'setup.lsm.modules[0]: the module "mine" is code, which a scenario that is data does not carry',
+    ],
+    [
+      'an option of an overlay that is not modelled',
+      with_options({ metacopy: 'on' }),
+      'setup.mounts[1].overlay: EOPNOTSUPP: metacopy=on is not modelled yet: a copy-up always copies the data',
+    ],
+    [
+      'options that exclude each other',
+      with_options({ metacopy: 'on', redirect_dir: 'follow' }),
+      'setup.mounts[1].overlay: EINVAL: conflicting options: metacopy=on,redirect_dir=follow',
     ],
     ['an order', { lsm: { ipe: {}, order: ['ima'] } }, 'setup.lsm.order: there is no module "ima"'],
     [

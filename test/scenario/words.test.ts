@@ -6,6 +6,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { features, features_without_rule, release_names } from '../../src/kernel/profile.js'
+import type { OptionKind } from '../../src/lsm/define_lsm.js'
+import { mutable_lsms } from '../../src/model.js'
 import { type CaseBuilder, make_scenario, type Scenario } from '../../src/scenario/builder.js'
 import { case_system } from '../../src/scenario/case_system.js'
 import { define_module } from '../../src/scenario/code_module.js'
@@ -16,6 +18,16 @@ import { case_of, message_of, one_case } from './support.js'
 
 // What a scenario file gives to `scenario`, so that one of its cases can be made alone.
 vi.mock('toctoscope', () => ({ scenario: (_: unknown, source: unknown) => source }))
+
+/** Every module of the kernel with every option that it registers. */
+const modules_with_all_options = Object.fromEntries(
+  mutable_lsms().map(({ name, options }) => [
+    name,
+    Object.fromEntries(
+      Object.entries<OptionKind>(options).map(([option, { type }]) => [option, type === 'flag' ? true : '']),
+    ),
+  ]),
+)
 
 const owner = { mode: 0o755, uid: 0, gid: 0 }
 const tree = {
@@ -58,10 +70,30 @@ const whole = {
         mounts: [
           { at: '/', filesystem: 'root', root: '/', options: ['ro'] },
           { at: '/dir', bind: '/', options: [] },
-          { at: '/dir', overlay: { lower: ['root'], upper: 'root', work: 'root' }, options: [] },
+          {
+            at: '/dir',
+            overlay: {
+              lower: ['root'],
+              upper: 'root',
+              work: 'root',
+              options: {
+                redirect_dir: 'off',
+                metacopy: 'off',
+                index: 'off',
+                nfs_export: 'off',
+                xino: 'off',
+                uuid: 'auto',
+                verity: 'off',
+                userxattr: true,
+                volatile: true,
+                default_permissions: true,
+              },
+            },
+            options: [],
+          },
         ],
         lsm: {
-          ipe: { policy: '', enforce: true, success_audit: false },
+          ...modules_with_all_options,
           rules: [{ name: 'r', rules: [] }],
           modules: [{ code: 'm', source: '00' }],
           order: ['ipe', 'r', 'm'],
@@ -196,7 +228,11 @@ function is_given_to_builder(way: readonly (string | number)[], key: string): bo
   const [, , part, ...rest] = way
   if (part === 'setup') {
     const [kind, , inside] = rest
-    return kind === 'filesystems' || (kind === 'mounts' && inside === 'overlay') || way[4] === 'ipe'
+    return (
+      kind === 'filesystems' ||
+      (kind === 'mounts' && inside === 'overlay') ||
+      String(way[4]) in modules_with_all_options
+    )
   }
   if (part === 'tasks') {
     if (rest.length === 1) return key !== 'name' && key !== 'program'
@@ -221,7 +257,8 @@ function written(document: Loose): Scenario {
       for (const [name, form] of Object.entries(one!.setup.filesystems)) s.filesystem(name, form as never)
       s.mount('/', 'root')
       s.overlay('/dir', one!.setup.mounts[2].overlay)
-      s.ipe(one!.setup.lsm.ipe)
+      for (const name of Object.keys(modules_with_all_options))
+        (s as unknown as Record<string, (options: object) => void>)[name]!(one!.setup.lsm[name])
       const { name, program, ...options } = one!.tasks[0]
       const t = s.task(name, options)
       const fd = t.open('/file', 'O_RDONLY')

@@ -29,7 +29,7 @@
  *     fsro NAME                      its superblock is read-only from now on
  *     at PATH FLAGS fs NAME[/SUB]    mounts: the first one at /
  *     at PATH FLAGS bind PATH
- *     at PATH FLAGS overlay UPPER|- WORK|- LOWER…     directories as NAME or NAME/SUB, or as mounts show them: /PATH
+ *     at PATH FLAGS overlay UPPER|- WORK|- OPTIONS|- LOWER…     directories as NAME or NAME/SUB, or as mounts show them: /PATH
  *     flag PATH FS_FLAGS             inode flags, such as immutable
  *     task N UID GID UMASK NOFILE SECUREBITS CAPS|- CWD [GROUP…]
  *     call N NAME ARGUMENT…          answers one line, see answer()
@@ -1005,7 +1005,7 @@ static void note_layer(const char *path)
 static void mount_overlay(const char *at, unsigned long flags, char *rest)
 {
 	char options[16384] = "", path[PATH_MAX];
-	const char *upper = next_word(&rest), *work = next_word(&rest);
+	const char *upper = next_word(&rest), *work = next_word(&rest), *more = next_word(&rest);
 	const char *separator = "lowerdir=";
 
 	for (char *lower; (lower = next_word(&rest)) != NULL; separator = ":") {
@@ -1027,6 +1027,8 @@ static void mount_overlay(const char *at, unsigned long flags, char *rest)
 			return;
 		overlay_option(options, sizeof options, ",workdir=", path);
 	}
+	if (more[0] != '-' && strlen(options) + strlen(more) + sizeof ",userxattr" < sizeof options)
+		strcat(strcat(options, ","), more);
 	if (in_user_ns)
 		strcat(options, ",userxattr");
 	if (mount("overlay", at, "overlay", flags, options) != 0)

@@ -3,7 +3,7 @@
 import { at_places, decode_argument, utf8_bytes } from '../../kernel/decode.js'
 import { errno_name, raise } from '../../kernel/errno.js'
 import { holds, type Parameter, place_of_count, syscall_named } from '../../kernel/syscall.js'
-import '../../model.js'
+import { mount_option } from '../../model.js'
 import type {
   ArgumentForm,
   MountOption,
@@ -128,8 +128,13 @@ export function encode_setup(setup: SetupForm): string[] {
     if ('filesystem' in each) lines.push(`${at} fs ${layer_word(each.filesystem, each.root ?? '/')}`)
     else if ('bind' in each) lines.push(`${at} bind ${text_word(utf8_bytes(each.bind))}`)
     else {
-      const { upper, work, lower } = each.overlay
+      const { upper, work, lower, options = {} } = each.overlay
       const words = [upper, work].map((dir) => (dir === undefined ? '-' : layer(dir)))
+      words.push(
+        Object.entries(options)
+          .map(([name, value]) => mount_option(name, value))
+          .join(',') || '-',
+      )
       lines.push(`${at} overlay ${words.join(' ')} ${lower.map(layer).join(' ')}`)
     }
   }

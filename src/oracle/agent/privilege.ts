@@ -2,7 +2,15 @@
 import { decode_each } from '../../kernel/decode.js'
 import { type ArgumentKind, place_of, syscall_named } from '../../kernel/syscall.js'
 import '../../model.js'
-import type { CallForm, CaseForm, NodeForm, OpForm, TaskForm, TreeForm } from '../../scenario/form.js'
+import type {
+  CallForm,
+  CaseForm,
+  MountForm,
+  NodeForm,
+  OpForm,
+  TaskForm,
+  TreeForm,
+} from '../../scenario/form.js'
 
 function of_task({ uid = 0, gid = 0, groups = [] }: TaskForm): string | null {
   if (uid !== 0) return `it plays uid ${uid}`
@@ -18,6 +26,12 @@ function of_node(node: NodeForm, name: string): string | null {
   if ('device' in node && node.device !== 'fifo' && (node.rdev ?? 0) !== 0) return `${name} is a device`
   const flagged = 'file' in node && (node.immutable === true || node.append === true)
   return flagged ? `${name} is immutable or append-only` : null
+}
+
+/** The overlay of a user namespace has userxattr, with which other options do not go. */
+function of_mount(mount: MountForm): string | null {
+  if (!('overlay' in mount) || Object.keys(mount.overlay.options ?? {}).length === 0) return null
+  return `the overlay on ${mount.at} has options`
 }
 
 function of_tree(tree: TreeForm): string | null {
@@ -57,6 +71,7 @@ function first<T>(all: readonly T[], reason: (each: T) => string | null): string
 export function needs_root({ setup = {}, tasks }: CaseForm): string | null {
   return (
     first(tasks, of_task) ??
+    first(setup.mounts ?? [], of_mount) ??
     first(Object.values(setup.filesystems ?? {}), ({ tree }) => of_tree(tree ?? {})) ??
     first(tasks, ({ program }) => of_program(program))
   )

@@ -12,7 +12,7 @@ import {
   type Syscall,
   syscall_named,
 } from '../../kernel/syscall.js'
-import '../../model.js'
+import { mount_option } from '../../model.js'
 import type {
   ArgumentForm,
   MountForm,
@@ -123,13 +123,14 @@ function mount_lines(each: MountForm): string[] {
   const at = c_string(utf8_bytes(`${STAGE}/r${each.at === '/' ? '' : each.at}`))
   const flags = (each.options ?? []).map((option) => mount_flags[option]!).join(' | ')
   if ('overlay' in each) {
-    const { upper, work, lower } = each.overlay
+    const { upper, work, lower, options = {} } = each.overlay
     // What separates options and layers is escaped in their names (fs/overlayfs/params.c: ovl_next_opt, ovl_unescape).
     const option = (layer: string) => layer_path(layer).replace(/[\\:,]/g, '\\$&')
     const words = [
       `lowerdir=${lower.map(option).join(':')}`,
       ...(upper === undefined ? [] : [`upperdir=${option(upper)}`]),
       ...(work === undefined ? [] : [`workdir=${option(work)}`]),
+      ...Object.entries(options).map(([name, value]) => mount_option(name, value)),
     ]
     return [
       `make_dir(${at}, 0755, 0, 0);`,
