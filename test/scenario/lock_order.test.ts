@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import { type Hold, hold_kind } from '../../src/kernel/fn.js'
+import type { Kernel } from '../../src/kernel/kernel.js'
 import { case_system } from '../../src/scenario/case_system.js'
 import { broken_lock_order, locks } from '../../src/scenario/lock_order.js'
 import '../../src/model.js'
@@ -9,6 +10,8 @@ import { dentry } from '../../src/vfs/dentry.js'
 import { inode, is_dir, is_reg } from '../../src/vfs/inode.js'
 import { super_block } from '../../src/vfs/super_block.js'
 import { case_named, shipped } from '../properties/support.js'
+import { Machine } from '../vfs/machine.js'
+import { dir, file } from '../vfs/tree.js'
 
 describe('the order of locks', () => {
   const k = case_system(case_named(shipped[0]!, 'access=read mitigation=none profile=7.2')).boot(
@@ -58,5 +61,43 @@ describe('the order of locks', () => {
     for (let i = 0; hold_kind(i) !== undefined; i++) kinds.push(hold_kind(i))
     const named = kinds.map((kind) => kind.name).filter((each) => each.includes('unlock'))
     expect(locks.map(({ hold }) => hold.name).sort()).toEqual(named.sort())
+  })
+})
+
+describe('calls that lock several inodes', () => {
+  const tree = dir({
+    a: dir({ f: file(), g: file(), d: dir({ e: dir({}), f: file() }) }),
+    b: dir({ f: file(), d: dir({}) }),
+  })
+  const held = (k: Kernel) =>
+    Array.from({ length: k.store.depth(1) }, (_, depth) => k.store.frame(1, depth).holds).flatMap((holds) =>
+      holds.flatMap((kind, i) =>
+        i % 2 === 0 ? [{ kind: hold_kind(kind).name, object: holds[i + 1]! }] : [],
+      ),
+    )
+
+  it.each([
+    [3, 'rename', '/a/f', '/a/g'],
+    [5, 'rename', '/a/f', '/b/f'],
+    [5, 'rename', '/b/f', '/a/f'],
+    [4, 'rename', '/a/f', '/a/d/new'],
+    [5, 'rename', '/a/d/f', '/a/g'],
+    [5, 'rename', '/a/d/e', '/b/d'],
+    [5, 'renameat2', -100, '/a/d/e', -100, '/b/f', 'RENAME_EXCHANGE'],
+    [5, 'renameat2', -100, '/b/f', -100, '/a/d', 'RENAME_EXCHANGE'],
+    [2, 'link', '/a/f', '/b/new'],
+    [2, 'unlink', '/a/f'],
+    [2, 'rmdir', '/b/d'],
+  ])('at most %i locks in order: %s %s %s', (most, call, ...args) => {
+    const m = new Machine(tree)
+    let locked = 0
+    m.begin(1, call, ...args)
+    while (m.result(1) === undefined) {
+      m.step(1)
+      const now = held(m.k).filter(({ kind }) => kind.includes('unlock'))
+      locked = Math.max(locked, now.length)
+      expect(broken_lock_order(m.k, now)).toBeNull()
+    }
+    expect([m.result(1), locked]).toEqual([0, most])
   })
 })
