@@ -2,8 +2,13 @@
  * The kernel put together: importing this registers every file system type, system call and kernel function
  * of the model.
  */
-import './vfs/filesystems/populate.js'
+// Every file system type that there is.
+import './vfs/filesystems/tmpfs.js'
+import './vfs/filesystems/ext4.js'
+import './vfs/filesystems/erofs.js'
 import './vfs/filesystems/proc.js'
+import './overlay/overlay.js'
+// Calls, by the files that define them.
 import './vfs/attributes/attr.js'
 import './vfs/namei/create.js'
 import './vfs/open/access.js'
@@ -19,7 +24,6 @@ import './vfs/namei/rename.js'
 import './vfs/attributes/stat.js'
 import './vfs/open/truncate.js'
 import './vfs/namei/unlink.js'
-import './overlay/overlay.js'
 import './exec/execveat.js'
 import './exec/securebits.js'
 // The security modules, in the order in which they are asked (CONFIG_LSM).

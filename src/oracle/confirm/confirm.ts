@@ -86,11 +86,13 @@ export function profile_for(running: string): string {
 
 /**
  * What the profile must say of the machine besides: whether its processor has protection keys, which the kernel
- * uses for memory that may only be executed.
+ * uses for memory that may only be executed; and whether links of others are followed in sticky directories.
  */
 function machine_features(): string {
   const has_pkeys = existsSync('/proc/cpuinfo') && /\bospke\b/.test(readFileSync('/proc/cpuinfo', 'utf8'))
-  return has_pkeys ? '+pkeys' : ''
+  const sysctl = '/proc/sys/fs/protected_symlinks'
+  const protects_symlinks = existsSync(sysctl) && readFileSync(sysctl, 'utf8').trim() === '1'
+  return `${has_pkeys ? '+pkeys' : ''}${protects_symlinks ? '+protected_symlinks' : ''}`
 }
 
 /** The profile that predicts for the kernel of this machine. @throws OracleError `kernel` */
