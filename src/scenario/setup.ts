@@ -8,11 +8,10 @@ import { utf8_bytes } from '../kernel/decode.js'
 import { errno_name } from '../kernel/errno.js'
 import type { Kernel, SecurityModule } from '../kernel/kernel.js'
 import {
-  type Feature,
   features,
   features_without_rule,
   type Profile,
-  profile,
+  profile_named,
   type Release,
   release_names,
 } from '../kernel/profile.js'
@@ -45,25 +44,22 @@ import { check_inside, convert_tree, digest_of } from './tree.js'
 
 /** `6.19`, `6.19+ovl_read_pinned+-ipe_execve_check`. @throws ScenarioError */
 export function parse_profile(text: string, path: string): Profile {
-  const [release, ...changes] = text.split('+')
-  if (!release_names.includes(release as Release)) {
-    throw new ScenarioError(
-      path,
-      `there is no kernel profile ${JSON.stringify(release)}; expected one of ${release_names.join(', ')}`,
-    )
-  }
-  for (const change of changes) {
-    const name = change.replace(/^-/, '')
-    if (Object.hasOwn(features_without_rule, name))
-      throw new ScenarioError(path, `${name} is not modelled yet: no rule of the model asks for it`)
-    if (!Object.hasOwn(features, name)) {
-      throw new ScenarioError(
-        path,
-        `there is no feature ${JSON.stringify(name)}${suggestion(name, [...Object.keys(features), ...Object.keys(features_without_rule)])}`,
-      )
-    }
-  }
-  return profile(release as Release, changes as Feature[])
+  const known = profile_named(text)
+  if (known !== undefined) return known
+  throw new ScenarioError(path, what_is_wrong_with(text))
+}
+
+/** Why there is no profile of this name. */
+function what_is_wrong_with(profile: string): string {
+  const [release, ...changes] = profile.split('+')
+  if (!release_names.includes(release as Release))
+    return `there is no kernel profile ${JSON.stringify(release)}; expected one of ${release_names.join(', ')}`
+  const names = changes.map((change) => change.replace(/^-/, ''))
+  const wrong = names.find((name) => !Object.hasOwn(features, name)) ?? ''
+  if (Object.hasOwn(features_without_rule, wrong))
+    return `${wrong} is not modelled yet: no rule of the model asks for it`
+  const all = [...Object.keys(features), ...Object.keys(features_without_rule)]
+  return `there is no feature ${JSON.stringify(wrong)}${suggestion(wrong, all)}`
 }
 
 /**
