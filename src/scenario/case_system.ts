@@ -56,7 +56,7 @@ export function case_system(of: Case, path = ''): CaseSystem {
     modules: make_modules(setup.lsm ?? {}, of.code.modules, at('setup.lsm')),
     monitor: {
       approval: (k, data_inode, opened, is_check) =>
-        is_check ? on_approval(k, data_inode, is_check) : on_exec_approval(k, data_inode, opened),
+        is_check ? on_approval(k, data_inode) : on_exec_approval(k, data_inode, opened),
       looked: on_look,
       loaded: on_loaded,
       unmapped: on_unmapped,

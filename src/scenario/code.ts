@@ -141,7 +141,7 @@ export function is_ref(arg: unknown): arg is ResultRef {
 /** What a kernel that runs a case knows besides its profile and modules. */
 export interface CaseConfig extends Config {
   readonly code: Code
-  /** Names of the properties that are watched while tasks run. */
+  /** Names of the properties that are watched while tasks run; `check-use` is always among them. */
   readonly watched: ReadonlySet<string>
   /** Parts of outcomes, by the program and the slot of the result that they speak of. */
   readonly parts: readonly ReadonlyMap<number, readonly Part[]>[]

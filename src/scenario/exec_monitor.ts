@@ -121,7 +121,6 @@ function judge_program(k: Kernel): void {
   const bytes = content_of(k, data_inode)
   const looks = exec_look.where(k, k.task).filter((look) => look.inode === file_inode)
   note_use(k, slot, data_inode, bytes, looks.length > 0)
-  if (!watches(k)) return
   for (const look of looks) {
     const kind = difference(look.bytes, 0, bytes, false)
     if (kind !== undefined) fail(k, slot, data_inode, look.bytes, kind)
@@ -135,7 +134,7 @@ function judge_own_looks(k: Kernel, call: CallInstruction): void {
   const { slot, file_inode, data_inode } = running.find(k, k.task)!
   // The interpreter of a script is another file than the one that was looked at.
   const was_asked_for = exec_look.find(k, k.task, `kernel ${file_inode}`) !== undefined
-  if (!was_asked_for || !watches(k)) return
+  if (!was_asked_for) return
   for (const look of call.own_looks) {
     const pieces = look.pieces.filter((piece) => (result.find(k, k.task, piece.slot)?.ret ?? -1) >= 0)
     if (pieces.length === 0) continue
@@ -151,8 +150,6 @@ function difference_from_look(seen: Assembled, bytes: string, part: boolean): st
   if (!joined || (at !== 0 && !part)) return 'bytes'
   return difference(seen.bytes, 0, part ? bytes.slice(at, at + seen.bytes.length) : bytes, false)
 }
-
-const watches = (k: Kernel): boolean => (k.config as CaseConfig).watched.has('check-use')
 
 function fail(k: Kernel, slot: number, data_inode: number, judged: string, kind: string): void {
   set_approval(k, slot, data_inode, judged)

@@ -84,9 +84,9 @@ export function current_call(k: Kernel, task: number): CallInstruction | undefin
 }
 
 /** The hook of `Config.monitor`: an execution check has said yes about the data of this inode. */
-export function on_approval(k: Kernel, data_inode: number, is_check: boolean): void {
+export function on_approval(k: Kernel, data_inode: number): void {
   const call = current_call(k, k.task)
-  if (!is_check || call === undefined || !call.relied) return
+  if (call === undefined || !call.relied) return
   withdraw_approval(k, call.slot)
   const bytes = content_of(k, data_inode)
   const approved = policy_approves(k, data_inode) ? 1 : 0
@@ -168,7 +168,6 @@ export function difference(judged: string, at: number, bytes: string, part: bool
 
 /** A task uses bytes: notes which, and compares them with what the check that it relies on judged. */
 export function judge_use(k: Kernel, use: UseInstruction): void {
-  const { watched } = k.config as CaseConfig
   const taken = assemble(k, use)
   const row = used.find(k, k.task, use.index)
   if (row !== undefined) used.remove(k, row.id)
@@ -176,7 +175,7 @@ export function judge_use(k: Kernel, use: UseInstruction): void {
   used.create(k, { task: k.task, index: use.index, bytes, at, from, relies: use.relies })
   const judged = use.relies < 0 ? undefined : approval.find(k, k.task, use.relies)
   k.tell('use', () => `uses ${bytes.length} bytes`, { bytes, at, from, judged: judged?.bytes ?? '' })
-  if (watched.has('check-use') && use.relies >= 0) {
+  if (use.relies >= 0) {
     const kind =
       judged === undefined
         ? 'no approval'
@@ -185,10 +184,10 @@ export function judge_use(k: Kernel, use: UseInstruction): void {
           : 'bytes'
     if (kind !== undefined) violate(k, 'check-use', kind, use.index)
   }
-  if (watched.has('policy')) judge_policy(k, use.index, from)
+  judge_policy(k, use.index, from)
 }
 
-/** Each run of bytes must come from an object that the policy approves. */
+/** Each run of bytes must come from an object that the policy approves; where nobody watches that, none is noted. */
 function judge_policy(k: Kernel, index: number, from: readonly number[]): void {
   for (let i = 0; i < from.length; i += 2) {
     const ino = from[i]!
@@ -204,7 +203,6 @@ function judge_policy(k: Kernel, index: number, from: readonly number[]): void {
  * At fault is the first of the uses to come that rely on an approval which was given.
  */
 export function judge_fault(k: Kernel, pc: number, ret: number): void {
-  if (!(k.config as CaseConfig).watched.has('check-use')) return
   const { instructions, program_of } = code_of(k)
   const { slot } = instructions[pc] as CallInstruction
   for (let at = pc + 1; program_of[at] === program_of[pc]; at++) {

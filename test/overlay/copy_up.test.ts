@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { EACCES } from '../../src/kernel/errno.js'
 import { d_real_inode } from '../../src/vfs/d_real.js'
+import type { TreeNode } from '../../src/vfs/filesystems/populate.js'
 import {
   dir,
   file,
@@ -318,5 +319,68 @@ describe('failures leave the file absent and ancestors in place (I5)', () => {
     m.call('unlink', '/m/f')
     expect(m.call('fchmod', fd, 0o600)).toBe('EEXIST')
     expect(m.pread(fd)).toBe('lower')
+  })
+})
+
+describe('what stands at the name in the upper layer already (seen on 6.18)', () => {
+  const link = { type: 'symlink', target: 'f' } as const
+  /** Changes the owner of a lower object after this was made behind the overlay. */
+  function over(lower: TreeNode, ...calls: [string, ...unknown[]][]): string {
+    const m = new Overlay({ l: { n: lower } })
+    const { mode } = m.stat('/m/n')
+    for (const [name, ...args] of calls) m.call(name, ...args)
+    const result = m.call('lchown', '/m/n', 5, 5)
+    const copied = m.inode('/u/n').i_mode === mode && m.inode('/u/n').i_uid === 5
+    return `${result}${copied ? ', copied' : ''}, ${m.stat('/m/n').uid}`
+  }
+  const mkdir: [string, ...unknown[]] = ['mkdir', '/u/n', 0o700]
+  const mkdir_in: [string, ...unknown[]] = ['mkdir', '/u/n/in', 0o700]
+  const create: [string, ...unknown[]] = ['mknod', '/u/n', 0o100600, 0]
+
+  it('a regular file takes the place of nothing', () => {
+    expect(over(file('x'), create)).toBe('EEXIST, 0')
+    expect(over(file('x'), mkdir)).toBe('EEXIST, 0')
+  })
+
+  it('what is no directory takes the place of what is none', () => {
+    expect(over(link, create)).toBe('0, copied, 5')
+    expect(over({ type: 'fifo' }, create)).toBe('0, copied, 5')
+    expect(over(link, mkdir)).toBe('EISDIR, 0')
+  })
+
+  it('a directory takes the place of an empty one', () => {
+    expect(over(dir(), create)).toBe('ENOTDIR, 0')
+    expect(over(dir(), mkdir)).toBe('0, copied, 5')
+    expect(over(dir(), mkdir, mkdir_in)).toBe('ENOTEMPTY, 0')
+  })
+
+  it('a copy-up that fails there gives its lock back', () => {
+    const m = new Overlay({ l: { d: dir() } })
+    m.call('mknod', '/u/d', 0o100600, 0)
+    expect([m.call('chmod', '/m/d', 0o700), m.call('chmod', '/m/d', 0o700)]).toEqual(['ENOTDIR', 'ENOTDIR'])
+    m.call('unlink', '/u/d')
+    expect(m.call('chmod', '/m/d', 0o700)).toBe(0)
+  })
+})
+
+describe('the name is made in the upper directory', () => {
+  it('when nobody else holds its lock', () => {
+    const m = new Overlay({ l: { f: file('lower') }, u: { g: file() } })
+    m.spawn(2)
+    m.begin(1, 'chmod', '/m/f', 0o600)
+    until(m, 1, 'ovl_do_link')
+    m.begin(2, 'unlink', '/u/g')
+    while (m.inode('/u').i_rwsem !== 2) m.step(2)
+    expect(m.finish(1)).toBe('asleep')
+    expect(m.finish(2)).toBe(0)
+    expect([m.finish(1), m.names('/u')]).toEqual([0, 'f'])
+  })
+
+  it('unless the upper file system was made read-only meanwhile: then there is no copy', () => {
+    const m = lower()
+    m.begin(1, 'chmod', '/m/f', 0o600)
+    until(m, 1, 'ovl_do_link')
+    m.set_super_flags(m.inode('/u').i_sb, 1)
+    expect([m.finish(1), m.names('/u')]).toEqual(['EROFS', ''])
   })
 })

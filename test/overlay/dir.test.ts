@@ -1,5 +1,7 @@
 /** Names made, removed and moved through an overlay (facts: §1.3). */
 import { describe, expect, it } from 'vitest'
+import { mount_overlay } from '../../src/overlay/overlay.js'
+import { super_block } from '../../src/vfs/super_block.js'
 import { dir, file, O_CREAT, O_WRONLY, Overlay, whiteout } from './machine.js'
 
 const layers = () =>
@@ -192,5 +194,165 @@ describe('renaming', () => {
     const m = layers()
     m.call('unlink', '/u/up')
     expect(m.call('rename', '/m/up', '/m/n')).toBe('ESTALE')
+  })
+})
+
+describe('a directory that shows nothing', () => {
+  it('and that only the upper layer has is empty if no whiteout is in it either (seen on 6.18)', () => {
+    const m = new Overlay({ u: { d: dir({ x: whiteout }), e: dir(), other: dir() } })
+    expect([m.names('/m/d'), m.call('rmdir', '/m/d')]).toEqual(['', 'ENOTEMPTY'])
+    expect(m.call('rename', '/m/other', '/m/d')).toBe('ENOTEMPTY')
+    expect(m.call('rmdir', '/m/e')).toBe(0)
+  })
+
+  it('can be removed with its whiteouts where a whiteout takes its place (seen on 6.18)', () => {
+    const m = new Overlay({
+      l: { d: dir({ y: file() }) },
+      u: { d: dir({ x: whiteout }), other: dir() },
+      opaque: ['/u/d'],
+    })
+    expect(m.call('rmdir', '/m/d')).toBe(0)
+    expect(m.names('/u')).toBe('-d other')
+  })
+
+  it('and is removed shows none of the lower names to who still holds it (seen on 6.18)', () => {
+    const m = layers()
+    const fd = m.open('/m/d')
+    m.call('unlink', '/m/d/x')
+    m.call('rmdir', '/m/d')
+    expect(m.call('openat', fd, 'x', 0)).toBe('ENOENT')
+  })
+
+  /** An overlay on /ro/m, whose lower layer is the one on /m. */
+  const stacked = (l: object, u: object, top: object = {}) => {
+    const m = new Overlay({ l: l as never, u: u as never })
+    m.mount('/ro', m.file_system(dir({ u: dir(top as never), w: dir(), m: dir() })))
+    const layers = { lower: [m.at('/m')], upper: m.at('/ro/u'), work: m.at('/ro/w') }
+    const made = mount_overlay(m.k, { id: 'top', ...layers })
+    if ('errno' in made) throw new Error(made.why)
+    m.mount('/ro/m', super_block(m.k, made.sb).s_root)
+    return m
+  }
+
+  it('lists the whiteouts of an overlay below that has it in one layer, unless they are hidden', () => {
+    const hides = { d: dir({ x: whiteout }) }
+    expect(stacked({}, hides).call('rmdir', '/ro/m/d')).toBe('ENOTEMPTY')
+    expect(stacked({ d: dir({ x: file() }) }, hides).call('rmdir', '/ro/m/d')).toBe(0)
+    expect(stacked({}, hides, hides).call('rmdir', '/ro/m/d')).toBe(0)
+    expect(stacked({}, hides, { d: dir({ y: whiteout }) }).call('rmdir', '/ro/m/d')).toBe('ENOTEMPTY')
+  })
+})
+
+describe('links of a lower file', () => {
+  it('are files of their own: one that is removed has no name left, and gets none again (seen on 6.18)', () => {
+    const m = new Overlay({ l: { a: file('x'), b: { type: 'hardlink', target: 'l/a' } } })
+    const fd = m.open('/m/a')
+    m.call('unlink', '/m/a')
+    expect(m.call('linkat', fd, '', -100, '/m/new', 0x1000)).toBe('ENOENT')
+    expect([m.cat('/m/b'), m.names('/u')]).toEqual(['x', '-a'])
+  })
+})
+
+describe('somebody makes the name in the upper layer first', () => {
+  it.each<[string, unknown[], string]>([
+    ['mkdir', ['/m/n', 0o755], 'ovl_create_upper'],
+    ['symlink', ['f', '/m/n'], 'ovl_create_upper'],
+    ['link', ['/m/up', '/m/n'], 'ovl_create_or_link'],
+    ['rename', ['/m/up', '/m/n'], 'ovl_rename'],
+  ])('%s: ESTALE, and his is there', (name, args, stage) => {
+    const m = layers()
+    m.begin(1, name, ...args)
+    before(m, 1, stage)
+    m.spawn(2)
+    m.as(2, 'mkdir', '/u/n', 0o700)
+    expect(m.finish(1)).toBe('ESTALE')
+    expect(m.inode('/u/n').i_mode & 0o7777).toBe(0o700)
+    expect(m.inode('/u/up').i_nlink).toBe(1)
+  })
+})
+
+/** Runs the call of a task up to a stage. */
+function before(m: Overlay, task: number, stage: string): void {
+  const at = () => m.k.store.top(task).fn.steps[m.k.store.top(task).stage]?.name
+  while (at() !== stage) if (!m.step(task)) throw new Error(`asleep before ${stage}`)
+}
+
+describe('a change of names waits for the locks of the upper directories', () => {
+  const both = () =>
+    new Overlay({
+      u: { d: dir({ x: file() }), e: dir({ y: file() }), f: file(), g: file() },
+      l: { low: file() },
+    })
+
+  /** What a call does while another holds the lock of an upper directory, and after. */
+  function meets(held: '/u/d' | '/u/e', call: [string, ...unknown[]]): unknown[] {
+    const m = both()
+    m.spawn(2)
+    m.begin(2, 'unlink', held === '/u/d' ? '/u/d/x' : '/u/e/y')
+    while (m.inode(held).i_rwsem !== 2) m.step(2)
+    m.begin(1, ...call)
+    const during = m.finish(1)
+    m.finish(2)
+    return [during, m.finish(1)]
+  }
+  const waits = ['asleep', 0]
+
+  it.each<[string, ...unknown[]]>([
+    ['mkdir', '/m/d/n', 0o755],
+    ['link', '/m/f', '/m/d/n'],
+    ['rename', '/m/d/x', '/m/e/n'],
+    ['rename', '/m/f', '/m/d/n'],
+  ])('%s %s', (...call) => {
+    const expected = call[1] === '/m/d/x' ? ['asleep', 'ESTALE'] : waits
+    expect(meets('/u/d', call)).toEqual(expected)
+  })
+
+  it('and for no others', () => {
+    expect(meets('/u/d', ['mkdir', '/m/e/n', 0o755])).toEqual([0, 0])
+    expect(meets('/u/d', ['rename', '/m/f', '/m/e/n'])).toEqual([0, 0])
+    expect(meets('/u/d', ['unlink', '/m/e/y'])).toEqual([0, 0])
+  })
+
+  it('unlink waits too', () => {
+    expect(meets('/u/d', ['unlink', '/m/d/x'])).toEqual(['asleep', 'ESTALE'])
+  })
+
+  it('a rename between two directories waits for any other in the upper file system, one in a directory does not', () => {
+    const renames = (from: string, to: string) => {
+      const m = both()
+      m.spawn(2)
+      m.begin(2, 'rename', '/u/d/x', '/u/e/z')
+      const sb = super_block(m.k, m.inode('/u').i_sb)
+      while (sb.s_vfs_rename_mutex !== 2) m.step(2)
+      m.begin(1, 'rename', from, to)
+      const during = m.finish(1)
+      m.finish(2)
+      return [during, m.finish(1)]
+    }
+    expect(renames('/m/f', '/m/d/n')).toEqual(waits)
+    expect(renames('/m/f', '/m/n')).toEqual([0, 0])
+  })
+
+  it('link waits for a writer of the upper file', () => {
+    const m = both()
+    m.spawn(2)
+    const fd = m.open('/u/f', O_WRONLY, 0, 2)
+    m.begin(2, 'write', fd, 'x')
+    while (m.inode('/u/f').i_rwsem !== 2) m.step(2)
+    m.begin(1, 'link', '/m/f', '/m/n')
+    expect(m.finish(1)).toBe('asleep')
+    m.finish(2)
+    expect(m.finish(1)).toBe(0)
+  })
+
+  it('a rename waits for the copy-up of what it replaces', () => {
+    const m = both()
+    m.spawn(2)
+    m.begin(2, 'chmod', '/m/low', 0o600)
+    before(m, 2, 'ovl_do_link')
+    m.begin(1, 'rename', '/m/f', '/m/low')
+    expect(m.finish(1)).toBe('asleep')
+    m.finish(2)
+    expect([m.finish(1), m.names('/u')]).toEqual([0, 'd e g low'])
   })
 })

@@ -4,8 +4,9 @@ import { describe, expect, it } from 'vitest'
 import { errno_name } from '../../src/kernel/errno.js'
 import { mount_overlay, type OverlaySpec } from '../../src/overlay/overlay.js'
 import type { OverlayOptions } from '../../src/overlay/params.js'
+import type { TreeNode } from '../../src/vfs/filesystems/populate.js'
 import { SB_RDONLY, super_block } from '../../src/vfs/super_block.js'
-import { dir, file, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY, Overlay } from './machine.js'
+import { dir, file, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY, Overlay, whiteout } from './machine.js'
 
 type Names = { lower: string[]; upper?: string; work?: string; options?: OverlayOptions }
 
@@ -194,6 +195,25 @@ describe('lookup and merge (§1.3)', () => {
     expect(m.names('/m/d')).toBe('a b c')
     expect(m.cat('/m/d/a')).toBe('u')
     expect(m.names('/m/o')).toBe('y')
+  })
+
+  it('a file, a whiteout or an opaque directory ends the search: what lies below is not merged', () => {
+    const below = dir({ deep: file() })
+    const ended = new Overlay({
+      u: { file: dir(), gone: dir(), opaque: dir() },
+      l: { file: file(), gone: whiteout, opaque: dir({ x: file() }), alone: file() },
+      l2: { file: below, gone: below, opaque: below, alone: below },
+      opaque: ['/l/opaque'],
+    })
+    expect(['file', 'gone', 'opaque'].map((name) => ended.names(`/m/${name}`))).toEqual(['', '', 'x'])
+    expect(ended.stat('/m/alone').mode & 0o170000).toBe(0o100000)
+  })
+
+  it('a whiteout is the character device 0:0, and nothing else is', () => {
+    const names = (u: TreeNode) => new Overlay({ l: { n: file() }, u: { n: u } }).names('/m')
+    expect(names(whiteout)).toBe('')
+    expect(names({ type: 'char', rdev: 0x103 })).toBe('n')
+    expect(names({ type: 'fifo' })).toBe('n')
   })
 
   it('the names come in the order of readdir: the lowest layer first, then upper, then the rest', () => {

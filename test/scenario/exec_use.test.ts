@@ -1,12 +1,16 @@
 /** A real exec uses the bytes that it runs, on the strength of those who said yes to it. */
 import { describe, expect, test } from 'vitest'
+import { depth_first } from '../../src/explore/depth_first.js'
 import type { CaseBuilder, Scenario, Task } from '../../src/scenario/builder.js'
+import { case_system } from '../../src/scenario/case_system.js'
+import { exec_look } from '../../src/scenario/exec_monitor.js'
 import { case_name } from '../../src/scenario/form.js'
+import { approval, used, violation } from '../../src/scenario/monitor.js'
 import type { Fd } from '../../src/scenario/results.js'
 import { explore_case } from '../../src/verdict/explore_case.js'
 import hash_then_exec from '../cases/scenarios/hash-then-exec-safe.js'
 import real_exec_gate from '../cases/scenarios/real-exec-gate-safe.js'
-import { case_of } from './support.js'
+import { case_of, run } from './support.js'
 
 const verdicts = (scenario: Scenario) =>
   Object.fromEntries(
@@ -139,4 +143,113 @@ describe('while the program runs', () => {
     expect(run_and('6.11', cut)).toMatchObject({ verdict: 'race', property: 'check-use' })
     expect(run_and('6.18', cut)).toMatchObject({ verdict: 'safe', unwitnessed: null })
   })
+})
+
+describe('what an exec leaves noted', () => {
+  const noted = (program: (v: Task, s: CaseBuilder) => void) => {
+    const { k } = run(
+      case_of((s) => {
+        const tree = {
+          p: { file: '\x7fELFgood', mode: 0o777 },
+          q: { file: 'garbage', mode: 0o777 },
+          s: { file: '#!/q\n', mode: 0o777 },
+          empty: { file: '', mode: 0o777 },
+        }
+        s.mount('/', s.filesystem('disk', { type: 'tmpfs', tree }))
+        program(s.victim('runner'), s)
+      }),
+    )
+    return {
+      used: used
+        .rows(k)
+        .map(({ bytes, at, relies, from }) => ({ bytes, at, relied: relies >= 0, runs: from.length / 2 })),
+      approved: approval.rows(k).map(({ bytes }) => bytes),
+      violated: violation.rows(k).map(({ property, kind }) => `${property}: ${kind}`),
+    }
+  }
+  const DENY = 'policy_name=deny policy_version=0.0.0\nDEFAULT action=ALLOW\nDEFAULT op=EXECUTE action=DENY\n'
+
+  test('the program is used whole, on the strength of what was approved of', () => {
+    expect(noted((v) => void v.execve('/p', ['p'], null))).toEqual({
+      used: [{ bytes: '\x7fELFgood', at: 0, relied: true, runs: 1 }],
+      approved: ['\x7fELFgood'],
+      violated: [],
+    })
+  })
+
+  test('the policy is asked about what runs, where it is a property', () => {
+    const violated = (watch: boolean, policy: string) =>
+      noted((v, s) => {
+        if (watch) s.property('policy')
+        s.ipe({ policy, enforce: false })
+        v.execve('/p', ['p'], null)
+      }).violated
+    expect(violated(true, DENY)).toEqual(['policy: unapproved'])
+    expect(violated(false, DENY)).toEqual([])
+    expect(violated(true, DENY.replace('EXECUTE action=DENY', 'EXECUTE action=ALLOW'))).toEqual([])
+  })
+
+  test('of an exec that failed nothing is left: neither an approval nor what was looked at', () => {
+    expect(noted((v) => void v.execve('/q', ['q'], null).may_fail())).toEqual({
+      used: [],
+      approved: [],
+      violated: [],
+    })
+    const later = noted((v) => {
+      v.execve('/q', ['q'], null).may_fail()
+      v.pwrite(v.open('/q', 'O_WRONLY|O_TRUNC|O_CLOEXEC'), '\x7fELF', 4, 0)
+    })
+    expect(later.violated).toEqual([])
+  })
+
+  test('of an interpreter nobody has said yes to what it holds', () => {
+    const script = noted((v) => {
+      const fd = v.open('/q', 'O_WRONLY|O_TRUNC')
+      v.write(fd, '\x7fELF')
+      v.close(fd)
+      v.execve('/s', ['s'], null)
+    })
+    expect(script.used).toEqual([{ bytes: '\x7fELF', at: 0, relied: false, runs: 1 }])
+  })
+
+  test('an interpreter that was looked at in an exec which failed is not held to what it was then', () => {
+    const script = noted((v) => {
+      v.execve('/q', ['q'], null).may_fail()
+      const fd = v.open('/q', 'O_WRONLY|O_TRUNC')
+      v.write(fd, '\x7fELF')
+      v.close(fd)
+      v.execve('/s', ['s'], null)
+    })
+    expect(script.violated).toEqual([])
+  })
+
+  test('a look that failed has seen nothing', () => {
+    const { violated } = noted((v) => {
+      const fd = v.open('/p', 'O_WRONLY')
+      v.use(v.read(fd, 100).may_fail())
+      v.close(fd)
+      v.execve('/p', ['p'], null)
+    })
+    expect(violated).toEqual([])
+  })
+})
+
+test('what the program is at its end takes the place of what it was when it was mapped', () => {
+  const of = case_of((s) => {
+    s.profile('6.11')
+    const tree = { p: { file: '\x7fELFgood', mode: 0o777 } }
+    s.mount('/', s.filesystem('disk', { type: 'tmpfs', tree }))
+    s.victim('runner').execve('/p', ['p'], null)
+    const a = s.attacker('writer')
+    a.pwrite(a.open('/p', 'O_WRONLY'), 'evil', 4, 4)
+    s.property({
+      name: 'runs what was written after it was approved',
+      violated: (k) =>
+        exec_look.rows(k).some(({ bytes }) => bytes === '\x7fELFgood') &&
+        used.rows(k).some(({ bytes }) => bytes === '\x7fELFevil'),
+    })
+  })
+  expect(depth_first(case_system(of)).violations.map(({ property }) => property)).toContain(
+    'runs what was written after it was approved',
+  )
 })
