@@ -148,6 +148,18 @@ describe('renaming', () => {
     expect(m.names('/u')).toBe('-f -gone both d ud up')
   })
 
+  it('leaves a whiteout of the mounter, in the group of a set-group-ID directory (seen on 6.18)', () => {
+    for (const [mode, gid] of [
+      [0o2777, 7],
+      [0o777, 0],
+    ]) {
+      const m = new Overlay({ l: { d: dir({ f: file() }, { mode, gid: 7 }) } })
+      m.spawn(2, { uid: 1000 })
+      expect(m.as(2, 'rename', '/m/d/f', '/m/d/g')).toBe(0)
+      expect([m.names('/u/d'), m.inode('/u/d/f').i_uid, m.inode('/u/d/f').i_gid]).toEqual(['-f g', 0, gid])
+    }
+  })
+
   it('an upper file: no whiteout', () => {
     const m = layers()
     expect(m.call('rename', '/m/up', '/m/gone')).toBe(0)

@@ -4,6 +4,7 @@ import { EACCES } from '../../src/kernel/errno.js'
 import type { SecurityModule } from '../../src/kernel/kernel.js'
 import { mount_overlay } from '../../src/overlay/overlay.js'
 import { ovl_inode } from '../../src/overlay/ovl_entry.js'
+import { dentry } from '../../src/vfs/dentry.js'
 import { file as open_file } from '../../src/vfs/file.js'
 import { MAY_READ, MAY_WRITE } from '../../src/vfs/namei/permission.js'
 import { super_block } from '../../src/vfs/super_block.js'
@@ -12,6 +13,7 @@ import {
   MAP_PRIVATE,
   MAP_SHARED,
   O_APPEND,
+  O_RDONLY,
   O_RDWR,
   O_TRUNC,
   O_WRONLY,
@@ -56,6 +58,17 @@ describe('reading and writing through the overlay', () => {
     m.call('write', fd, 'ef')
     expect(m.content('/u/f')).toBe('abcdef')
     expect(m.call('lseek', fd, 0, 1)).toBe(6)
+  })
+
+  it('a read or write at an offset leaves the position where it was', () => {
+    const m = one()
+    const fd = m.open('/m/f', O_RDWR)
+    m.call('read', fd, 2)
+    m.call('pwrite', fd, 'X', 1, 4)
+    m.call('pread', fd, 1, 0)
+    expect([m.call('lseek', fd, 0, 1), m.content('/u/f')]).toEqual([2, 'loweX'])
+    m.call('write', fd, 'Y')
+    expect(m.content('/u/f')).toBe('loYeX')
   })
 
   it('a write takes set-user-id from the copy', () => {
@@ -269,6 +282,48 @@ describe('file_permission is asked of the overlay file and then of the real one 
     expect([m.pread(fd), m.pread(fd)]).toEqual(['EACCES', 'EACCES'])
     denied = 0
     expect(m.pread(fd)).toBe('lower')
+  })
+})
+
+describe('the modules are asked of the real inode too, for the mounter', () => {
+  const asked = (hook: 'inode_permission' | 'inode_setattr', call: (m: Overlay) => unknown) => {
+    const questions: string[] = []
+    const about = (ino: number) => {
+      const place = ['/m/f', '/u/f', '/l/f'].find((path) => m.has(path) && m.inode(path).id === ino)
+      if (place !== undefined) questions.push(place)
+    }
+    const hooks: SecurityModule['hooks'] = {
+      inode_permission: (_, { inode, mask }) => {
+        if (hook !== 'inode_permission') return 0
+        about(inode)
+        return m.has('/u/f') && inode === m.inode('/u/f').id && (mask & MAY_WRITE) !== 0 ? -EACCES : 0
+      },
+      inode_setattr: (k, { dentry: dent }) => {
+        if (hook === 'inode_setattr') about(dentry(k, dent).d_inode)
+        return 0
+      },
+    }
+    const m = new Overlay({ l: { f: file('lower', { mode: 0o6777 }) }, modules: [{ name: 'test', hooks }] })
+    return [call(m), ...questions]
+  }
+
+  it('when a file is opened, before its own and after; what the layer refuses is refused', () => {
+    expect(asked('inode_permission', (m) => m.call('open', '/m/f', O_RDONLY))).toEqual([
+      0,
+      '/l/f',
+      '/m/f',
+      '/l/f',
+    ])
+    const opened = asked('inode_permission', (m) => m.call('open', '/m/f', O_WRONLY))
+    expect([opened[0], opened.at(-1)]).toEqual(['EACCES', '/u/f'])
+  })
+
+  it('when a write takes set-user-id away: first of the overlay file', () => {
+    const wrote = asked('inode_setattr', (m) => {
+      m.spawn(2, { uid: 1000 })
+      return m.as(2, 'write', m.open('/m/f', O_WRONLY, 0, 2), 'y')
+    })
+    expect(wrote).toEqual([1, '/m/f', '/u/f'])
   })
 })
 

@@ -26,7 +26,10 @@ function outcome({ lower, upper, work, options }: Names, m = machine()): string 
     ...(options === undefined ? {} : { options }),
   }
   const made = mount_overlay(m.k, spec)
-  if ('errno' in made) return errno_name(made.errno)
+  if ('errno' in made) {
+    expect(made.errno).toBeLessThan(0)
+    return errno_name(made.errno)
+  }
   return (super_block(m.k, made.sb).s_flags & SB_RDONLY) !== 0 ? 'ro' : 'ok'
 }
 

@@ -111,8 +111,9 @@ describe('an overlay as the lower layer of another', () => {
   })
 
   /** What the top copies while the middle is emptied by its own copy-up: runs of bytes with their pages. */
-  const copied = (pages: number, features?: Feature[]) => {
-    const m = stacked('a'.repeat(pages * PAGE_SIZE), features)
+  const copied = (pages: number, features?: Feature[]) => copied_of('a'.repeat(pages * PAGE_SIZE), features)
+  const copied_of = (data: string, features?: Feature[]) => {
+    const m = stacked(data, features)
     m.spawn(2)
     const calls = { 1: ['open', '/ro/m/f', O_WRONLY, 0], 2: ['open', '/m/f', O_WRONLY | O_TRUNC, 0] }
     const outcomes = m.interleavings(calls as never, () =>
@@ -127,6 +128,21 @@ describe('an overlay as the lower layer of another', () => {
     expect(copied(2)).toEqual(['0*2,', '2:0', 'a*2,'])
     expect(copied(17)).toEqual(['0*17,', '2:0', 'a*16,0*1,', 'a*17,'])
     expect(copied(17, ['ovl_read_pinned'])).toEqual(['2:0', 'a*17,'])
+  })
+
+  it('the first splice begins where the data begin; a hole inside is part of one', () => {
+    const [data, hole] = [
+      (pages: number) => 'a'.repeat(pages * PAGE_SIZE),
+      (pages: number) => '\0'.repeat(pages * PAGE_SIZE),
+    ]
+    expect(copied_of(hole(1) + data(17))).toEqual(['0*1,a*16,0*1,', '0*1,a*17,', '0*18,', '2:0'])
+    expect(copied_of(data(1) + hole(19) + data(17))).toEqual([
+      '0*37,',
+      '2:0',
+      'a*1,0*19,a*12,0*5,',
+      'a*1,0*19,a*17,',
+      'a*1,0*36,',
+    ])
   })
 
   it.each<[string, unknown[]]>([
