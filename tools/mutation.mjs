@@ -14,6 +14,9 @@
 // What is evaluated as a source is loaded, and only then, is not judged: tables of numbers, lists of names, the names
 // of stages. The stages themselves are functions in tables, and are judged like any other.
 //
+// What changes nothing that anyone could see is listed in mutation/equivalent.json with the reason: by file, text of the
+// line and change, as survivors are printed. It is printed beside the survivors and not counted.
+//
 // What was found stays in reports/mutation/ and is used again for sources and tests that have not changed.
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -93,26 +96,38 @@ const results = await new Stryker({
   checkers: [],
 }).runMutationTest()
 
+/** The reason why this change is none; undefined for all others. */
+const equivalents = JSON.parse(readFileSync('tools/mutation/equivalent.json', 'utf8'))
+function why_equivalent(source, line, what) {
+  const text = readFileSync(source, 'utf8').split('\n')[line - 1].trim()
+  return equivalents.find((each) => each.file === source && each.line === text && each.what.includes(what))
+    ?.why
+}
+
 const noticed = new Set(['Killed', 'Timeout'])
 const missed = new Set(['Survived', 'NoCoverage'])
 const places = new Map()
 const survivors = []
+const unseen = []
 for (const { fileName, status, location, mutatorName, replacement } of results) {
   if (!noticed.has(status) && !missed.has(status)) continue
   const source = fileName.slice(process.cwd().length + 1)
   const place = source.split('/').slice(0, 2).join('/')
+  const what = `${mutatorName} -> ${(replacement ?? '').split('\n')[0]}`
+  const why = why_equivalent(source, location.start.line, what)
+  if (why !== undefined && missed.has(status)) {
+    unseen.push(`${source}:${location.start.line} ${what} (equivalent: ${why})`)
+    continue
+  }
   const count = places.get(place) ?? { noticed: 0, all: 0 }
   count.all += 1
   if (noticed.has(status)) count.noticed += 1
-  else
-    survivors.push(
-      `${source}:${location.start.line} ${mutatorName} -> ${(replacement ?? '').split('\n')[0]} (${status})`,
-    )
+  else survivors.push(`${source}:${location.start.line} ${what} (${status})`)
   places.set(place, count)
 }
 
 const percent = ({ noticed, all }) => `${((100 * noticed) / all).toFixed(1)} %  ${noticed} of ${all}`
-writeFileSync('reports/mutation/survivors.txt', survivors.sort().join('\n'))
+writeFileSync('reports/mutation/survivors.txt', [...survivors.sort(), ...unseen.sort()].join('\n'))
 for (const [place, count] of [...places].sort()) console.log(`${place.padEnd(16)} ${percent(count)}`)
 const total = [...places.values()].reduce(
   (sum, each) => ({ noticed: sum.noticed + each.noticed, all: sum.all + each.all }),

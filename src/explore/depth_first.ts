@@ -227,7 +227,6 @@ class DepthFirst {
     const preemptions = node.preemptions + (preempts ? 1 : 0)
     if (preempts && preemptions > this.options.preemptions!) {
       this.hit.add('preemptions')
-      node.skipped = true
       node.at++
       return
     }

@@ -1,13 +1,15 @@
 /** Stages that nobody meets are found out, and no stage that somebody meets is taken for one. */
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { depth_first, depth_first_inferring } from '../../src/explore/depth_first.js'
 import { judge } from '../../src/explore/judge.js'
-import type { Report } from '../../src/explore/system.js'
+import type { Report, System } from '../../src/explore/system.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import { fn, stage } from '../../src/kernel/fn.js'
 import { AGAIN, BLOCKED, type Fn } from '../../src/kernel/kernel.js'
 import { start } from '../../src/kernel/machine.js'
 import { int } from '../../src/kernel/schema.js'
+import { boot, programs } from '../kernel/worlds.js'
 import { cell, increment, memo, toy, two_locks } from './toys.js'
 
 /** Adds one to a cell, so many times: a stage each. */
@@ -105,6 +107,18 @@ describe('what somebody meets is not', () => {
     expect(some).toBe(all)
   })
 
+  test('who reads two cells in one stage, and who writes the second', () => {
+    const sum = fn('toy_infer_sum', { source: 'toy', locals: {} }, [
+      stage('sum', (k) => {
+        memo(k, k.task).seen = [cell(k, 1).value + cell(k, 2).value]
+      }),
+    ])
+    for (const each of [1, 2]) {
+      states([sum, {}], [add, { cell: each, times: 2 }])
+      states([add, { cell: each, times: 2 }], [sum, {}])
+    }
+  })
+
   test('locks that are taken in two orders', () => {
     states([two_locks, { a: 1, b: 2 }], [two_locks, { a: 2, b: 1 }])
     expect(
@@ -151,6 +165,40 @@ describe('what somebody meets is not', () => {
     // As if the third were not there, and then its one move.
     expect(alone.states).toBe(9 + 1)
   })
+})
+
+test('a search that is disproved keeps what it has found out, and the next needs less', () => {
+  const system = toy({
+    cells: 2,
+    programs: [
+      [add, { cell: 1, times: 3 }],
+      [add, { cell: 1, times: 3 }],
+    ],
+  })
+  const { locality, complete } = depth_first_inferring(system)
+  expect({ complete, settled: locality?.settled }).toEqual({ complete: true, settled: true })
+  const k = system.boot(new FastStore())
+  expect([1, 2].map((task) => locality!.is_local(k, task))).toEqual([false, false])
+})
+
+test('whatever stages touch of tables of every kind, what is inferred loses no end of a run', () => {
+  let reduced = 0
+  const few = programs.map((tasks) => tasks.map((ops) => ops.slice(0, 9)).slice(0, 2))
+  fc.assert(
+    fc.property(few, (tasks) => {
+      const system: System = {
+        boot: (store) => boot(store, tasks),
+        violations: () => [],
+        outcome: (k) => JSON.stringify(k.store.snapshot().tables),
+      }
+      const judged = judge(system, new FastStore())
+      const inferred = depth_first_inferring(system)
+      expect(findings(inferred)).toEqual(findings(judged))
+      if (inferred.states < judged.states) reduced++
+    }),
+    { numRuns: 40, seed: 1 },
+  )
+  expect(reduced).toBeGreaterThan(20)
 })
 
 test('more tasks than there are bits for are searched as without', () => {

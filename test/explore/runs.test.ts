@@ -2,8 +2,9 @@
 import { describe, expect, test } from 'vitest'
 import { shortest, violates } from '../../src/explore/counterexample.js'
 import { first_change } from '../../src/explore/first_change.js'
-import { Random, random_search } from '../../src/explore/random_run.js'
+import { Random, random_run, random_search } from '../../src/explore/random_run.js'
 import {
+  can_go_on,
   count_preemptions,
   Player,
   ReplayError,
@@ -17,7 +18,8 @@ import { FastStore } from '../../src/kernel/fast_store.js'
 import { fn, hold, local, stage, take } from '../../src/kernel/fn.js'
 import { ImmerStore } from '../../src/kernel/immer_store.js'
 import type { Kernel } from '../../src/kernel/kernel.js'
-import { BLOCKED } from '../../src/kernel/kernel.js'
+import { AGAIN, BLOCKED } from '../../src/kernel/kernel.js'
+import { choose } from '../../src/kernel/machine.js'
 import { int } from '../../src/kernel/schema.js'
 import { cell, coin, consumer, increment, memo, producer, toy, two_locks } from './toys.js'
 
@@ -37,6 +39,21 @@ const pipe = toy({
   ],
 })
 const coins = toy({ cells: 1, programs: [[coin, {}]] })
+/** So many stages, each of which does something and says so. */
+const repeat = fn('toy_repeat', { source: 'toy', locals: { times: int() } }, [
+  stage('turn', (k, f) => {
+    cell(k, 1).value += 1
+    f.times -= 1
+    return f.times > 0 ? AGAIN : undefined
+  }),
+])
+const talker = fn('toy_talker', { source: 'toy', locals: { times: int() } }, [
+  stage('turn', (k, f) => {
+    k.tell('turn', `turn ${f.times}`)
+    f.times -= 1
+    return f.times > 0 ? AGAIN : undefined
+  }),
+])
 const moves = (...tasks: number[]): Schedule => tasks.map((task) => ({ task, choice: 0 }))
 
 describe('random runs', () => {
@@ -74,6 +91,78 @@ describe('random runs', () => {
     expect(report.outcomes).toHaveLength(2)
   })
 
+  test('seeds mean the same in every version: the runs of one, written down', () => {
+    const three = toy({
+      cells: 1,
+      programs: [
+        [consumer, { count: 2 }],
+        [coin, {}],
+        [producer, { count: 2 }],
+      ],
+    })
+    const run = (seed: number) =>
+      random_run(three.boot(new FastStore()), new Random(seed), 100, () => false)
+        .map(({ task, choice }) => `${task}${'abc'[choice]}`)
+        .join(' ')
+    expect([1, 2, 3, 4].map(run)).toEqual([
+      '3a 2a 2b 3a 1a',
+      '2b 2b 1a 3a 1a 3a',
+      '2a 2b 3a 1a 3a 1a',
+      '2a 2a 3a 1a 3a 1a',
+    ])
+  })
+
+  test('a task is not left before a stage that concerns nobody else, and anywhere else by some run', () => {
+    const two = toy({
+      cells: 1,
+      programs: [
+        [coin, {}],
+        [coin, {}],
+      ],
+    })
+    const random = new Random(1)
+    const left_after = new Set<number>()
+    for (let run = 0; run < 100; run++) {
+      const tasks = random_run(two.boot(new FastStore()), random, 100, () => false).map(({ task }) => task)
+      for (let i = 1; i < tasks.length; i++) if (tasks[i] !== tasks[i - 1]) left_after.add(i)
+    }
+    expect([...left_after]).toEqual([2])
+  })
+
+  test('some runs switch at every chance and some hardly ever', () => {
+    const counter = toy({
+      cells: 1,
+      programs: Array.from({ length: 2 }, () => [repeat, { times: 40 }] as const),
+    })
+    const random = new Random(1)
+    const switches = Array.from({ length: 100 }, () => {
+      const tasks = random_run(counter.boot(new FastStore()), random, 1000, () => false).map(
+        ({ task }) => task,
+      )
+      expect(tasks).toHaveLength(80)
+      return tasks.filter((task, i) => i > 0 && task !== tasks[i - 1]).length
+    })
+    expect(Math.min(...switches)).toBeLessThanOrEqual(2)
+    expect(Math.max(...switches)).toBeGreaterThan(30)
+  })
+
+  test('a run ends at the first state that is asked for, at so many stages, or where none can go on', () => {
+    const run = (system: typeof pipe, most: number, stop: (k: Kernel) => boolean) =>
+      random_run(system.boot(new FastStore()), new Random(1), most, stop)
+    expect(run(lost_update, 100, () => true)).toEqual([])
+    expect(run(lost_update, 100, (k) => cell(k, 1).value > 0).length).toBeLessThan(4)
+    expect(run(lost_update, 3, () => false)).toHaveLength(3)
+    expect(run(lost_update, 100, () => false)).toHaveLength(4)
+    const waits = toy({
+      cells: 1,
+      programs: [
+        [consumer, { count: 1 }],
+        [consumer, { count: 1 }],
+      ],
+    })
+    expect(run(waits, 100, () => false)).toEqual([])
+  })
+
   test('runs that do not end are given up', () => {
     expect(random_search(lost_update, { seed: 1, runs: 3, max_steps: 2 }).property).toBeNull()
   })
@@ -101,6 +190,67 @@ describe('replay', () => {
     expect(k.store.tasks()).toEqual([2])
   })
 
+  test('gives each stage its own events, and no others', () => {
+    const seen: string[][] = []
+    const system = toy({ cells: 1, programs: [[talker, { times: 3 }]] })
+    const k = system.boot(new FastStore())
+    k.events = []
+    k.tell('before', 'the first stage')
+    replay({ ...system, boot: () => k }, k.store, moves(1, 1, 1), {
+      after: (_k, _move, _index, events) => seen.push(events.map(({ text }) => text)),
+    })
+    expect(seen).toEqual([['turn 3'], ['turn 2'], ['turn 1']])
+  })
+
+  test('commits each stage: the store knows what each has changed', () => {
+    const store = new ImmerStore()
+    const patches: number[] = []
+    const system = toy({ cells: 1, programs: [[repeat, { times: 3 }]] })
+    replay(system, store, moves(1, 1), { after: () => patches.push(store.patches.length) })
+    expect(patches).toEqual([2, 2])
+  })
+
+  test('a player boots once, and begins each schedule from there', () => {
+    let boots = 0
+    const player = new Player({
+      ...lost_update,
+      boot: (store) => {
+        boots++
+        return lost_update.boot(store)
+      },
+    })
+    expect(cell(player.play(moves(1, 2, 2, 1)), 1).value).toBe(1)
+    expect(cell(player.play(moves(1, 1, 2, 2)), 1).value).toBe(2)
+    expect(cell(player.play(moves(1)), 1).value).toBe(0)
+    expect({ boots, stages: player.stages }).toEqual({ boots: 1, stages: 9 })
+    const k = player.play(moves(1, 1), { before: (k) => (k.events = []) })
+    k.store.note()
+    expect({ events: player.rewind().events, task: k.task }).toEqual({ events: null, task: 0 })
+    expect(k.store.footprint()).toEqual([])
+  })
+
+  test('whether a task can go on is asked with every answer, and nothing is changed by it', () => {
+    // Sleeps with all answers but the last.
+    const picky = fn('toy_picky', { source: 'toy' }, [
+      stage('wait', (k) => {
+        if (choose(k, 3) < 2) return BLOCKED
+        k.tell('gone', 'on')
+        cell(k, 1).value = 1
+        return undefined
+      }),
+    ])
+    const k = toy({
+      cells: 1,
+      programs: [
+        [picky, {}],
+        [consumer, { count: 1 }],
+      ],
+    }).boot(new FastStore())
+    k.events = []
+    expect([1, 2, 3].map((task) => can_go_on(k, task))).toEqual([true, false, false])
+    expect({ events: k.events, value: cell(k, 1).value }).toEqual({ events: [], value: 0 })
+  })
+
   test.each([
     ['task 1 has nothing left to do', lost_update, moves(1, 1, 1), 2],
     ['task 1 sleeps', pipe, moves(1), 0],
@@ -120,6 +270,8 @@ describe('replay', () => {
     expect(run_in_order(lost_update.boot(new ImmerStore()), 2)).toEqual(moves(2, 2, 1, 1))
     expect(run_in_order(lost_update.boot(new FastStore()), 0, 3)).toHaveLength(3)
     expect(run_to_end(lost_update, () => new FastStore(), moves(1, 2))).toEqual(moves(1, 2, 2, 1))
+    expect(run_to_end(lost_update, () => new FastStore(), moves(2, 1, 2))).toEqual(moves(2, 1, 2, 1))
+    expect(run_to_end(lost_update, () => new FastStore(), [])).toEqual(moves(1, 1, 2, 2))
   })
 
   test('counts preemptions: leaving a task that sleeps or has ended is none', () => {
