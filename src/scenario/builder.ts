@@ -25,6 +25,8 @@ import type { Release } from '../kernel/profile.js'
 import { all_syscalls, syscall_named } from '../kernel/syscall.js'
 import type { LsmName, LsmOptions, OptionsOf } from '../lsm/define_lsm.js'
 import type { Rule } from '../lsm/rules.js'
+// Twice: this one stays in the declarations, where each module adds its method.
+import '../model.js'
 import { mutable_lsms } from '../model.js'
 import type { OverlayOptions } from '../overlay/params.js'
 import type { Calls } from './calls.js'

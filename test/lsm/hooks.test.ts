@@ -117,12 +117,19 @@ describe('a rule about a path', () => {
     expect(last({ sb: 'root' })).toBe(REFUSED)
   })
 
-  test('the mount through which a file is reached is part of its path', () => {
-    const rule = { hook: 'path_chmod', when: { path: '/b/f' }, answer: REFUSED } as const
+  test.each(names)('%s: the mount through which it is reached is part of the path', (hook, path) => {
     const bound = { at: '/b', bind: '/' }
+    const rule: Rule = { hook, when: { path: `/b${path}` }, answer: REFUSED }
     const lsm = { rules: [{ name: 'r', rules: [rule] as object[] as Json[] }] }
-    const calls = ['/b/f', '/f'].map((path) => ({ task: 1, call: 'chmod', args: [path, 0o700] }))
-    const setup = { filesystems, mounts: [mounts[0]!, bound], lsm } as never
-    expect(play_on_model({ setup, tasks: [{ name: 't' }], calls })).toEqual([{ errno: REFUSED }, { ret: 0 }])
+    const [[call, name, ...args] = ['']] = asked[hook]
+    const through = (at: string) =>
+      call === 'symlink' ? [name, `${at}${String(args[0])}`] : [`${at}${String(name)}`, ...args]
+    const answer_of = (at: string) =>
+      play_on_model({
+        setup: { filesystems, mounts: [mounts[0]!, bound], lsm } as never,
+        tasks: [{ name: 't' }],
+        calls: [{ task: 1, call, args: through(at) } as PlayCall],
+      })[0]!.errno
+    expect([answer_of('/b'), answer_of('')]).toEqual([REFUSED, undefined])
   })
 })
