@@ -28,6 +28,7 @@ import { ovl_copy_up_flags } from './copy_up.js'
 import { ovl_get_inode, ovl_is_empty, ovl_is_whiteout, ovl_lower_has, ovl_lower_positive } from './lookup.js'
 import {
   make_shared_whiteout,
+  one_inode_for_all_names,
   only_contents_change_below,
   ovl_dentry_upper,
   ovl_fs,
@@ -193,6 +194,7 @@ export const ovl_link = fn(
   [
     stage('ovl_create_or_link', (k, f) => {
       only_contents_change_below(k, dentry(k, f.parent).d_sb, 'a new name')
+      one_inode_for_all_names(k, f.inode)
       if (must_copy_up(k, f, f.old_dentry, f.parent)) return
       const upperdir = ovl_dentry_upper(k, f.parent)
       const { upper } = ovl_inode(k, f.inode)

@@ -141,6 +141,19 @@ export function only_contents_change_below(k: Kernel, sb: number, what: string):
   throw new NotModelled(`${what} in ${name(sb)}, an overlay that is a lower layer of ${name(above.id)},`)
 }
 
+/**
+ * A new name is looked up afresh (fs/overlayfs/dir.c: ovl_instantiate, d_drop). An overlay as a lower layer gives no file
+ * handles by which the copy would know its origin, so the new name then stands for another inode of the overlay than
+ * the old one does, on one file of the upper layer: with numbers, locks and a write denial of its own.
+ *
+ * @param ino an inode of an overlay that is about to get another name
+ * @throws NotModelled where its lower layer is an overlay
+ */
+export function one_inode_for_all_names(k: Kernel, ino: number): void {
+  if (!ovl_inode.has(k, ovl_inode(k, ino).lower)) return
+  throw new NotModelled('a second name of a file whose lower layer is itself an overlay')
+}
+
 /** The lower (mount, dentry) pairs as objects, the topmost first. */
 export function* ovl_lowerstack(stack: readonly number[]): Generator<RealPath> {
   for (let i = 0; i < stack.length; i += 2) yield { mnt: stack[i]!, dentry: stack[i + 1]! }

@@ -1,5 +1,7 @@
 /** Overlay calls against each other in every interleaving, and overlays on top of overlays. */
+
 import { describe, expect, it } from 'vitest'
+import { NotModelled } from '../../src/kernel/not_modelled.js'
 import type { Feature } from '../../src/kernel/profile.js'
 import { mount_overlay } from '../../src/overlay/overlay.js'
 import { d_real_inode } from '../../src/vfs/d_real.js'
@@ -108,6 +110,14 @@ describe('an overlay as the lower layer of another', () => {
     expect([m.pread(fd), m.peek(m.map(fd), 5), m.stat('/ro/m/f').size]).toEqual(['MIDDLE', 'lower', 6])
     expect(d_real_inode(m.k, dentry)).toBe(m.inode('/u/f').id)
     expect(m.call('close', fd)).toBe(0)
+  })
+
+  it('has no answer to a second name, for which a kernel would have a second inode', () => {
+    const m = stacked()
+    expect(() => m.call('link', '/ro/m/f', '/ro/m/n')).toThrow(NotModelled)
+    const below = new Overlay({ l: { f: file('lower') } })
+    expect(below.call('link', '/m/f', '/m/n')).toBe(0)
+    expect(below.stat('/m/n').ino).toBe(below.stat('/m/f').ino)
   })
 
   /** What the top copies while the middle is emptied by its own copy-up: runs of bytes with their pages. */

@@ -7,6 +7,7 @@ import { decode_arguments, kind_of_result } from '../../kernel/decode.js'
 import { errno_name, signal_of } from '../../kernel/errno.js'
 import type { Kernel } from '../../kernel/kernel.js'
 import { ASLEEP, ended, start, step } from '../../kernel/machine.js'
+import { NotModelled } from '../../kernel/not_modelled.js'
 import type { Value } from '../../kernel/schema.js'
 import { holds, type Parameter, type Syscall, syscall_named } from '../../kernel/syscall.js'
 import { UnhashedStore } from '../../kernel/unhashed_store.js'
@@ -50,11 +51,19 @@ export class ModelMachine {
     return super_block(this.k, dentry(this.k, opened.f_dentry).d_sb).s_id
   }
 
-  /** As call, but a call that would sleep is not made: nothing has changed. @returns undefined then */
+  /**
+   * As call, but a call that would sleep, or to which the model has no answer, is not made: nothing has changed.
+   *
+   * @returns undefined then
+   */
   call_without_sleep(form: PlayCall): Answer | undefined {
     const before = this.k.store.mark()
-    const answer = this.call(form)
-    if (!answer.blocked) return answer
+    try {
+      const answer = this.call(form)
+      if (!answer.blocked) return answer
+    } catch (error) {
+      if (!(error instanceof NotModelled)) throw error
+    }
     this.k.store.undo(before)
     return undefined
   }
