@@ -85,7 +85,7 @@ class Compiler {
     const syscall = syscall_named('exit_group')!
     const call = { op: 'call', syscall, slot: -1, args: [0], decoded: [0], symbolic: [] } as const
     const rest = { fixed: syscall.locals(0), exit_on_error: true, child: -1, own_looks: [] }
-    this.emit({ ...call, ...rest, gives: 'never', relied: false, consumer: null, path })
+    this.emit({ ...call, ...rest, gives: 'never', relied: false, path })
     return this.here() - 1
   }
 

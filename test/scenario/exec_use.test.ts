@@ -1,8 +1,11 @@
 /** A real exec uses the bytes that it runs, on the strength of those who said yes to it. */
 import { describe, expect, test } from 'vitest'
 import { depth_first } from '../../src/explore/depth_first.js'
+import type { ModuleDefinition } from '../../src/lsm/module.js'
+import type { HookContext } from '../../src/lsm/view.js'
 import type { CaseBuilder, Scenario, Task } from '../../src/scenario/builder.js'
 import { case_system } from '../../src/scenario/case_system.js'
+import { define_module } from '../../src/scenario/code_module.js'
 import { exec_look } from '../../src/scenario/exec_monitor.js'
 import { case_name } from '../../src/scenario/form.js'
 import { approval, used, violation } from '../../src/scenario/monitor.js'
@@ -231,6 +234,46 @@ describe('what an exec leaves noted', () => {
       v.execve('/p', ['p'], null)
     })
     expect(violated).toEqual([])
+  })
+})
+
+describe('what a module looks at while a program is run', () => {
+  /** What each who looked saw: of the file's own bytes, in a hook about the file that is run. */
+  const looked = (hooks: ModuleDefinition['hooks'], program?: (v: Task) => void) => {
+    const { k } = run(
+      case_of((s) => {
+        const tree = { p: { file: '\x7fELFgood', mode: 0o777 }, q: { file: 'other', mode: 0o777 } }
+        s.mount('/', s.filesystem('disk', { type: 'tmpfs', tree }))
+        s.module(define_module({ name: 'judge', hooks }))
+        const v = s.victim('runner')
+        if (program === undefined) v.execve('/p', ['p'], null)
+        else program(v)
+      }),
+    )
+    return exec_look.rows(k).map(({ by, bytes }) => `${by.replace(/ \d+$/, '')}: ${bytes}`)
+  }
+  const kernel = 'kernel: \x7fELFgood'
+
+  test('is what runs, in a hook about that', () => {
+    const look = (ctx: HookContext<'file_open'>) => (ctx.file.data.bytes() === '' ? 'EACCES' : 0)
+    expect(looked({ file_open: look })).toEqual([kernel, 'module judge: \x7fELFgood'])
+    const read_before = (v: Task) => {
+      v.read(v.open('/q', 'O_RDONLY'), 9)
+      v.execve('/p', ['p'], null)
+    }
+    expect(looked({ file_open: look }, read_before)).toEqual([kernel, 'module judge: \x7fELFgood'])
+  })
+
+  test('is nothing that it approves of where a hook is about no open file, or looks at no bytes', () => {
+    expect(looked({ inode_permission: (ctx) => (ctx.inode.bytes() === 'none' ? 'EACCES' : 0) })).toEqual([
+      kernel,
+    ])
+    expect(looked({ file_open: (ctx) => (ctx.file.uid === 7 ? 'EACCES' : 0) })).toEqual([kernel])
+  })
+
+  test('is nothing outside of an exec', () => {
+    const reads = (v: Task) => void v.open('/p', 'O_RDONLY')
+    expect(looked({ file_open: (ctx) => (ctx.file.data.bytes() === '' ? 'EACCES' : 0) }, reads)).toEqual([])
   })
 })
 

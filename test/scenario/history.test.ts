@@ -14,7 +14,7 @@ import { result } from '../../src/scenario/code.js'
 import type { CaseForm, OpForm, OutcomeForm } from '../../src/scenario/form.js'
 import { validate_scenario } from '../../src/scenario/form_schema.js'
 import { explore_case } from '../../src/verdict/explore_case.js'
-import { case_of } from './support.js'
+import { case_of, run } from './support.js'
 
 const kept = (name: string): Case => {
   const text = readFileSync(new URL(`../cases/scenarios/${name}.json`, import.meta.url), 'utf8')
@@ -89,6 +89,55 @@ describe('an outcome that has come', () => {
       s.reaches({ 't.u': 0 })
     })
     expect(explore_case(of).unreached).toEqual([])
+  })
+})
+
+describe('what is violated', () => {
+  const violations = (build: (s: CaseBuilder) => void) => {
+    const { k, system } = run(case_of(build))
+    return system.violations(k)
+  }
+
+  test('is named once, in the order of the case, however many tasks are at fault', () => {
+    const both = (s: CaseBuilder) => {
+      const tree = { f: { file: 'content', mode: 0o755 } }
+      s.mount('/', s.filesystem('root', { type: 'tmpfs', tree }))
+      for (const name of ['a', 'b']) {
+        const t = s.victim(name)
+        const fd = t.open('/f', 'O_RDONLY')
+        const relies = t.execveat(fd, '', null, null, 'AT_EMPTY_PATH|AT_EXECVE_CHECK')
+        t.use(t.read(fd, 3), { relies })
+      }
+    }
+    expect(violations(both)).toEqual(['check-use'])
+    expect(
+      violations((s) => {
+        s.property({ name: 'code', violated: () => true })
+        s.never({ 'b.fd': 'ok' }, 'never b')
+        s.never({ 'a.fd': 'failed' }, 'never a')
+        s.property('check-use')
+        both(s)
+      }),
+    ).toEqual(['check-use', 'code', 'never b'])
+  })
+
+  test('may be that a call failed, gave an errno, or a number', () => {
+    const of = (value: string | number) =>
+      violations((s) => {
+        const t = s.task('t')
+        t.stat('/none').as('failed').may_fail()
+        t.open('/', 'O_RDONLY').as('fd')
+        s.never({ 't.failed': value as 'failed' }, 'first')
+        s.never({ 't.fd': value as 'failed' }, 'second')
+      })
+    expect([of('failed'), of('ok'), of('ENOENT'), of('EACCES'), of(3), of(-2)]).toEqual([
+      ['first'],
+      ['second'],
+      ['first'],
+      [],
+      ['second'],
+      ['first'],
+    ])
   })
 })
 

@@ -58,6 +58,51 @@ describe('programs', () => {
     expect(ran.ret('t', 'bytes')).toBe(-EBADF)
   })
 
+  test('what a call that failed, or was never made, would have given is nothing', () => {
+    const ran = run(
+      case_of((s) => {
+        files(s)
+        const t = s.task('t')
+        const missing = t.stat('/missing').as('missing').may_fail()
+        const none = t.read(77, 10).as('none').may_fail()
+        let skipped!: ReturnType<typeof t.open>
+        t.if(missing.ok(), () => {
+          skipped = t.open('/script', 'O_RDONLY')
+        })
+        const to = t.open('/copy', 'O_RDWR|O_CREAT', 0o644)
+        t.write(to, none).as('wrote')
+        t.ftruncate(to, missing.st_size).as('cut')
+        t.close(skipped).as('closed').may_fail()
+        t.fstat(to).as('st')
+      }),
+    )
+    expect(['wrote', 'cut', 'closed'].map((name) => ran.ret('t', name))).toEqual([0, 0, -EBADF])
+  })
+
+  test('a field of a structure that was filled in stands for its number', () => {
+    const ran = run(
+      case_of((s) => {
+        files(s)
+        const t = s.task('t')
+        const fd = t.open('/script', 'O_RDWR')
+        t.pwrite(fd, 'X', 1, t.fstat(fd).st_size)
+        t.pread(fd, 100, 0).as('all')
+      }),
+    )
+    expect(ran.data('t', 'all')).toBe('contentX')
+  })
+
+  test('what a call gives where no bytes are is nothing: of several unnamed calls each has a name of its own', () => {
+    const of = case_of((s) => {
+      files(s)
+      const t = s.task('t')
+      t.stat('/').as('stat2')
+      for (let i = 0; i < 3; i++) t.stat('/')
+    })
+    const names = case_system(of).code.programs[0]!.slots
+    expect(new Set(names).size).toBe(4)
+  })
+
   test('branches on success, failure, an errno, a value', () => {
     const ran = run(
       case_of((s) => {
@@ -237,6 +282,60 @@ describe('mistakes in programs', () => {
       ],
       'tasks[0].program[1].if.errno: there is no errno "EWHAT"',
     ],
+    [
+      'a field of a field',
+      [
+        { call: 'stat', args: ['/'], as: 'st' },
+        { call: 'truncate', args: ['/', { $: 'st.st_size.low' }] },
+      ],
+      'tasks[0].program[1].args[1]: st has no field "st_size.low"; did you mean st_size?',
+    ],
+    [
+      'a result too many',
+      [
+        { call: 'open', args: ['/', 0], as: 'fd' },
+        { call: 'close', args: [{ $: 'fd' }, { $: 'fd' }] },
+      ],
+      'tasks[0].program[1].args: close: close takes 1 arguments, not 2',
+    ],
+    [
+      'a later piece of a use',
+      [{ call: 'read', args: [0, 1], as: 'bytes' }, { use: ['bytes', { of: 'byte', at: 1 }] }],
+      'tasks[0].program[1].use[1]: no earlier call of this task is named "byte"; did you mean bytes?',
+    ],
+    [
+      'what a use relies on',
+      [
+        { call: 'read', args: [0, 1], as: 'bytes' },
+        { use: 'bytes', relies: 'chek' },
+      ],
+      'tasks[0].program[1].relies: no earlier call of this task is named "chek"; expected one of bytes',
+    ],
+    [
+      'two tests',
+      [
+        { call: 'stat', args: ['/'], as: 'st' },
+        // biome-ignore lint/suspicious/noThenProperty: data
+        { if: { result: 'st', ok: true, equals: 0 }, then: [] },
+      ],
+      'tasks[0].program[1].if: expected exactly one of ok, failed, errno, equals',
+    ],
+    [
+      'a result that is tested',
+      // biome-ignore lint/suspicious/noThenProperty: data
+      [{ if: { result: 'st', ok: true }, then: [] }],
+      'tasks[0].program[0].if.result: no earlier call of this task is named "st"',
+    ],
+    [
+      'no operation',
+      [{} as OpForm],
+      'tasks[0].program[0]: expected an operation: call, use, if, repeat or exit',
+    ],
+    [
+      'less than no loop',
+      [{ repeat: -1, body: [] }],
+      'tasks[0].program[0].repeat: expected how often, a whole number',
+    ],
     ['a loop', [{ repeat: 1.5, body: [] }], 'tasks[0].program[0].repeat: expected how often, a whole number'],
   ])('%s', (_, program, expected) => {
     expect(bad(program)).toBe(expected)
@@ -257,6 +356,74 @@ describe('mistakes in programs', () => {
         }),
       ),
     ).toBe('task t: two results are named "x"')
+  })
+})
+
+describe('which execs rely on what the program has read itself', () => {
+  const looks = (program: OpForm[]): number =>
+    case_system({
+      form: { tasks: [{ name: 't', program }] },
+      code: { modules: new Map(), properties: new Map() },
+    }).code.programs[0]!.calls.reduce((count, call) => count + call.own_looks.length, 0)
+  const read = (...open: OpForm[]): OpForm[] => [
+    ...open,
+    { call: 'read', args: [{ $: 'fd' }, 9], as: 'bytes' },
+    { use: 'bytes' },
+  ]
+  const opened = (path: string): OpForm => ({ call: 'open', args: [path, 0], as: 'fd' })
+  const below = (path: string, dir: number | { $: string }): OpForm => ({
+    call: 'openat',
+    args: [dir, path, 0],
+    as: 'fd',
+  })
+  const dir: OpForm = { call: 'open', args: ['/d', 0], as: 'dir' }
+  const exec = (path: string): OpForm => ({ call: 'execve', args: [path, null, null] })
+  const execveat = (at: number | { $: string }, path: string, flags = 'AT_EMPTY_PATH'): OpForm => ({
+    call: 'execveat',
+    args: [at, path, null, null, flags],
+  })
+
+  test.each<[string, number, OpForm[]]>([
+    ['of the path that was opened', 1, [...read(opened('/p')), exec('/p')]],
+    ['of another path', 0, [...read(opened('/q')), exec('/p')]],
+    ['of the descriptor', 1, [...read(opened('/p')), execveat({ $: 'fd' }, '')]],
+    ['of another descriptor', 0, [dir, ...read(opened('/p')), execveat({ $: 'dir' }, '')]],
+    ['of a descriptor that is a number', 0, [...read(opened('/p')), execveat(3, '')]],
+    [
+      'of a path below one directory',
+      1,
+      [dir, ...read(below('p', { $: 'dir' })), execveat({ $: 'dir' }, 'p')],
+    ],
+    ['of a path below another directory', 0, [dir, ...read(below('p', { $: 'dir' })), exec('p')]],
+    ['of a path below the working directory', 1, [...read(below('p', -100)), exec('p')]],
+    ['of a whole path, whatever the directory', 1, [dir, ...read(below('/p', { $: 'dir' })), exec('/p')]],
+    [
+      'by a check, which is no exec',
+      0,
+      [...read(opened('/p')), execveat({ $: 'fd' }, '', 'AT_EMPTY_PATH|AT_EXECVE_CHECK')],
+    ],
+    [
+      'of a copy of a copy',
+      1,
+      [
+        { call: 'open', args: ['/p', 0], as: 'first' },
+        { call: 'dup', args: [{ $: 'first' }], as: 'second' },
+        ...read({ call: 'dup', args: [{ $: 'second' }], as: 'fd' }),
+        execveat({ $: 'first' }, ''),
+      ],
+    ],
+  ])('%s: %i', (_, count, program) => {
+    expect(looks(program)).toBe(count)
+  })
+
+  test('a look that is part of a check is none of its own', () => {
+    const checked: OpForm[] = [
+      opened('/p'),
+      { call: 'execveat', args: [{ $: 'fd' }, '', null, null, 'AT_EMPTY_PATH|AT_EXECVE_CHECK'], as: 'check' },
+      { call: 'read', args: [{ $: 'fd' }, 9], as: 'bytes' },
+      { use: 'bytes', relies: 'check' },
+    ]
+    expect(looks([...checked, exec('/p')])).toBe(0)
   })
 })
 
