@@ -146,11 +146,12 @@ function help_on(name: string): string[] {
       `there is no call or command ${name.slice(0, 64)}${suggestion(name.slice(0, 64), known)}`,
     )
   }
-  const lines = [prototype(syscall)]
-  for (const { name: param, constants } of syscall.params) {
+  const lines = [prototype(syscall), `  ${syscall.says}`]
+  for (const { name: param, says, constants } of syscall.params) {
+    if (says !== undefined) lines.push(`  ${param}: ${says}`)
     if (constants !== undefined) lines.push(`  ${param}: ${Object.keys(constants).join(' | ')}`)
   }
-  return lines
+  return [...lines, `  gives: ${syscall.gives}`]
 }
 
 /** What a line has done, for who does the same elsewhere. */

@@ -84,6 +84,7 @@ describe('commands', () => {
     expect(say('inode /x')).toMatch(/i_mode 0640 .* i_size 3\n.*i_writecount 1 \(open for writing\)/)
     expect(say('tasks')).toMatch(/^\* 1 +0 +0 +\/$/m)
     expect(say('help openat')).toContain('openat(dirfd, pathname, flags, [mode])')
+    expect(say('help openat')).toContain('  Opens a file, from a directory.')
     expect(say('help')).toContain('undo')
   })
 
