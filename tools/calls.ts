@@ -93,10 +93,8 @@ const structure_name = ({ name }: Structure): string => `${name[0]!.toUpperCase(
 
 function structures(): Map<Structure, string[]> {
   const found = new Map<Structure, string[]>()
-  for (const { name, prototype } of calls())
-    for (const each of prototype)
-      if (each.kind === 'filled' && each.struct !== undefined)
-        found.set(each.struct, [...(found.get(each.struct) ?? []), name])
+  for (const { name, struct } of calls())
+    if (struct !== undefined) found.set(struct, [...(found.get(struct) ?? []), name])
   return found
 }
 
@@ -160,11 +158,8 @@ function argument(
   return { type: `NumberOr<${names}, ${variable}>`, variable }
 }
 
-function result_of({ prototype, returns }: Syscall): string {
-  if (returns !== 'struct') return results[returns]
-  const filled = prototype.find((each) => each.kind === 'filled')!
-  return structure_name((filled as { struct: Structure }).struct)
-}
+const result_of = ({ struct, returns }: Syscall): string =>
+  returns === 'struct' ? structure_name(struct!) : results[returns]
 
 function method(syscall: Syscall): string[] {
   const { name, says, params, gives, man = name, returns_with } = syscall

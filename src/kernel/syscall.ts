@@ -155,7 +155,9 @@ export type Area = 'open' | 'exec' | 'data' | 'memory' | 'attributes' | 'names' 
 export interface Syscall extends Declaration {
   /** Arguments as they are given here: those of the prototype that are not filled. */
   readonly params: readonly Parameter[]
-  /** Fields of the structure that it fills, if it fills one. */
+  /** The structure that it fills, if it fills one. */
+  readonly struct: Structure | undefined
+  /** Its fields; none where there is no structure. */
   readonly fields: readonly string[]
 }
 
@@ -165,8 +167,8 @@ export function define_syscall(declaration: Declaration): void {
   const { name, prototype } = declaration
   if (syscalls.has(name)) throw new Error(`system call ${name} is defined twice`)
   const params = prototype.filter((each) => each.kind !== 'filled')
-  const fields = prototype.flatMap((each) => (each.kind === 'filled' ? (each.struct?.fields ?? []) : []))
-  syscalls.set(name, { ...declaration, params, fields })
+  const struct = prototype.find((each) => each.kind === 'filled')?.struct
+  syscalls.set(name, { ...declaration, params, struct, fields: struct?.fields ?? [] })
 }
 
 export function syscall_named(name: string): Syscall | undefined {

@@ -73,7 +73,7 @@ describe.skipIf(no_kernel !== undefined)('lengths', () => {
 
 // The last test: from then on there is no table any more.
 it('takes no call whose arguments would be sent in another order', () => {
-  const { params: _, fields: _fields, ...rename } = syscall_named('rename')!
+  const { params: _, struct: _struct, fields: _fields, ...rename } = syscall_named('rename')!
   const turned: Declaration = {
     ...rename,
     name: 'emaner',

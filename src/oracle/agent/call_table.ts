@@ -30,25 +30,18 @@ function letter(syscall: Syscall, each: Parameter | Filled): string {
 /** A line of the table; a call that this architecture does not have is left out there. */
 function entry(syscall: Syscall): string[] {
   if (syscall.as === null) return []
-  const { name, prototype } = syscall
+  const { name, prototype, params, struct } = syscall
   const [number, ...args] = syscall.as ?? [name, ...prototype.map((each) => each.name)]
-  const made = args.map((arg) => {
-    const found = prototype.find((each) => each.name === arg)
-    return found === undefined
-      ? { letter: '=', constant: arg }
-      : { letter: letter(syscall, found), constant: '0' }
-  })
-  const struct = prototype.flatMap((each) =>
-    each.kind === 'filled' && each.struct ? [each.struct.name] : [],
-  )[0]
-  const fills = struct === undefined ? 'NULL' : `&structure_${struct}`
-  const constants = made.length === 0 ? '0' : made.map(({ constant }) => constant).join(', ')
-  const words = args.filter((arg) => syscall.params.some((param) => param.name === arg))
-  if (words.join() !== syscall.params.map((param) => param.name).join())
+  const words = args.filter((arg) => params.some((param) => param.name === arg))
+  if (words.join() !== params.map((param) => param.name).join())
     throw new Error(`${name}: its arguments stand in another order in \`as\``)
+  const named = args.map((arg) => prototype.find((each) => each.name === arg))
+  const letters = named.map((each) => (each === undefined ? '=' : letter(syscall, each))).join('')
+  const constants = args.map((arg, i) => (named[i] === undefined ? arg : '0')).join(', ') || '0'
+  const fills = struct === undefined ? 'NULL' : `&structure_${struct.name}`
   return [
     `#ifdef SYS_${number}`,
-    `	{ "${name}", SYS_${number}, "${made.map(({ letter }) => letter).join('')}", { ${constants} }, ${fills} },`,
+    `	{ "${name}", SYS_${number}, "${letters}", { ${constants} }, ${fills} },`,
     '#endif',
   ]
 }
@@ -69,15 +62,9 @@ const structure = ({ name, fields }: Structure): string[] => [
 export function call_table(): string {
   // In an order that does not depend on who was imported first: the program is known by its text.
   const calls = [...all_syscalls()].sort((a, b) => (a.name < b.name ? -1 : 1))
-  const structures = new Map(
-    calls.flatMap(({ prototype }) =>
-      prototype.flatMap((each) =>
-        each.kind === 'filled' && each.struct ? [[each.struct.name, each.struct]] : [],
-      ),
-    ) as [string, Structure][],
-  )
+  const structures = new Set(calls.flatMap(({ struct }) => (struct === undefined ? [] : [struct])))
   return [
-    ...[...structures.values()].flatMap(structure),
+    ...[...structures].flatMap(structure),
     '',
     'static const struct call calls[] = {',
     ...calls.flatMap(entry),

@@ -226,11 +226,8 @@ class Writer {
     must_stay(form, syscall)
     const args = this.arguments_of(form, syscall)
     const name = this.variable(form)
-    const structures = syscall.prototype.flatMap((each) =>
-      each.kind === 'filled' && each.struct !== undefined
-        ? [`struct ${each.struct.name} ${name}_stat = { 0 };`]
-        : [],
-    )
+    const { struct } = syscall
+    const structures = struct === undefined ? [] : [`struct ${struct.name} ${name}_stat = { 0 };`]
     return [
       `my_turn();`,
       ...structures,
