@@ -22,7 +22,7 @@ describe('errno sites', () => {
 
   it('are reached or missed', () => {
     expect(reached.map(said)).toContainEqual(
-      expect.stringMatching(/^vfs\/namei\/namei, step_into: .*-ENOENT/),
+      expect.stringMatching(/^vfs\/namei\/namei, walk_component: .*-ENOENT/),
     )
     expect(reached.length + missed.length).toBeGreaterThan(160)
     expect(reached.length / (reached.length + missed.length)).toBeGreaterThan(0.8)

@@ -9,7 +9,7 @@ import { type Profiler, Session } from 'node:inspector'
 import { errno_value } from '../../kernel/errno.js'
 
 export interface Site {
-  /** `vfs/open`. */
+  /** `vfs/open/open`. */
   readonly file: string
   /** The function or stage in which it stands. */
   readonly within: string
@@ -53,7 +53,7 @@ const beyond_plays: readonly Beyond[] = [
     why: 'the file system types that are played have every operation',
   },
   {
-    file: 'vfs/open/open',
+    file: 'vfs/namei/path_openat',
     text: /-EOPNOTSUPP/,
     why: 'the file system types that are played have unnamed files',
   },
