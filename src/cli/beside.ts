@@ -6,13 +6,10 @@
 import { constants } from 'node:os'
 import { isatty } from 'node:tty'
 import { Worker } from 'node:worker_threads'
+import { exit } from './exit_codes.js'
 import { type Begun, type Beside, COME, LOOKED_AT } from './thread.js'
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
-
-/** A scenario that is code cannot be loaded (see `exit` in errors.ts, which costs too much to load here). */
-const CANNOT_LOAD = 3
-const LACKING = 6
 
 const OUT_OF_MEMORY =
   'toctoscope: there is no more memory: bound what a search keeps, e.g. --max-memory 1G, or --max-states 2M\n'
@@ -44,13 +41,13 @@ export async function run_beside(): Promise<void> {
   worker.on('message', (message: Begun | null) => {
     clearTimeout(timer)
     begun = message
-    if (message !== null) timer = setTimeout(give_up, message.limit, message.too_late, CANNOT_LOAD)
+    if (message !== null) timer = setTimeout(give_up, message.limit, message.too_late, exit.cannot_load)
   })
   await new Promise<void>((resolve, reject) => {
     worker.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ERR_WORKER_OUT_OF_MEMORY') reject(error)
-      else if (begun !== null) give_up(begun.too_large, CANNOT_LOAD)
-      else give_up(OUT_OF_MEMORY, LACKING)
+      else if (begun !== null) give_up(begun.too_large, exit.cannot_load)
+      else give_up(OUT_OF_MEMORY, exit.lacking)
     })
     worker.on('exit', (code) => {
       clearTimeout(timer)

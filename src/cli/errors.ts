@@ -1,4 +1,5 @@
-/** What a user did that cannot work, and the exit codes that say so. */
+/** What a user did that cannot work, and how it is told. */
+
 import { ReplayError } from '../explore/replay.js'
 import { NotModelled } from '../kernel/not_modelled.js'
 import { TooMany } from '../kernel/schema.js'
@@ -6,20 +7,7 @@ import { LsmModuleError } from '../lsm/hooks.js'
 import { ScenarioError } from '../scenario/error.js'
 import { TokenError } from '../trace/record/token.js'
 import { printable_lines } from '../trace/render/printable.js'
-
-export const exit = {
-  ok: 0,
-  unexpected: 1,
-  usage: 2,
-  cannot_load: 3,
-  incomplete: 4,
-  /** The model and a real kernel differ. */
-  disagreement: 5,
-  /** This machine lacks what was asked for. */
-  lacking: 6,
-  /** A bug of toctoscope itself (EX_SOFTWARE of sysexits.h). */
-  bug: 70,
-} as const
+import { exit } from './exit_codes.js'
 
 const severity: readonly number[] = [
   exit.bug,

@@ -27,7 +27,8 @@ import { without_calls } from '../verdict/removal.js'
 import { tidy } from '../verdict/tidy.js'
 import type { LoadOptions } from './bounds.js'
 import { choose_cases, pattern_of } from './choose_cases.js'
-import { exit, LoadError } from './errors.js'
+import { LoadError } from './errors.js'
+import { exit } from './exit_codes.js'
 import { type Loaded, load_scenario, shipped_names } from './load.js'
 import type { Terminal } from './terminal.js'
 import { write_file } from './write_file.js'
@@ -113,7 +114,7 @@ function program(loaded: Loaded, { index, removed, schedule }: Chosen): string {
   const { name, summary } = loaded
   const as_played = { name, summary, cases: [fitted.of] }
   const trace = trace_execution(execution_of({ removed: [], schedule: played }, as_played, 0))
-  const text = to_text({ ...trace, token: null }, { width: 100, color: false })
+  const text = to_text({ ...trace, token: null }, { color: false })
   const notes = fitted.unconfirmed.map((each) => `Not in this program: ${each.split(':')[0]}.`)
   return to_c(run, [...text.trimEnd().split('\n'), '', ...new Set(notes)])
 }

@@ -6,6 +6,7 @@ import { Session, type TaskSpec } from '../shell/session.js'
 import { printable_json } from '../trace/render/printable.js'
 import type { LoadOptions } from './bounds.js'
 import { UsageError } from './errors.js'
+import { exit } from './exit_codes.js'
 import { answer_lines, MAX_LINE } from './lines.js'
 import type { Loaded } from './load.js'
 import { one_case } from './run.js'
@@ -18,10 +19,6 @@ export interface ShellOptions extends LoadOptions {
   kernel?: boolean
   both?: boolean
 }
-
-/** The model and a real kernel disagree, and: the machine lacks something. */
-const DISAGREE = 5
-const LACKING = 6
 
 interface World {
   readonly setup: SetupForm | null
@@ -74,7 +71,7 @@ async function kernel_shell(world: World, options: ShellOptions, terminal: Termi
   const kernel = await open_kernel(setup, tasks)
   if (typeof kernel === 'string') {
     terminal.err(`toctoscope: ${kernel}\n`)
-    return LACKING
+    return exit.lacking
   }
   let judge: { readonly difference: string | null } | null = null
   const over = () => kernel.lost !== undefined || (judge?.difference ?? null) !== null
@@ -98,7 +95,7 @@ function verdict(difference: string | null, lost: Error | undefined, terminal: T
   if (lost !== undefined) terminal.err(`toctoscope: ${lost.message}\n`)
   else if (difference !== null) terminal.err(`toctoscope: the model and the kernel differ: ${difference}\n`)
   else return 0
-  return lost === undefined ? DISAGREE : LACKING
+  return lost === undefined ? exit.disagreement : exit.lacking
 }
 
 /** Answers are lines of JSON, in which every character can be seen. */

@@ -15,6 +15,7 @@ try {
   const few = /\b(EMFILE|ENFILE)\b/.test(`${code} ${message}`)
   const what = few ? 'too few files may be open at once: allow more, e.g. ulimit -n 256' : message
   process.stderr.write(`toctoscope: the program cannot be loaded: ${what}\n`)
+  // exit_codes.ts, which may not be loaded any more.
   process.exit(few ? 6 : 70)
 }
 

@@ -8,7 +8,7 @@ import type { Interface } from 'node:readline'
 import { StringDecoder } from 'node:string_decoder'
 import { isatty, ReadStream, WriteStream } from 'node:tty'
 import { printable } from '../trace/render/printable.js'
-import { exit } from './errors.js'
+import { exit } from './exit_codes.js'
 import { type Beside, beside, COME, LOOKED_AT } from './thread.js'
 
 /** Where a verb writes: data to `out`, talk to `err`. Tests bring their own. */
