@@ -110,3 +110,65 @@ test('a bound within which something was found does not change what is said of i
   expect({ verdict, property, minimal }).toEqual({ verdict: 'race', property: 'lost', minimal: true })
   expect(counterexample).toEqual(whole.counterexample)
 })
+
+describe('bounds', () => {
+  test('on preemptions hold for the complete search only: what it found is shown the shortest way', () => {
+    expect(decide(lost, { preemptions: 1 })).toMatchObject({
+      verdict: 'race',
+      minimal: true,
+      bounds: ['preemptions'],
+    })
+  })
+
+  test('what needs no preemption has no shorter way, whatever was not searched', () => {
+    const hole = decide(always, { shortest: { max_states: 1 } })
+    expect(hole).toMatchObject({ verdict: 'hole', minimal: true, bounds: ['states'] })
+  })
+
+  test('a deadlock is shown the shortest way too', () => {
+    const { counterexample, minimal } = decide(locks)
+    expect({ preemptions: counterexample!.preemptions, minimal }).toEqual({ preemptions: 1, minimal: true })
+    expect(counterexample!.schedule).toHaveLength(2)
+  })
+
+  test('few states and little memory are enough for the shortest way, where a complete search found one', () => {
+    const found_at_once = { first: true, max_states: 8, max_memory: 100_000 }
+    expect(decide(lost, found_at_once)).toMatchObject({ verdict: 'race', minimal: true })
+  })
+
+  test('time is kept for the shortest way', () => {
+    let time = 0
+    const slow = { max_time: 8, now: () => time++ }
+    const counted = increments(() => [], {})
+    expect(decide({ ...counted, violations: () => ['at once'] }, { ...slow, first: true })).toMatchObject({
+      verdict: 'hole',
+      minimal: true,
+    })
+    expect(time).toBeLessThan(12)
+  })
+
+  test('where there is no time to see what runs have shown, nothing is safe', () => {
+    let interrupted = false
+    const asked = increments(() => [], {
+      witnessed: (seen, look) => {
+        interrupted = true
+        look()
+        return { labels: [...seen], missing: null, remarks: [] }
+      },
+    })
+    expect(decide(asked, { interrupted: () => interrupted })).toMatchObject({
+      verdict: 'incomplete',
+      bounds: ['stopped'],
+      witnesses: [],
+    })
+    expect(decide(asked)).toMatchObject({ verdict: 'safe', bounds: [] })
+  })
+
+  test('remarks are handed on', () => {
+    const odd = increments(() => [], {
+      witnessed: () => ({ labels: [], missing: null, remarks: ['odd'] }),
+    })
+    expect(decide(odd).remarks).toEqual(['odd'])
+    expect(decide(never)).toMatchObject({ remarks: [], witnesses: [], minimal: false, property: null })
+  })
+})

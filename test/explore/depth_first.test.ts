@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { shortest, violates } from '../../src/explore/counterexample.js'
-import { type DepthFirstOptions, depth_first } from '../../src/explore/depth_first.js'
+import { type DepthFirstOptions, depth_first, depth_first_inferring } from '../../src/explore/depth_first.js'
 import { enumerate } from '../../src/explore/enumerate.js'
+import type { InferredLocality } from '../../src/explore/inferred_locality.js'
 import { judge } from '../../src/explore/judge.js'
 import { replay } from '../../src/explore/replay.js'
 import { BrokenInvariant, type Report, type System } from '../../src/explore/system.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import { fn, jump, local, stage } from '../../src/kernel/fn.js'
-import { AGAIN } from '../../src/kernel/kernel.js'
+import { AGAIN, type Kernel } from '../../src/kernel/kernel.js'
 import { start } from '../../src/kernel/machine.js'
 import { int } from '../../src/kernel/schema.js'
 import { cell, coin, consumer, increment, memo, producer, toy, two_locks } from './toys.js'
@@ -146,6 +147,15 @@ const counter = fn('toy_counter', { source: 'toy', locals: { to: int() } }, [
   }),
 ])
 
+/** Counts a cell up, so many times. */
+const tick = fn('toy_tick', { source: 'toy', locals: { cell: int(), times: int() } }, [
+  stage('tick', (k, f) => {
+    cell(k, f.cell).value += 1
+    f.times -= 1
+    return f.times > 0 ? AGAIN : undefined
+  }),
+])
+
 const count_to = (to: number): System => toy({ cells: 1, programs: [[counter, { to }]] })
 
 test('depth is bounded by memory only', () => {
@@ -220,6 +230,97 @@ describe('bounds', () => {
   })
 })
 
+describe('what the search says of itself', () => {
+  const two_counters = (to: number, outcome = '') => {
+    const system = toy({
+      cells: 2,
+      programs: [
+        [tick, { cell: 1, times: to }],
+        [tick, { cell: 2, times: to }],
+      ],
+    })
+    return outcome === '' ? system : { ...system, outcome: () => outcome }
+  }
+
+  test('a property that stays violated is found once, where it was first', () => {
+    const early = { ...lost_update, violations: (k: Kernel) => (cell(k, 1).value > 0 ? ['some'] : []) }
+    const { violations } = depth_first(early)
+    expect(violations).toHaveLength(1)
+    expect(violations[0]!.schedule).toHaveLength(2)
+    expect(judge(early, new FastStore()).violations).toHaveLength(1)
+  })
+
+  test('with a bound on preemptions a state is met again only with fewer of them, or another task', () => {
+    const bounded = (preemptions: number) => depth_first(lost_update, { preemptions }).states
+    const all = shortest(lost_update, violates(lost_update, 'none')).states
+    // Two of them were met with more preemptions first.
+    expect([bounded(4), bounded(9)]).toEqual([all + 2, all + 2])
+  })
+
+  test('a large search finds out which stages nobody meets, and a small one does not ask', () => {
+    expect(depth_first(two_counters(100)).states).toBe(101 * 101)
+    expect(depth_first(two_counters(200)).states).toBe(3)
+    expect(depth_first(two_counters(200), { inferred: false }).states).toBe(201 * 201)
+    expect(depth_first(two_counters(200), { preemptions: 0 }).states).toBe(1 + 4 * 200)
+    expect(depth_first(two_counters(200), { max_states: 40_000 })).toMatchObject({
+      complete: true,
+      states: 3,
+    })
+    expect(depth_first(two_counters(200), { max_states: 1 << 15 })).toMatchObject({
+      bounds: ['states'],
+      states: 1 << 15,
+    })
+  })
+
+  test('what ends the first search is not begun again', () => {
+    let told = 0
+    const report = depth_first(two_counters(200), {
+      progress: ({ depth, states, transitions }) => {
+        told++
+        expect(depth).toBeGreaterThan(0)
+        expect(states).toBeGreaterThan(1000)
+        expect(transitions).toBeGreaterThanOrEqual(states - 1)
+        return false
+      },
+    })
+    expect({ told, bounds: report.bounds }).toEqual({ told: 1, bounds: ['stopped'] })
+  })
+
+  test('time, and whoever interrupts, are looked at on the way', () => {
+    let time = 1_000_000
+    const late = depth_first(two_counters(100), { max_time: 10, now: () => time++ })
+    expect(late.bounds).toEqual(['time'])
+    expect(late.transitions).toBeGreaterThan(64 * 5)
+    expect(late.transitions).toBeLessThan(64 * 12)
+    let asked = 0
+    const stopped = depth_first(two_counters(100), { interrupted: () => ++asked > 5 })
+    expect(stopped.bounds).toEqual(['stopped'])
+    expect(stopped.transitions).toBe(64 * 5)
+    // Where nobody bounds the time, nobody is late.
+    expect(depth_first(two_counters(9), { now: () => time++ }).complete).toBe(true)
+    expect(depth_first(two_counters(9), { max_time: 0 }).complete).toBe(true)
+  })
+
+  test('the time is that of all searches together, where one follows another', () => {
+    let time = 0
+    const now = () => time++
+    const whole = depth_first_inferring(crossed_locks, { max_time: 1000, now })
+    expect(whole.complete).toBe(true)
+    const short = depth_first_inferring(crossed_locks, { max_time: 2, now })
+    expect(short.bounds).toEqual(['time'])
+  })
+
+  test('memory counts what was seen at ends, and states that are compared themselves', () => {
+    const memory = (system: System, options = {}) => depth_first(system, options).memory
+    const [plain, wordy] = [two_counters(3), two_counters(3, 'x'.repeat(10_000))]
+    expect(memory(wordy) - memory(plain)).toBeGreaterThan(19_000)
+    expect(memory(wordy) - memory(plain)).toBeLessThan(21_000)
+    expect(memory(plain, { exact: true }) - memory(plain)).toBeGreaterThan(2000)
+    const { locality, memory: inferring } = depth_first_inferring(two_counters(3))
+    expect(inferring).toBeGreaterThan((locality as InferredLocality).bytes)
+  })
+})
+
 test('a broken invariant is thrown with the schedule that broke it', () => {
   const invariant = (k: Parameters<System['outcome']>[0]) => (cell(k, 1).value === 2 ? 'two' : null)
   try {
@@ -282,6 +383,21 @@ test('the invariant is asked after each stage of a fused move too', () => {
 })
 
 describe('the judge', () => {
+  test('keeps a bound on states, and ends where it is interrupted', () => {
+    expect(judge(lost_update, new FastStore(), { max_states: 12 })).toMatchObject({
+      complete: true,
+      states: 12,
+    })
+    const few = judge(lost_update, new FastStore(), { max_states: 11 })
+    expect(few).toMatchObject({ complete: false, bounds: ['states'], states: 11 })
+    const stopped = judge(lost_update, new FastStore(), { interrupted: () => true })
+    expect(stopped).toMatchObject({ complete: false, bounds: ['stopped'], states: 1 })
+  })
+
+  test('says how long the longest path is, and how many stages it made', () => {
+    expect(judge(lost_update, new FastStore())).toMatchObject({ depth: 4, transitions: 14, stages: 14 })
+  })
+
   test('shows what runs have witnessed, and the way to the first deadlock', () => {
     expect(judge(lost_update, new FastStore()).witnesses).toEqual(['value:1', 'value:2'])
     const { deadlock, witnesses } = judge(crossed_locks, new FastStore())
