@@ -13,10 +13,7 @@ export function script_interpreter(buf: string): string | null {
   if (!buf.startsWith('#!')) return null
   const line = first_line(buf)
   if (line === null) return null
-  const rest = line
-    .slice(2)
-    .replace(/[ \t]+$/, '')
-    .replace(/^[ \t]+/, '')
+  const rest = line.slice(2).replace(/^[ \t]+/, '')
   return rest === '' ? null : rest.split(/[ \t\0]/)[0]!
 }
 

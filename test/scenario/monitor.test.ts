@@ -41,7 +41,7 @@ describe('a fault in the place of bytes', () => {
     const other = t.open('/g', 'O_RDONLY')
     const relies = check(t, fd)
     const map = t.mmap(0, 8192, 'PROT_READ', 'MAP_PRIVATE', fd)
-    return { relies, failed: check(t, other).may_fail(), peek: () => t.peek(map, 8192) }
+    return { relies, failed: check(t, other).may_fail(), map, peek: () => t.peek(map, 8192) }
   }
 
   test('is found where a later use relies on no check, or on one that failed', () => {
@@ -73,6 +73,18 @@ describe('a fault in the place of bytes', () => {
         const { relies, peek: bytes } = peek(t)
         const got = bytes()
         t.fork((child) => child.use(got, { relies }))
+      }),
+    ).toEqual(['check-use: SIGBUS of 0'])
+  })
+
+  test('is found where it is the first thing that the child does', () => {
+    expect(
+      faults((t) => {
+        const { relies, map } = peek(t)
+        t.fork((child) => {
+          const got = child.peek(map, 8192)
+          child.use(got, { relies })
+        })
       }),
     ).toEqual(['check-use: SIGBUS of 0'])
   })

@@ -359,6 +359,16 @@ describe('mistakes in programs', () => {
   })
 })
 
+test('only a fork has a child, and it runs nothing where none is given', () => {
+  const { instructions, programs } = case_system({
+    form: { tasks: [{ name: 't', program: [{ call: 'stat', args: ['/'] }, { call: 'fork' }] }] },
+    code: { modules: new Map(), properties: new Map() },
+  }).code
+  expect(instructions.map(({ op }) => op)).toEqual(['call', 'call', 'end', 'call', 'end'])
+  expect(programs[0]!.calls.map(({ child }) => child)).toEqual([-1, 4])
+  expect(programs[0]!.end).toBe(3)
+})
+
 describe('which execs rely on what the program has read itself', () => {
   const looks = (program: OpForm[]): number =>
     case_system({
@@ -494,6 +504,31 @@ describe('approval and use', () => {
       }),
     )
     expect(violation.rows(ran.k)).toEqual([])
+  })
+
+  test('a use may rely on whichever of the calls of a name was made', () => {
+    const check = (fd: string): OpForm => ({
+      call: 'execveat',
+      args: [{ $: fd }, '', null, null, 'AT_EMPTY_PATH|AT_EXECVE_CHECK'],
+      as: 'check',
+    })
+    const kinds = (first: string) => {
+      const program: OpForm[] = [
+        { call: 'stat', args: [first], as: 'st', on_error: 'continue' },
+        { call: 'open', args: ['/f', 'O_RDONLY'], as: 'fd' },
+        // biome-ignore lint/suspicious/noThenProperty: data
+        { if: { result: 'st', ok: true }, then: [check('fd')], else: [check('fd')] },
+        { call: 'read', args: [{ $: 'fd' }, 9], as: 'bytes' },
+        { use: 'bytes', relies: 'check' },
+      ]
+      const setup = {
+        filesystems: { root: { type: 'tmpfs' as const, tree: { f: { file: 'content', mode: 0o755 } } } },
+        mounts: [{ at: '/', filesystem: 'root' }],
+      }
+      const form = { setup, tasks: [{ name: 't', program }] }
+      return violation.rows(run({ form, code: { modules: new Map(), properties: new Map() } }).k)
+    }
+    expect([kinds('/f'), kinds('/none')]).toEqual([[], []])
   })
 
   test('using bytes after a check that failed is a violation', () => {
