@@ -39,6 +39,8 @@ export interface AgentOptions {
   readonly user_ns?: boolean
 }
 
+/** Milliseconds within which one hears of the end of a process. */
+const EXIT_IS_TOLD = 2_000
 /** Milliseconds that a compiler may take. */
 const COMPILING = 120_000
 
@@ -144,7 +146,10 @@ export class Agent {
   ) {
     child.stdout!.on('data', (chunk: string) => this.receive(chunk))
     child.on('exit', (code, signal) => this.fail(`the agent ended (${signal ?? `status ${code}`})`))
-    child.stdin!.on('error', () => this.fail('the agent takes no more requests'))
+    // Mostly it has ended, and how it did is told a moment later.
+    child.stdin!.on('error', () => {
+      setTimeout(() => this.fail('the agent takes no more requests'), EXIT_IS_TOLD).unref()
+    })
   }
 
   /**
