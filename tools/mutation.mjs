@@ -5,6 +5,7 @@
 //   node tools/mutation.mjs src/explore          one directory or file, or several
 //   node tools/mutation.mjs --sample 0.05 --seed 7
 //                                                a twentieth of the lines, in windows, chosen by the seed
+//   node tools/mutation.mjs --near src/explore   by the tests of the same rooms only: soon, and a score that is too low
 //   node tools/mutation.mjs --seconds 60 ...     runs tests for so long, where none notices the change (10)
 //
 // The tests are those of vitest.mutation.config.ts. They run in a process that stays (mutation/), the nearest to the
@@ -36,6 +37,7 @@ const { values, positionals } = parseArgs({
     sample: { type: 'string', default: '1' },
     seed: { type: 'string', default: '1' },
     concurrency: { type: 'string', default: '2' },
+    near: { type: 'boolean', default: false },
     seconds: { type: 'string', default: '10' },
   },
 })
@@ -70,6 +72,11 @@ function sampled(share, seed) {
   })
 }
 
+/** The test files that are run: all, or those of the rooms of the sources. */
+const tests = values.near
+  ? [...new Set(sources.map((source) => source.split('/').slice(0, 2).join('/').replace('src', 'test')))]
+  : []
+
 const share = Number(values.sample)
 const mutate = share >= 1 ? sources : sampled(share, Number(values.seed))
 
@@ -78,16 +85,17 @@ const results = await new Stryker({
   mutate,
   plugins: [fileURLToPath(new URL('mutation/runner.mjs', import.meta.url))],
   testRunner: 'warm',
-  warm: { seconds: Number(values.seconds) },
+  warm: { seconds: Number(values.seconds), tests },
   coverageAnalysis: 'perTest',
   // Texts are for people; tests read the important ones.
   mutator: { excludedMutations: ['StringLiteral'] },
-  incremental: true,
+  incremental: !values.near,
   incrementalFile: 'reports/mutation/incremental.json',
   ignoreStatic: true,
   concurrency: Number(values.concurrency),
   // The runner knows of each test what it takes, and ends what does not end. This is for the runner itself.
   timeoutMS: 600_000,
+  dryRunTimeoutMinutes: 30,
   tempDirName: 'reports/mutation/work',
   reporters: ['survivors', 'progress-append-only'],
   ignorePatterns: ['reports', 'coverage', '*.tgz'],

@@ -126,7 +126,7 @@ function step_as_before(k: Kernel, task: number, choice: number): boolean {
   const stepped = step(k, task, choice) === STEPPED
   if (choice < k.choices && stepped) return true
   k.store.undo(mark)
-  return choice > 0 && choice >= k.choices && step(k, task, 0) === STEPPED
+  return choice >= k.choices && step(k, task, 0) === STEPPED
 }
 
 /** Every other task lets go of what its frames hold, the last taken first. */

@@ -177,6 +177,17 @@ describe('two steps', () => {
   })
 })
 
+test('a row that is known by its key is the same under another number', () => {
+  const noted = new Noted()
+  const [one, other] = [1, 5].map((id) => {
+    const k = world()
+    page.remove(k, 1)
+    page.create_at(k, id, { of: 7, index: 0 })
+    return noted.of(k, (k) => (page.find(k, 7, 0)!.data = 1))
+  })
+  expect(one).toEqual(other)
+})
+
 test('of rows that belong to tasks it is told whose they are, by number or by the first of their key', () => {
   const k = world()
   const noted = new Noted()

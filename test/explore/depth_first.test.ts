@@ -9,7 +9,7 @@ import { BrokenInvariant, type Report, type System } from '../../src/explore/sys
 import { FastStore } from '../../src/kernel/fast_store.js'
 import { fn, jump, local, stage } from '../../src/kernel/fn.js'
 import { AGAIN, type Kernel } from '../../src/kernel/kernel.js'
-import { start } from '../../src/kernel/machine.js'
+import { choose, start } from '../../src/kernel/machine.js'
 import { int } from '../../src/kernel/schema.js'
 import { cell, coin, consumer, increment, memo, producer, toy, two_locks } from './toys.js'
 
@@ -270,6 +270,43 @@ describe('what the search says of itself', () => {
       bounds: ['states'],
       states: 1 << 15,
     })
+  })
+
+  test('where a bound on steps has cut a run off, that is no end of it, and no deadlock', () => {
+    const cut = depth_first(crossed_locks, { max_steps: 1 })
+    expect(cut).toMatchObject({ bounds: ['steps'], deadlock: null, outcomes: [] })
+    expect(depth_first(lost_update, { max_steps: 4 })).toMatchObject({ complete: true })
+  })
+
+  test('what fails in a stage fails the search', () => {
+    const broken = fn('toy_broken', { source: 'toy', locals: {} }, [
+      stage('break', () => {
+        throw new RangeError('broken')
+      }),
+    ])
+    expect(() => depth_first(toy({ cells: 1, programs: [[broken, {}]] }))).toThrow(new RangeError('broken'))
+  })
+
+  test('the way to a broken invariant has the answers that were given on it', () => {
+    const toss = fn('toy_toss', { source: 'toy', locals: {} }, [
+      stage('toss', (k) => {
+        cell(k, 1).value = choose(k, 3)
+      }),
+      local('think', (k) => {
+        memo(k, k.task).monitor = cell(k, 1).value
+      }),
+    ])
+    try {
+      depth_first(toy({ cells: 1, programs: [[toss, {}]] }), {
+        invariant: (k) => (memo(k, 1).monitor === 2 ? 'two' : null),
+      })
+      expect.unreachable()
+    } catch (error) {
+      expect((error as BrokenInvariant).schedule).toEqual([
+        { task: 1, choice: 2 },
+        { task: 1, choice: 0 },
+      ])
+    }
   })
 
   test('what ends the first search is not begun again', () => {

@@ -354,6 +354,24 @@ describe('cause', () => {
     expect(first_change(new Player(attacked(7)), never)).toBe(-1)
   })
 
+  test('takes the first answer where the one of the schedule is none yet', () => {
+    const toss = fn('toy_cause_toss', { source: 'toy' }, [
+      stage('check', () => {}),
+      stage('toss', (k) => {
+        memo(k, k.task).seen = [choose(k, cell(k, 1).value === 0 ? 2 : 3)]
+      }),
+    ])
+    const system = toy({
+      cells: 2,
+      programs: [
+        [toss, {}],
+        [change, { to: 1 }],
+      ],
+    })
+    const schedule = [...moves(1, 2, 2, 2), { task: 1, choice: 2 }]
+    expect(first_change(new Player(system), { schedule, from: 1, victim: 1, observe })).toBe(3)
+  })
+
   test('leaves the schedule as it is: what comes after the use does not count', () => {
     expect(cause(7, moves(1, 1, 1, 2, 1, 2, 2, 2))).toBe(-1)
   })

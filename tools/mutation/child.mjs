@@ -17,7 +17,7 @@ const vitest = await createVitest('test', {
   isolate: false,
   maxWorkers: 1,
 })
-const specifications = await vitest.globTestSpecifications()
+const specifications = await vitest.globTestSpecifications(process.argv.slice(2))
 vitest.provide(
   'files',
   specifications.map(({ moduleId }) => moduleId),

@@ -36,6 +36,7 @@ const KEPT_KILLERS = 8
 
 class WarmRunner {
   #seconds
+  #tests
   #child
   #measured
   #judged = 0
@@ -44,6 +45,7 @@ class WarmRunner {
 
   constructor(options) {
     this.#seconds = options.warm.seconds
+    this.#tests = options.warm.tests
   }
 
   capabilities() {
@@ -131,7 +133,7 @@ class WarmRunner {
 
   /** The answer of the child to a request; what it does not answer in time is endless, and it is ended. */
   #ask(request, patience) {
-    this.#child ??= fork(CHILD, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+    this.#child ??= fork(CHILD, this.#tests, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
     const child = this.#child
     return new Promise((resolve) => {
       let timer
@@ -196,5 +198,10 @@ export const strykerPlugins = [
   declareClassPlugin(PluginKind.Reporter, 'survivors', Survivors),
 ]
 export const strykerValidationSchema = {
-  properties: { warm: { type: 'object', properties: { seconds: { type: 'number' } } } },
+  properties: {
+    warm: {
+      type: 'object',
+      properties: { seconds: { type: 'number' }, tests: { type: 'array', items: { type: 'string' } } },
+    },
+  },
 }
