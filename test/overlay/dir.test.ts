@@ -78,6 +78,13 @@ describe('links', () => {
     expect([m.cat('/m/f'), m.content('/u/f'), m.content('/u/d/g')]).toEqual(['LINKS', 'LINKS', 'LINKS'])
   })
 
+  it('the one that stays can be linked again, whether they were made here or in the upper layer', () => {
+    const m = new Overlay({ u: { a: file(), b: { type: 'hardlink', target: 'u/a' }, c: file() } })
+    expect([m.call('unlink', '/m/a'), m.call('link', '/m/b', '/m/n')]).toEqual([0, 0])
+    expect([m.call('link', '/m/c', '/m/d'), m.call('unlink', '/m/c')]).toEqual([0, 0])
+    expect([m.call('link', '/m/d', '/m/e'), m.names('/u')]).toEqual([0, 'b d e n'])
+  })
+
   it('one removed, the other stays', () => {
     const m = layers()
     m.call('link', '/m/up', '/m/up2')

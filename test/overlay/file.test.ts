@@ -4,11 +4,13 @@ import { EACCES } from '../../src/kernel/errno.js'
 import type { SecurityModule } from '../../src/kernel/kernel.js'
 import { mount_overlay } from '../../src/overlay/overlay.js'
 import { ovl_inode } from '../../src/overlay/ovl_entry.js'
+import { d_real_inode } from '../../src/vfs/d_real.js'
 import { dentry } from '../../src/vfs/dentry.js'
 import { file as open_file } from '../../src/vfs/file.js'
 import { MAY_READ, MAY_WRITE } from '../../src/vfs/namei/permission.js'
 import { super_block } from '../../src/vfs/super_block.js'
 import {
+  dir,
   file,
   MAP_PRIVATE,
   MAP_SHARED,
@@ -283,6 +285,38 @@ describe('file_permission is asked of the overlay file and then of the real one 
     denied = 0
     expect(m.pread(fd)).toBe('lower')
   })
+})
+
+describe('what is no regular file', () => {
+  it('has no real file behind it when it is open, and stands for itself', () => {
+    const m = new Overlay({ l: { d: dir(), f: file() } })
+    const before = open_file.rows(m.k).length
+    m.open('/m/d')
+    expect(open_file.rows(m.k).length).toBe(before + 1)
+    m.open('/m/f')
+    expect(open_file.rows(m.k).length).toBe(before + 3)
+    const stands_for_itself = (path: string) => d_real_inode(m.k, m.at(path)) === m.inode(path).id
+    expect([stands_for_itself('/m/d'), stands_for_itself('/m/f')]).toEqual([true, false])
+  })
+})
+
+it('owner, group, mode and size of the overlay inode are those of the real one after each change', () => {
+  const m = one()
+  const fd = m.open('/m/f', O_RDWR)
+  const same = () => {
+    const of = (path: string) => {
+      const { i_uid, i_gid, i_mode, i_size } = m.inode(path)
+      return [i_uid, i_gid, i_mode & 0o7777, i_size]
+    }
+    expect(of('/m/f')).toEqual(of('/u/f'))
+    return of('/m/f')
+  }
+  m.call('write', fd, 'longer than before')
+  m.call('chown', '/m/f', 7, 8)
+  m.call('chmod', '/m/f', 0o640)
+  expect(same()).toEqual([7, 8, 0o640, 18])
+  m.call('ftruncate', fd, 3)
+  expect(same()).toEqual([7, 8, 0o640, 3])
 })
 
 describe('the modules are asked of the real inode too, for the mounter', () => {

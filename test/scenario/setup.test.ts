@@ -371,6 +371,31 @@ describe('mistakes in set-ups', () => {
       { ...fs, mounts: [{ at: '/m', filesystem: 'root' }] },
       'setup.mounts[0].at: the first mount is at /, not /m',
     ],
+    ...['/./m', '/m/..', '/m\0'].map((at): [string, SetupForm, string] => [
+      `the mount point ${JSON.stringify(at)}`,
+      {
+        ...fs,
+        mounts: [
+          { at: '/', filesystem: 'root' },
+          { at, bind: '/' },
+        ],
+      },
+      `setup.mounts[1].at: expected a path without ., .. and NUL, not ${JSON.stringify(at)}`,
+    ]),
+    ...[
+      ['/f', '/d'],
+      ['/d', '/f'],
+    ].map(([at, bind]): [string, SetupForm, string] => [
+      `${bind} on ${at}, of which one is a directory`,
+      {
+        filesystems: { root: { type: 'tmpfs', tree: { f: '', d: { dir: {} } } } },
+        mounts: [
+          { at: '/', filesystem: 'root' },
+          { at: at!, bind: bind! },
+        ],
+      },
+      `setup.mounts[1].at: ${at} and what is mounted there must both be directories, or both not`,
+    ]),
     [
       'a bind',
       {
