@@ -112,6 +112,14 @@ describe('removing', () => {
     expect(m.names('/u')).toBe('-f -gone both ud up')
   })
 
+  it('whiteouts are links of one, which the overlay keeps', () => {
+    const m = layers()
+    m.call('unlink', '/m/f')
+    m.call('rmdir', '/m/e')
+    expect(m.inode('/u/f').id).toBe(m.inode('/u/e').id)
+    expect(m.inode('/u/f').i_nlink).toBe(3)
+  })
+
   it('in a lower directory copies that up', () => {
     const m = layers()
     expect(m.call('unlink', '/m/d/x')).toBe(0)
@@ -186,6 +194,17 @@ describe('renaming', () => {
     expect([m.cat('/m/e/n/y'), m.content('/u/e/n/y'), m.has('/m/ud')]).toEqual(['y', 'y', false])
     m.call('mkdir', '/m/d/n', 0o755)
     expect(m.call('rename', '/m/d', '/m/n')).toBe('EXDEV')
+  })
+
+  it('a directory takes its .. along: each of two upper directories counts its own', () => {
+    const m = new Overlay({ u: { a: dir({ d: dir() }), b: dir({ d: dir(), e: dir() }) } })
+    const links = () => [m.inode('/u/a').i_nlink, m.inode('/u/b').i_nlink]
+    m.call('rename', '/m/a/d', '/m/a/n')
+    expect(links()).toEqual([3, 4])
+    m.call('rename', '/m/b/e', '/m/a/e')
+    expect(links()).toEqual([4, 3])
+    m.call('renameat2', -100, '/m/a/e', -100, '/m/b/d', 2)
+    expect(links()).toEqual([4, 3])
   })
 
   it('a directory over a merged one: only if that shows nothing', () => {
