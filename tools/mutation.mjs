@@ -16,7 +16,7 @@
 // of stages. The stages themselves are functions in tables, and are judged like any other.
 //
 // What changes nothing that anyone could see is listed in mutation/equivalent.json with the reason: by file, text of the
-// line and change, as survivors are printed. It is printed beside the survivors and not counted.
+// line and change, as in reports/mutation/survivors.txt. It is printed beside the survivors and not counted.
 //
 // What was found stays in reports/mutation/ and is used again for sources and tests that have not changed.
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
@@ -112,16 +112,22 @@ function why_equivalent(source, line, what) {
     ?.why
 }
 
+/** What stands at this place of a source, as far as the end of its first line. */
+function original(source, { start, end }) {
+  const line = readFileSync(source, 'utf8').split('\n')[start.line - 1]
+  return line.slice(start.column - 1, end.line === start.line ? end.column - 1 : undefined)
+}
+
 const noticed = new Set(['Killed', 'Timeout'])
 const missed = new Set(['Survived', 'NoCoverage'])
 const places = new Map()
 const survivors = []
 const unseen = []
-for (const { fileName, status, location, mutatorName, replacement } of results) {
+for (const { fileName, status, location, replacement } of results) {
   if (!noticed.has(status) && !missed.has(status)) continue
   const source = fileName.slice(process.cwd().length + 1)
   const place = source.split('/').slice(0, 2).join('/')
-  const what = `${mutatorName} -> ${(replacement ?? '').split('\n')[0]}`
+  const what = `${original(source, location)} -> ${(replacement ?? '').split('\n')[0]}`
   const why = why_equivalent(source, location.start.line, what)
   if (why !== undefined && missed.has(status)) {
     unseen.push(`${source}:${location.start.line} ${what} (equivalent: ${why})`)
