@@ -159,7 +159,7 @@ describe('mistakes', () => {
       [true, false],
       [0, 'true', null],
     ],
-    [['mask'], [0, 4, 'MAY_EXEC'], ['', 'PROT_EXEC', true, null, ['MAY_EXEC']]],
+    [['mask'], [0, 4, 'MAY_EXEC'], ['', 'PROT_EXEC', true, null, -1, 0.5, ['MAY_EXEC']]],
   ])('what %j may be', (names, right, wrong) => {
     const said = (name: string, given: unknown) =>
       check_rules([
