@@ -1,6 +1,6 @@
 /**
  * The security modules that the model has (include/linux/lsm_hooks.h: DEFINE_LSM). A module registers itself when
- * its file is imported; `src/model.ts` lists them, in the order in which they are asked. All else that must know a
+ * its file is imported; `model.ts` lists them, in the order in which they are asked. All else that must know a
  * module follows from what it registers: the field of a set-up and its schema, the method of the builder, the order,
  * what `confirm` says of it, the list in docs/modules.md. So a new module is a folder, and a line in that list.
  */

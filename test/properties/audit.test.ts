@@ -13,6 +13,7 @@ import type { Footprint } from '../../src/kernel/footprint.js'
 import type { Kernel } from '../../src/kernel/kernel.js'
 import { ASLEEP, step } from '../../src/kernel/machine.js'
 import { conflict } from '../../src/kernel/notes.js'
+import { all_syscalls } from '../../src/kernel/syscall.js'
 import { case_system } from '../../src/scenario/case_system.js'
 import type { CaseForm, OpForm, SetupForm } from '../../src/scenario/form.js'
 import { attacked, racy, shipped } from './support.js'
@@ -66,6 +67,23 @@ const directed: Record<string, CaseForm> = {
         program: calls(['open', '/m/f', 'O_RDONLY'], ['read', 3, 1], ['read', 3, 1], ['close', 3]),
       },
       { name: 'b', program: calls(['open', '/m/f', 'O_WRONLY'], ['write', 3, 'x']) },
+    ],
+  },
+  'calls that need nothing but a descriptor, on a file and on a pipe': {
+    setup: overlaid,
+    tasks: [
+      {
+        name: 'a',
+        program: [
+          ...calls(['mknod', '/p', 'S_IFIFO|0644', 0], ['open', '/f', 'O_RDWR'], ['open', '/p', 'O_RDWR']),
+          ...all_syscalls()
+            .filter(
+              ({ params, returns }) => params.length === 1 && params[0]?.kind === 'fd' && returns === 'int',
+            )
+            .flatMap(({ name }) => calls([name, 3], [name, 4])),
+        ],
+      },
+      { name: 'b', program: calls(['open', '/f', 'O_WRONLY'], ['write', 3, 'x']) },
     ],
   },
   'two ends of a FIFO': {
