@@ -1,0 +1,107 @@
+/** What tables give and take, the same on both stores. */
+import { describe, expect, test } from 'vitest'
+import { FastStore } from '../../src/kernel/fast_store.js'
+import { ImmerStore } from '../../src/kernel/immer_store.js'
+import { in_range, int, RANGE_SIZE, show_id, str, TooMany, table } from '../../src/kernel/schema.js'
+import { UnhashedStore } from '../../src/kernel/unhashed_store.js'
+
+const thing = table(
+  'test_accessors_thing',
+  { kind: { kind: str() }, place: { shelf: int(), number: int() }, weight: { weight: int() } },
+  { unique: ['shelf', 'number'], constant: ['kind'] },
+)
+
+describe.each([
+  ['fast store', () => new FastStore()],
+  ['unhashed store', () => new UnhashedStore()],
+  ['immer store', () => new ImmerStore()],
+])('%s', (_, make) => {
+  const world = (task = 0) => ({ store: make(), task })
+
+  test('a row is there from its creation until its removal', () => {
+    const k = world()
+    expect(thing.has(k, 1)).toBe(false)
+    expect(thing.create(k, { weight: 3 }).id).toBe(1)
+    expect(thing.has(k, 1)).toBe(true)
+    expect(thing.has(k, 2)).toBe(false)
+    expect(thing.has(k, in_range(1, 1))).toBe(false)
+    thing.remove(k, 1)
+    expect(thing.has(k, 1)).toBe(false)
+    expect(() => thing(k, 1).weight).toThrow(/does not exist/)
+    expect(() => thing.remove(k, 1)).toThrow(/does not exist/)
+  })
+
+  test('numbers come from the range of the running task, the lowest that is free first', () => {
+    const k = world(2)
+    const made = [1, 2, 3].map((number) => thing.create(k, { shelf: 1, number }).id)
+    expect(made).toEqual([1, 2, 3].map((place) => in_range(2, place)))
+    thing.remove(k, in_range(2, 2))
+    expect(thing.lowest_free(k, 2, 1)).toBe(in_range(2, 2))
+    expect(thing.lowest_free(k, 2, 3)).toBe(in_range(2, 4))
+    expect(thing.create(k, { shelf: 1, number: 9 }).id).toBe(in_range(2, 2))
+  })
+
+  test('rows of a range are those that it has, by number', () => {
+    const k = world(1)
+    for (const number of [5, 3, 4]) thing.create(k, { shelf: 1, number })
+    thing.create_at({ ...k, task: 3 }, in_range(3, 7), { shelf: 3, number: 1 })
+    thing.remove(k, in_range(1, 2))
+    expect(thing.rows_in(k, 1).map(({ number }) => number)).toEqual([5, 4])
+    expect(thing.rows_in(k, 3).map(({ id }) => id)).toEqual([in_range(3, 7)])
+    expect(thing.rows_in(k, 2)).toEqual([])
+    expect(thing.rows(k).map(({ number }) => number)).toEqual([5, 4, 1])
+  })
+
+  test('a row is found by its key, also by one that it was given later', () => {
+    const k = world()
+    const row = thing.create(k, { shelf: 1, number: 1 })
+    thing.create(k, { shelf: 1, number: 2 })
+    expect(thing.find(k, 1, 1)?.id).toBe(row.id)
+    row.number = 7
+    expect(thing.find(k, 1, 1)).toBeUndefined()
+    expect(thing.find(k, 1, 7)?.id).toBe(row.id)
+    expect(thing.find(k, 2, 7)).toBeUndefined()
+    expect(thing.where(k, 1).map(({ number }) => number)).toEqual([7, 2])
+    expect(thing.where(k, 2)).toEqual([])
+  })
+
+  test('what never changes is in no footprint, and cannot be changed', () => {
+    const k = world()
+    const row = thing.create(k, { kind: 'pot' })
+    k.store.note()
+    expect(row.kind).toBe('pot')
+    expect(k.store.footprint()).toEqual([])
+    k.store.note()
+    expect(row.weight).toBe(0)
+    expect(k.store.footprint()).toEqual([
+      { write: false, table: 'test_accessors_thing', row: '1', group: 'weight' },
+    ])
+    expect(() => Object.assign(row, { kind: 'pan' })).toThrow(/constant/)
+  })
+
+  test('after a mark everything can be taken back', () => {
+    const k = world()
+    const row = thing.create(k, { weight: 1 })
+    const before = JSON.stringify(k.store.snapshot())
+    const mark = k.store.mark()
+    row.weight = 2
+    row.shelf = 4
+    thing.create(k, { shelf: 4, number: 4 })
+    k.store.undo(mark)
+    expect(JSON.stringify(k.store.snapshot())).toBe(before)
+    expect(thing.find(k, 4, 4)).toBeUndefined()
+    expect(thing.find(k, 0, 0)?.id).toBe(row.id)
+  })
+
+  test('a field that a table does not have is refused', () => {
+    const k = world()
+    expect(() => thing.create(k, { wieght: 1 } as never)).toThrow(/wieght/)
+  })
+})
+
+test('a number names its range, and how many rows a range has room for', () => {
+  expect([show_id(7), show_id(in_range(2, 1))]).toEqual(['7', '2:1'])
+  expect(new TooMany('inode').message).toBe(
+    `more than ${RANGE_SIZE - 1} of inode at once: the model has no numbers for more`,
+  )
+})
