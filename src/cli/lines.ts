@@ -14,7 +14,7 @@ const OUTPUT = 1 << 16
 export const MAX_LINE = 1 << 26
 
 /** Cuts text that comes in pieces into lines. */
-export class LineCutter {
+class LineCutter {
   private rest = ''
   private skips = false
 

@@ -47,7 +47,7 @@ export function shipped_names(): string[] {
 }
 
 /** Milliseconds that a file which is code may take to be loaded, unless told otherwise. */
-export const LOAD_TIME = 30_000
+const LOAD_TIME = 30_000
 
 /**
  * Loads a scenario by its name or from a file.

@@ -12,7 +12,7 @@ interface TableLine {
 
 const GAP = 2
 
-export function verdict_style(row: Pick<Row, 'verdict'>, theme: Theme): Style {
+function verdict_style(row: Pick<Row, 'verdict'>, theme: Theme): Style {
   if (row.verdict === 'safe') return theme.good
   return row.verdict === 'incomplete' || row.verdict === 'unwitnessed' ? theme.note : theme.bad
 }
@@ -22,7 +22,7 @@ export const say_verdict = (verdict: Row['verdict']): string =>
   verdict === 'unwitnessed' ? 'not witnessed' : verdict
 
 /** `race`, `race!` where something else was expected, `not witnessed`. */
-export function cell_text(row: Row | undefined): string {
+function cell_text(row: Row | undefined): string {
   if (row === undefined) return '-'
   const surprise = row.as_expected || row.verdict === 'unwitnessed' ? '' : '!'
   return `${say_verdict(row.verdict)}${surprise}`

@@ -16,7 +16,7 @@ import { CAP_FULL_SET, commit_creds, current, fd_row, fd_slot, RLIMIT_NOFILE } f
 import { SECBIT_KEEP_CAPS, SECBIT_NOROOT } from './securebits.js'
 
 /** Where the one segment of a program is mapped: where x86_64 linkers put it. */
-export const SEGMENT_START = 0x400000
+const SEGMENT_START = 0x400000
 
 const new_exec = {
   file: ref('file'),

@@ -21,7 +21,7 @@ import { do_open_execat, type ErrorAndFile, pass_denial, take_denial } from './o
 import { BINPRM_BUF_SIZE, script_interpreter } from './script.js'
 
 /** The first bytes of a program of the one binary format. */
-export const ELF_MAGIC = '\x7fELF'
+const ELF_MAGIC = '\x7fELF'
 
 /** A script may be interpreted by a script, and so on, this often. */
 const MAX_INTERPRETERS = 5

@@ -159,7 +159,7 @@ export const do_execveat_common = fn(
   ],
 )
 
-export const execveat_flags: Constants = { AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH, AT_EXECVE_CHECK }
+const execveat_flags: Constants = { AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH, AT_EXECVE_CHECK }
 
 const argv: Parameter = { name: 'argv', kind: 'strings', says: 'the arguments; null is an empty vector' }
 const envp: Parameter = { name: 'envp', kind: 'strings', says: 'the environment; null is an empty one' }

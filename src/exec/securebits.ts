@@ -43,7 +43,7 @@ export const PR_GET_SECUREBITS = 27
 export const PR_SET_SECUREBITS = 28
 export const PR_SET_NO_NEW_PRIVS = 38
 export const PR_GET_NO_NEW_PRIVS = 39
-export const prctl_options: Constants = {
+const prctl_options: Constants = {
   PR_GET_SECUREBITS,
   PR_SET_SECUREBITS,
   PR_SET_NO_NEW_PRIVS,

@@ -8,7 +8,7 @@ import { type Column, range_of, type TableInfo, type Value } from '../kernel/sch
 
 /** How a cell is touched. Two reads commute, and so do two joins of one set; nothing else does. */
 export const READ = 0
-export const WRITE = 1
+const WRITE = 1
 export const JOIN = 2
 export const WAYS = 3
 

@@ -16,7 +16,7 @@ export interface ProgramOptions {
 }
 
 /** Paths that calls name unless told; some stand there twice, so that tasks meet. */
-export const PATHS = [
+const PATHS = [
   '/m/f',
   '/m/f',
   '/m/g',

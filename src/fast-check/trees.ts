@@ -15,7 +15,7 @@ export interface TreeOptions {
 /** Names of files unless told. */
 export const NAMES = ['f', 'g', 'd', 's'] as const
 /** Contents of files unless told: nothing, text, a script, a minimal ELF. */
-export const CONTENTS = ['', 'good', '#!/f\nprint\n', '\x7fELF'] as const
+const CONTENTS = ['', 'good', '#!/f\nprint\n', '\x7fELF'] as const
 
 const file_modes = [0o755, 0o755, 0o777, 0o644, 0o600, 0o4755, 0o111]
 const directory_modes = [0o755, 0o777, 0o1777, 0o700]

@@ -138,7 +138,7 @@ export type Chain = {
 }
 
 /** The hooks of all modules, sorted by hook: made once when a kernel is made. */
-export function make_chain(modules: readonly SecurityModule[]): Chain {
+function make_chain(modules: readonly SecurityModule[]): Chain {
   const chain: Record<string, { module: string; hook: Hook<any> }[]> = {}
   for (const module of modules) {
     for (const [name, hook] of Object.entries(module.hooks)) {

@@ -120,7 +120,7 @@ const conditions: { readonly [C in Condition]: ConditionKind } = {
 }
 
 /** Names of conditions. */
-export const rule_conditions = Object.keys(conditions) as Condition[]
+const rule_conditions = Object.keys(conditions) as Condition[]
 
 /**
  * What is wrong with a table of rules, for people: one line for each mistake, with its place.

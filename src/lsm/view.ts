@@ -33,7 +33,7 @@ function verity(found: { digest: Digest; signed: boolean } | null): Verity | nul
 }
 
 /** The running task. */
-export class TaskView {
+class TaskView {
   readonly #k: Kernel
   readonly number: number
   constructor(k: Kernel) {

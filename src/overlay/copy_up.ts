@@ -43,7 +43,7 @@ export function ovl_inode_lock(k: Kernel, f: Frame<any>, ino: number): Outcome {
 const tmpfile = hold('ovl_cleanup', (k, ino) => iput(k, ino))
 
 /** Whether an open with these flags wants to write: then a lower file is copied up (ovl_open_flags_need_copy_up). */
-export function ovl_open_flags_need_copy_up(flags: number): boolean {
+function ovl_open_flags_need_copy_up(flags: number): boolean {
   const mode = flags & O_ACCMODE
   return mode === O_WRONLY || mode === O_RDWR || (flags & O_TRUNC) !== 0
 }

@@ -30,7 +30,7 @@ const NOTHING_OPAQUE: OpaqueDirs = new Set()
  *
  * @returns the real objects, or null where the name is in no layer, or under a whiteout
  */
-export function ovl_lookup_layers(
+function ovl_lookup_layers(
   k: Kernel,
   dir: RealObjects,
   name: string,
@@ -59,7 +59,7 @@ function* layers_of(dir: RealObjects): Generator<RealPath> {
 }
 
 /** The real objects behind an overlay inode. */
-export function real_objects(k: Kernel, ino: number): RealObjects {
+function real_objects(k: Kernel, ino: number): RealObjects {
   const { upper_dentry, lowerstack } = ovl_inode(k, ino)
   return { upper: upper_dentry, lowerstack }
 }

@@ -48,7 +48,7 @@ export const running = table(
 )
 
 /** Uses by execs have numbers from here on, above those of a program. */
-export const EXEC_USE = 1_000_000
+const EXEC_USE = 1_000_000
 
 /** The real exec that the running task is in. */
 function current_exec(k: Kernel): CallInstruction | undefined {

@@ -237,7 +237,7 @@ const one_case = closed({
 })
 
 /** The whole document. */
-export const scenario_schema = closed({
+const scenario_schema = closed({
   $schema: z.string().optional().describe('for editors'),
   toctoscope: z.literal(1).describe('version of this form'),
   name: title,

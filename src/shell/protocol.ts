@@ -133,7 +133,7 @@ function task_number(given: unknown): number {
 }
 
 /** The call of this name. @throws RequestError with the nearest one that there is */
-export function known_call(name: string): Syscall {
+function known_call(name: string): Syscall {
   const found = syscall_named(name)
   if (found !== undefined) return found
   const names = all_syscalls().map((each) => each.name)
@@ -143,7 +143,7 @@ export function known_call(name: string): Syscall {
 // --- answers -----------------------------------------------------------------------------------------------
 
 /** One line, without its end. */
-export function encode_answer(id: unknown, answer: Answer | { readonly error: string }): string {
+function encode_answer(id: unknown, answer: Answer | { readonly error: string }): string {
   const head = `{"id":${typeof id === 'number' ? id : JSON.stringify(id)},`
   if ('error' in answer) return `${head}"error":${JSON.stringify(answer.error)}}`
   const { kernel } = answer

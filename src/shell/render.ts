@@ -50,7 +50,7 @@ export function render_call(syscall: Syscall, args: readonly unknown[], answer: 
   }
 }
 
-export function render_stat(stat: StatFields): string {
+function render_stat(stat: StatFields): string {
   const mode = stat.st_mode ?? 0
   const fields = Object.entries(stat).map(([name, value]) =>
     name === 'st_mode'

@@ -22,7 +22,7 @@ function outcome_of(form: PropertyForm): OutcomeForm | undefined {
 const once = (lints: readonly string[]): string[] => [...new Set(lints)]
 
 /** A check on which no use relies, and of which no outcome speaks: its answer is for nothing. */
-export function check_without_use({ code, form }: CaseSystem): string[] {
+function check_without_use({ code, form }: CaseSystem): string[] {
   const spoken = spoken_of(form)
   return once(
     code.programs.flatMap(({ name, slots, calls }) =>
@@ -39,7 +39,7 @@ export function check_without_use({ code, form }: CaseSystem): string[] {
 }
 
 /** A use that relies on no check, where no policy judges it either. */
-export function use_without_approval({ code, properties }: CaseSystem): string[] {
+function use_without_approval({ code, properties }: CaseSystem): string[] {
   if (properties.watched.has('policy')) return []
   return once(
     uses_of(code)
@@ -59,7 +59,7 @@ function uses_of({ instructions, program_of, programs }: Code) {
 }
 
 /** `policy` where no module has an opinion on objects, or where nothing is used. */
-export function policy_without_judge({ code, properties, config }: CaseSystem): string[] {
+function policy_without_judge({ code, properties, config }: CaseSystem): string[] {
   if (!properties.watched.has('policy')) return []
   if (!config.modules.some((module) => module.approves !== undefined))
     return ['nothing could violate policy: no security module of the case has one']
@@ -67,7 +67,7 @@ export function policy_without_judge({ code, properties, config }: CaseSystem): 
 }
 
 /** Nobody attacks, and no outcome has to be reached that would show what the case is about. */
-export function no_attacker({ code, properties }: CaseSystem): string[] {
+function no_attacker({ code, properties }: CaseSystem): string[] {
   const attacked = code.programs.some(({ role }) => role === 'attacker')
   return attacked || properties.reaches.length > 0 ? [] : ['no task has the role attacker']
 }
@@ -81,7 +81,7 @@ export interface Seen {
 }
 
 /** `never` of a call that no run makes. */
-export function never_of_no_call({ code, form }: CaseSystem, { called }: Seen): string[] {
+function never_of_no_call({ code, form }: CaseSystem, { called }: Seen): string[] {
   return (form.properties ?? []).flatMap((property) => {
     if (typeof property !== 'object' || !('never' in property)) return []
     const uncalled = Object.keys(property.never).filter((name) => {
@@ -95,7 +95,7 @@ export function never_of_no_call({ code, form }: CaseSystem, { called }: Seen): 
 }
 
 /** An attacker that never touches what the others do. */
-export function attacker_meets_nobody({ code }: CaseSystem, { meeting }: Seen): string[] {
+function attacker_meets_nobody({ code }: CaseSystem, { meeting }: Seen): string[] {
   return code.programs.flatMap(({ name, role }, program) =>
     role !== 'attacker' || meeting.has(program)
       ? []

@@ -26,7 +26,7 @@ export type IpeHook =
   | 'KERNEL_LOAD'
 
 /** include/uapi/linux/audit.h */
-export const AUDIT_IPE_ACCESS = 1420
+const AUDIT_IPE_ACCESS = 1420
 
 export interface IpeAccess {
   readonly op: IpeAuditOp

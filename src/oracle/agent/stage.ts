@@ -24,7 +24,7 @@ import { S_IFBLK, S_IFCHR, S_IFMT } from '../../vfs/inode.js'
 export class HostRefused extends ScenarioError {}
 
 /** Devices that do no harm: a whiteout, null, zero, full (drivers/char/mem.c). */
-export const harmless_devices: ReadonlySet<number> = new Set([0, 0x103, 0x105, 0x107])
+const harmless_devices: ReadonlySet<number> = new Set([0, 0x103, 0x105, 0x107])
 
 const only_harmless =
   'on a kernel only whiteouts (0:0), null (1:3), zero (1:5), full (1:7) and fifos are made, no device of the host'

@@ -93,7 +93,7 @@ export class NoStop extends NotPlayable {
 }
 
 /** What is run is a program to the model alone. */
-export class NoProgram extends NotPlayable {
+class NoProgram extends NotPlayable {
   constructor(call: string) {
     super(`${call} would run a file that is no whole ELF by then, which a kernel does not`)
     this.name = 'NoProgram'

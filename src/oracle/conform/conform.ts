@@ -71,7 +71,7 @@ const AHEAD = 48
 const SENT_TOGETHER = 16
 
 /** What both sides answer to a play; a refused set-up is an answer too. */
-export async function play_on_both(
+async function play_on_both(
   agent: Agent,
   play: Play,
   release?: string,

@@ -17,7 +17,7 @@ export const AT_NO_AUTOMOUNT = 0x800
 export const AT_EMPTY_PATH = 0x1000
 
 /** Fields of struct stat that the model knows, in the order in which `vfs_getattr` lists them. */
-export const stat_fields = [
+const stat_fields = [
   'st_dev',
   'st_ino',
   'st_mode',

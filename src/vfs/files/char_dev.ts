@@ -10,8 +10,8 @@ import { copy_to_user } from '../tasks/task.js'
 
 /** Device numbers as makedev(3) gives them; the memory devices have major number 1. */
 export const DEV_NULL = 0x103
-export const DEV_ZERO = 0x105
-export const DEV_FULL = 0x107
+const DEV_ZERO = 0x105
+const DEV_FULL = 0x107
 
 /** The memory devices that have a driver, by minor number (drivers/char/mem.c: devlist). */
 const devlist: ReadonlyMap<number, string> = new Map([

@@ -125,7 +125,7 @@ function isolate(k: Kernel, vma: Vma, start: number, end: number): Vma {
  *
  * @returns the files that they pinned: the caller drops a reference of each
  */
-export function unmap_region(k: Kernel, mm: number, start: number, end: number): number[] {
+function unmap_region(k: Kernel, mm: number, start: number, end: number): number[] {
   const files: number[] = []
   for (const vma of overlapping(k, mm, start, end)) {
     const part = isolate(k, vma, start, end)
@@ -367,7 +367,7 @@ function why_never(vma: Vma, prot: number): string {
 
 // --- the system calls --------------------------------------------------------------------------------------
 
-export const prot_flags: Constants = { PROT_NONE, PROT_READ, PROT_WRITE, PROT_EXEC, PROT_SEM }
+const prot_flags: Constants = { PROT_NONE, PROT_READ, PROT_WRITE, PROT_EXEC, PROT_SEM }
 const map_flags: Constants = {
   MAP_SHARED,
   MAP_PRIVATE,

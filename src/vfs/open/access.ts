@@ -25,7 +25,7 @@ const AT_EMPTY_PATH = 0x1000
 const SECBIT_NO_SETUID_FIXUP = 4
 
 /** The credentials of a task that runs with others for the length of a call. */
-export const overridden_cred = table(
+const overridden_cred = table(
   'overridden_cred',
   { cred: { euid: int(), egid: int(), cap_effective: int() } },
   { owned: true },
