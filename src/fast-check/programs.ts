@@ -16,20 +16,7 @@ export interface ProgramOptions {
 }
 
 /** Paths that calls name unless told; some stand there twice, so that tasks meet. */
-const PATHS = [
-  '/m/f',
-  '/m/f',
-  '/m/g',
-  '/m/d/f',
-  '/m/s',
-  '/m/d',
-  '/f',
-  '/f',
-  '/g',
-  '/d/f',
-  '/s',
-  '/b/f',
-]
+const PATHS = ['/m/f', '/m/f', '/m/g', '/m/d/f', '/m/s', '/m/d', '/f', '/f', '/g', '/d/f', '/s', '/b/f']
 
 /** Numbers from which an operation takes what it must choose. */
 interface Wish {

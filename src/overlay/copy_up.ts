@@ -15,9 +15,10 @@ import { EEXIST, EISDIR, ENOTDIR, ENOTEMPTY, EROFS } from '../kernel/errno.js'
 import { done, fn, hand_over, hold, jump, release, stage, take } from '../kernel/fn.js'
 import type { Kernel } from '../kernel/kernel.js'
 import { AGAIN, BLOCKED, type Frame, type Outcome } from '../kernel/kernel.js'
+import { NotModelled } from '../kernel/not_modelled.js'
 import { int, ref, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
-import { children, d_add, dentry, iput } from '../vfs/dentry.js'
+import { children, dentry, iput } from '../vfs/dentry.js'
 import { add_entry, new_inode, remove_entry } from '../vfs/filesystems/simple.js'
 import { inode, is_dir, is_reg, is_special, PAGE_SIZE, page } from '../vfs/inode.js'
 import { read_page, write_page } from '../vfs/memory/page_cache.js'
@@ -200,7 +201,7 @@ function ovl_do_link(k: Kernel, f: CopyUp): Outcome {
   if (inode(k, dentry(k, upperdir).d_inode).i_rwsem !== 0) return BLOCKED
   const read_only = mnt_want_write(k, ovl_fs(k, dentry(k, f.at).d_sb).upper_mnt)
   if (read_only !== 0) return read_only
-  const refused = make_way(k, f, d_parent, d_name, lookup_one(k, upperdir, d_name))
+  const refused = make_way(k, f, d_name, lookup_one(k, upperdir, d_name))
   if (refused !== 0) return refused
   const linked = add_entry(k, upperdir, d_name, f.temp)
   hand_over(f, tmpfile)
@@ -211,11 +212,13 @@ function ovl_do_link(k: Kernel, f: CopyUp): Outcome {
 /**
  * What stands at the name in the upper layer already. A regular file is linked to its name, and fails; everything
  * else is made in the workdir and moved there, over whatever it finds (fs/overlayfs/copy_up.c: ovl_copy_up_tmpfile,
- * ovl_copy_up_workdir; seen on 6.18). Over a whiteout: then the name that was unlinked is there again.
+ * ovl_copy_up_workdir; seen on 6.18). Over a whiteout the name that was unlinked comes back: it is found again, unless
+ * somebody has looked it up since, and the kernel remembers that it was not there.
  *
  * @returns 0, or -EEXIST, -EISDIR, -ENOTDIR, -ENOTEMPTY
+ * @throws NotModelled where the name comes back
  */
-function make_way(k: Kernel, f: CopyUp, parent: number, name: string, there: number): number {
+function make_way(k: Kernel, f: CopyUp, name: string, there: number): number {
   if (there === 0) return 0
   const { i_mode } = inode(k, f.temp)
   if (is_reg(i_mode)) return k.refuse(-EEXIST, () => `${name} was made in the upper layer`)
@@ -223,7 +226,8 @@ function make_way(k: Kernel, f: CopyUp, parent: number, name: string, there: num
   if (directory && !is_dir(i_mode)) return -EISDIR
   if (!directory && is_dir(i_mode)) return -ENOTDIR
   if (directory && children(k, there).length > 0) return -ENOTEMPTY
-  if (ovl_is_whiteout(k, there)) d_add(k, parent, name, dentry(k, f.at).d_inode)
+  if (ovl_is_whiteout(k, there))
+    throw new NotModelled('a removed name of what is no regular file, which comes back with its copy-up,')
   remove_entry(k, there)
   return 0
 }

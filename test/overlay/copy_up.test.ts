@@ -1,6 +1,8 @@
 /** When a copy-up happens, in which stages, and what it leaves behind (facts: §2, §10). */
+
 import { describe, expect, it } from 'vitest'
 import { EACCES } from '../../src/kernel/errno.js'
+import { NotModelled } from '../../src/kernel/not_modelled.js'
 import { d_real_inode } from '../../src/vfs/d_real.js'
 import type { TreeNode } from '../../src/vfs/filesystems/populate.js'
 import {
@@ -319,6 +321,13 @@ describe('failures leave the file absent and ancestors in place (I5)', () => {
     m.call('unlink', '/m/f')
     expect(m.call('fchmod', fd, 0o600)).toBe('EEXIST')
     expect(m.pread(fd)).toBe('lower')
+  })
+
+  it('to what is no regular file, and whose name would come back, there is no answer', () => {
+    const m = new Overlay({ l: { p: { type: 'fifo' } } })
+    const fd = m.open('/m/p', O_RDWR)
+    m.call('unlink', '/m/p')
+    expect(() => m.call('fchmod', fd, 0o600)).toThrow(NotModelled)
   })
 })
 
