@@ -75,6 +75,13 @@ export async function run_command_line(
   }
 }
 
+/** What commander says of a wrong command line, and what to type next where a scenario is missing. */
+function usage_error(text: string): string {
+  const told = text.replace(/^error: /, 'toctoscope: ')
+  if (!/argument '(scenario|what)'/.test(text)) return told
+  return `${told.trimEnd()}: the name of a scenario ("toctoscope list" lists the shipped ones), or a file (mine.ts, mine.json)\n`
+}
+
 /** Asked for help on a verb that there is not, commander shows the help on all. */
 function must_be_verb(program: Command, word: string): void {
   const verbs = [...program.commands.map((each) => each.name()), 'help']
@@ -98,7 +105,7 @@ function make_program(terminal: Terminal, files: Files, finish: Finish): Command
     .configureOutput({
       writeOut: (text) => terminal.out(text),
       writeErr: (text) => terminal.err(text),
-      outputError: (text, write) => write(text.replace(/^error: /, 'toctoscope: ')),
+      outputError: (text, write) => write(usage_error(text)),
     })
   add_list(program, terminal, finish)
   add_explore(program, terminal, files, finish)
@@ -355,7 +362,7 @@ export async function explore_itself(
   program.configureOutput({
     writeOut: (text) => terminal.out(text),
     writeErr: (text) => terminal.err(text),
-    outputError: (text, write) => write(text.replace(/^error: /, 'toctoscope: ')),
+    outputError: (text, write) => write(usage_error(text)),
   })
   program
     .description(scenario.summary)

@@ -323,8 +323,13 @@ describe('a verb or option', () => {
 
   it('without what it needs', async () => {
     said(await toctoscope(), 2, /Usage: toctoscope/)
-    for (const verb of ['explore', 'run', 'replay', 'show'])
-      said(await toctoscope(verb), 2, /missing required argument/)
+    for (const verb of ['explore', 'run', 'show', 'confirm'])
+      said(
+        await toctoscope(verb),
+        2,
+        /missing required argument '\w+': the name of a scenario \("toctoscope list" /,
+      )
+    said(await toctoscope('replay'), 2, /missing required argument 'token'/)
     said(await toctoscope('explore', 'overlay-copy-up', '--max-states'), 2, /argument missing/)
   })
 
