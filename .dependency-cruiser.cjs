@@ -36,13 +36,36 @@ const layers = {
 const model = ['kernel', 'vfs', 'integrity', 'overlay', 'exec', 'lsm']
 const any_of = (names) => `^src/(${names.join('|')})/`
 
-const layer_rules = Object.entries(layers).map(([name, { may, why }]) => ({
+/** The parts that stand upon the whole model, and what each may import besides. */
+const upon_model = {
+  scenario: {
+    may: [],
+    why: 'A scenario is data about the model. It must mean the same whoever searches, draws or confirms it.',
+  },
+  verdict: {
+    may: ['scenario', 'explore'],
+    why: 'A verdict is what a search says of a scenario: its cause, its witnesses, which calls matter. How it is drawn, or played on a kernel, is for others.',
+  },
+  shell: {
+    may: ['scenario', 'trace'],
+    why: 'The shell drives the model call by call and prints as traces do; it runs in a browser too, so it knows neither the command line nor real kernels.',
+  },
+}
+
+const layer_rule = (name, why, may) => ({
   name: `layer-${name}`,
   comment: why,
   severity: 'error',
   from: { path: `^src/${name}/` },
-  to: { path: '^(src|scenarios|web|test|bench)/', pathNot: any_of([name, ...may]) },
-}))
+  to: { path: '^(src|scenarios|web|test|bench)/', pathNot: may },
+})
+
+const layer_rules = [
+  ...Object.entries(layers).map(([name, { may, why }]) => layer_rule(name, why, any_of([name, ...may]))),
+  ...Object.entries(upon_model).map(([name, { may, why }]) =>
+    layer_rule(name, why, [any_of([...model, name, ...may]), '^src/model\\.ts$']),
+  ),
+]
 
 module.exports = {
   forbidden: [
@@ -54,39 +77,6 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/model\\.ts$' },
       to: { path: '^(src|scenarios|web|test|bench)/', pathNot: any_of(model) },
-    },
-    {
-      name: 'layer-scenario',
-      comment:
-        'A scenario is data about the model. It must mean the same whoever searches, draws or confirms it.',
-      severity: 'error',
-      from: { path: '^src/scenario/' },
-      to: {
-        path: '^(src|scenarios|web|test|bench)/',
-        pathNot: [any_of([...model, 'scenario']), '^src/model\\.ts$'],
-      },
-    },
-    {
-      name: 'layer-verdict',
-      comment:
-        'A verdict is what a search says of a scenario: its cause, its witnesses, which calls matter. How it is drawn, or played on a kernel, is for others.',
-      severity: 'error',
-      from: { path: '^src/verdict/' },
-      to: {
-        path: '^(src|scenarios|web|test|bench)/',
-        pathNot: [any_of([...model, 'scenario', 'explore', 'verdict']), '^src/model\\.ts$'],
-      },
-    },
-    {
-      name: 'layer-shell',
-      comment:
-        'The shell drives the model call by call and prints as traces do; it runs in a browser too, so it knows neither the command line nor real kernels.',
-      severity: 'error',
-      from: { path: '^src/shell/' },
-      to: {
-        path: '^(src|scenarios|web|test|bench)/',
-        pathNot: [any_of([...model, 'scenario', 'trace', 'shell']), '^src/model\\.ts$'],
-      },
     },
     {
       name: 'layer-trace',
