@@ -1,8 +1,7 @@
 /**
  * The complete search: depth first on the fast store, forward by `step` and back by the journal, with a
  * visited set of 64-bit hashes (identity.ts) and fusion of local stages (mover.ts), also of those that are found to be
- * (inferred_locality.ts). Nothing recurses: depth is bounded by
- * memory and `max_steps` only.
+ * (inferred_locality.ts). Nothing recurses: depth is bounded by memory and `max_steps` only.
  *
  * At a state where a task is about to run a local stage (at the start, after a fork, before a local choice)
  * only that task is expanded, the lowest such: its stage commutes with all others, so the rest is met

@@ -8,6 +8,7 @@
  * leaves out, the vfs does in its generic way.
  */
 import type { Fn, Kernel } from './kernel.js'
+import { int, ref, type ValuesOf } from './schema.js'
 
 /** Which real inode an overlay dentry stands for (include/linux/dcache.h: enum d_real_type). */
 export type DRealType = 'data' | 'metadata'
@@ -90,17 +91,18 @@ export interface FileSystemOperations {
 }
 
 /** What an attribute change asks for: which of the values count is in `valid` (ATTR_MODE | ATTR_SIZE …). */
-export interface SetattrLocals {
-  dentry: number
-  inode: number
-  valid: number
-  mode: number
-  uid: number
-  gid: number
-  size: number
+export const setattr_locals = {
+  dentry: ref('dentry'),
+  inode: ref('inode'),
+  valid: int(),
+  mode: int(),
+  uid: int(),
+  gid: int(),
+  size: int(),
   /** The open file of an ftruncate or fchmod, 0 for a path. */
-  file: number
+  file: ref('file'),
 }
+export type SetattrLocals = ValuesOf<typeof setattr_locals>
 
 export interface CreateLocals {
   parent: number

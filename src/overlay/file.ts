@@ -10,7 +10,7 @@ import { call, done, fn, jump, release, stage } from '../kernel/fn.js'
 import type { Frame, Kernel, Outcome } from '../kernel/kernel.js'
 import { int, ref, str, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
-import { ATTR_FORCE, notify_change, setattr_should_drop_suidgid } from '../vfs/attributes/attr.js'
+import { file_remove_privs, setattr_should_drop_suidgid } from '../vfs/attributes/attr.js'
 import { file } from '../vfs/file.js'
 import { destroy_file, fput } from '../vfs/files/file_table.js'
 import { generic_file_read_iter, generic_file_write_iter } from '../vfs/files/read_write.js'
@@ -209,16 +209,7 @@ export const ovl_write_iter = fn(
       if (f.pos === -1) file(k, realfile).f_pos = f_pos
       return security(k, 'file_permission', { file: realfile, mask: MAY_WRITE })
     }),
-    call(
-      (_, f) => (f.kill === 0 ? null : notify_change),
-      (k, f) => ({
-        dentry: file(k, f.file).f_dentry,
-        inode: file(k, f.file).f_inode,
-        valid: f.kill | ATTR_FORCE,
-      }),
-      undefined,
-      'file_remove_privs',
-    ),
+    file_remove_privs(),
     call(
       (k, f) => inode_ops(k, file(k, f.real).f_inode).write_iter ?? generic_file_write_iter,
       (_, f) => ({ file: f.real, pos: f.pos, data: f.data, unmapped: f.unmapped }),

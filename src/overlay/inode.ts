@@ -1,9 +1,9 @@
 /** Attributes of overlay inodes, and which real inode stands behind them (fs/overlayfs/inode.c, super.c). */
 import { EPERM } from '../kernel/errno.js'
 import { call, fn, stage } from '../kernel/fn.js'
-import type { DRealType } from '../kernel/fs.js'
+import { type DRealType, setattr_locals } from '../kernel/fs.js'
 import type { Frame, Kernel } from '../kernel/kernel.js'
-import { int, ref, type ValuesOf } from '../kernel/schema.js'
+import { ref, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
 import {
   ATTR_FILE,
@@ -75,14 +75,7 @@ export function ovl_d_real(k: Kernel, dent: number, type: DRealType): number {
 }
 
 const setattr = {
-  dentry: ref('dentry'),
-  inode: ref('inode'),
-  valid: int(),
-  mode: int(),
-  uid: int(),
-  gid: int(),
-  size: int(),
-  file: ref('file'),
+  ...setattr_locals,
   upper: ref('inode'),
   upper_dentry: ref('dentry'),
 }

@@ -1,7 +1,7 @@
 /** What the data path asks of a file system that stands on another one. */
 import { describe, expect, it } from 'vitest'
 import { call, done, fn, stage } from '../../src/kernel/fn.js'
-import { register_filesystem } from '../../src/kernel/fs.js'
+import { register_filesystem, setattr_locals } from '../../src/kernel/fs.js'
 import type { Kernel } from '../../src/kernel/kernel.js'
 import { int, ref, str } from '../../src/kernel/schema.js'
 import { simple_setattr } from '../../src/vfs/attributes/attr.js'
@@ -43,23 +43,9 @@ register_filesystem({
       ),
     ],
   ),
-  setattr: fn(
-    'stacked_setattr',
-    {
-      source: 'test',
-      locals: {
-        dentry: ref('dentry'),
-        inode: ref('inode'),
-        valid: int(),
-        mode: int(),
-        uid: int(),
-        gid: int(),
-        size: int(),
-        file: ref('file'),
-      },
-    },
-    [stage('stacked_setattr', (k, f) => simple_setattr(k, Object.assign(f, { size: f.size + 1 })))],
-  ),
+  setattr: fn('stacked_setattr', { source: 'test', locals: setattr_locals }, [
+    stage('stacked_setattr', (k, f) => simple_setattr(k, Object.assign(f, { size: f.size + 1 }))),
+  ]),
 })
 
 /** Descriptor 0 is of a stacked file, 1 of the real one, which is its own real file. */

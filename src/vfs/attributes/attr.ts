@@ -9,7 +9,7 @@
  */
 import { EBADF, EFBIG, EINVAL, EOPNOTSUPP, EPERM } from '../../kernel/errno.js'
 import { call, done, fn, local, stage } from '../../kernel/fn.js'
-import type { SetattrLocals } from '../../kernel/fs.js'
+import { type SetattrLocals, setattr_locals } from '../../kernel/fs.js'
 import type { Frame, Kernel, Outcome } from '../../kernel/kernel.js'
 import { NotModelled } from '../../kernel/not_modelled.js'
 import { int, ref, str } from '../../kernel/schema.js'
@@ -169,48 +169,45 @@ function kill_suid_sgid(k: Kernel, attr: SetattrLocals): void {
  * Errors, in order: EPERM (immutable, append-only), EOPNOTSUPP (mode of a symbolic link), what
  * security_inode_setattr answers, EFBIG, EPERM (not the owner, fs-verity), what a stacked file system adds.
  */
-export const notify_change = fn(
-  'notify_change',
-  {
-    source: 'fs/attr.c',
-    locals: {
-      dentry: ref('dentry'),
-      inode: ref('inode'),
-      valid: int(),
-      mode: int(),
-      uid: int(),
-      gid: int(),
-      size: int(),
-      file: ref('file'),
-    },
-  },
-  [
-    stage('notify_change', (k, f) => {
-      const barred = may_setattr(k, f)
-      if (barred !== 0) return barred
-      kill_suid_sgid(k, f)
-      // Nothing to change is a change of the time (ATTR_CTIME), which overlay copies up for.
-      const denied = security(k, 'inode_setattr', { dentry: f.dentry, valid: f.valid })
-      if (denied !== 0) return denied
-      if (inode_ops(k, f.inode).setattr === undefined) return simple_setattr(k, f) || done(f)
+export const notify_change = fn('notify_change', { source: 'fs/attr.c', locals: setattr_locals }, [
+  stage('notify_change', (k, f) => {
+    const barred = may_setattr(k, f)
+    if (barred !== 0) return barred
+    kill_suid_sgid(k, f)
+    // Nothing to change is a change of the time (ATTR_CTIME), which overlay copies up for.
+    const denied = security(k, 'inode_setattr', { dentry: f.dentry, valid: f.valid })
+    if (denied !== 0) return denied
+    if (inode_ops(k, f.inode).setattr === undefined) return simple_setattr(k, f) || done(f)
+  }),
+  call(
+    (k, f) => inode_ops(k, f.inode).setattr ?? null,
+    (_, { dentry, inode, valid, mode, uid, gid, size, file }) => ({
+      dentry,
+      inode,
+      valid,
+      mode,
+      uid,
+      gid,
+      size,
+      file,
     }),
-    call(
-      (k, f) => inode_ops(k, f.inode).setattr ?? null,
-      (_, { dentry, inode, valid, mode, uid, gid, size, file }) => ({
-        dentry,
-        inode,
-        valid,
-        mode,
-        uid,
-        gid,
-        size,
-        file,
-      }),
-      undefined,
-      'setattr',
-    ),
-  ],
-)
+    undefined,
+    'setattr',
+  ),
+])
+
+/** Takes the set-id bits of a file that is written which its writer found are to go (fs/inode.c: file_remove_privs). */
+export const file_remove_privs = <L extends { file: number; kill: number }>() =>
+  call<L, any>(
+    (_, f) => (f.kill === 0 ? null : notify_change),
+    (k, f) => ({
+      dentry: file(k, f.file).f_dentry,
+      inode: file(k, f.file).f_inode,
+      valid: f.kill | ATTR_FORCE,
+    }),
+    undefined,
+    'file_remove_privs',
+  )
 
 // --- chmod, chown ------------------------------------------------------------------------------------------
 
@@ -262,6 +259,10 @@ const walk = <L extends OnPath>() =>
     'path_lookupat',
   )
 
+/** The mount may be written, and the inode is locked. */
+const lock_to_change = (k: Kernel, f: Frame<OnPath>): Outcome =>
+  mnt_want_write(k, f.mnt) || inode_lock(k, f, dentry(k, f.dentry).d_inode)
+
 /**
  * chmod and its family. Errors, in order: EINVAL (flags), EBADF, those of the walk, EROFS (mount), what
  * security_path_chmod answers, those of notify_change.
@@ -270,11 +271,9 @@ const chmod_common = fn('chmod_common', { source: 'fs/open.c', locals: { ...on_p
   local('fdget', named_by_fd),
   walk(),
   stage('inode_lock', (k, f) => {
-    const read_only = mnt_want_write(k, f.mnt)
-    if (read_only !== 0) return read_only
+    const barred = lock_to_change(k, f)
+    if (barred) return barred
     const ino = dentry(k, f.dentry).d_inode
-    const asleep = inode_lock(k, f, ino)
-    if (asleep) return asleep
     f.mode = (f.mode & S_IALLUGO) | (inode(k, ino).i_mode & ~S_IALLUGO)
     return security(k, 'path_chmod', { path: { mnt: f.mnt, dentry: f.dentry }, mode: f.mode })
   }),
@@ -301,11 +300,9 @@ const chown_common = fn(
     local('fdget', named_by_fd),
     walk(),
     stage('inode_lock', (k, f) => {
-      const read_only = mnt_want_write(k, f.mnt)
-      if (read_only !== 0) return read_only
+      const barred = lock_to_change(k, f)
+      if (barred) return barred
       const ino = dentry(k, f.dentry).d_inode
-      const asleep = inode_lock(k, f, ino)
-      if (asleep) return asleep
       f.valid = (f.uid === KEEP ? 0 : ATTR_UID) | (f.gid === KEEP ? 0 : ATTR_GID)
       if (!is_dir(inode(k, ino).i_mode)) f.valid |= ATTR_KILL_SUID | setattr_should_drop_sgid(k, ino)
       return security(k, 'path_chown', { path: { mnt: f.mnt, dentry: f.dentry }, uid: f.uid, gid: f.gid })

@@ -28,10 +28,9 @@ import { int, ref, str, type ValuesOf } from '../../kernel/schema.js'
 import { security } from '../../kernel/security.js'
 import { define_syscall, type Parameter } from '../../kernel/syscall.js'
 import {
-  ATTR_FORCE,
   exact_size,
+  file_remove_privs,
   not_open,
-  notify_change,
   s_maxbytes,
   setattr_should_drop_suidgid,
 } from '../attributes/attr.js'
@@ -119,16 +118,7 @@ export const generic_file_write_iter = fn(
       exact_size(f.pos + f.data.length)
       f.kill = setattr_should_drop_suidgid(k, f_inode)
     }),
-    call(
-      (_, f) => (f.kill === 0 ? null : notify_change),
-      (k, f) => ({
-        dentry: file(k, f.file).f_dentry,
-        inode: file(k, f.file).f_inode,
-        valid: f.kill | ATTR_FORCE,
-      }),
-      undefined,
-      'file_remove_privs',
-    ),
+    file_remove_privs(),
     stage('generic_perform_write', (k, f) => {
       const ino = file(k, f.file).f_inode
       if (f.unmapped === 1) {
