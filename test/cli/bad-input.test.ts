@@ -274,6 +274,10 @@ describe('a verb or option', () => {
       [20, 'confirm'],
       [20, 'show'],
       [30, 'run'],
+      // Here the loader of modules says that a file is not there.
+      [40, 'confirm'],
+      [60, 'conform --count 1'],
+      [70, 'explore'],
     ] as const) {
       const { status, stdout, stderr } = spawnSync(
         'sh',
