@@ -1,10 +1,16 @@
 /** `--case PATTERN`: which cases of a scenario are meant. */
 
 import { nearest } from '../scenario/error.js'
+import type { CaseForm } from '../scenario/form.js'
 import { UsageError } from './errors.js'
 import type { Loaded } from './load.js'
 
 export const CASE_HELP = 'only cases that match, e.g. access=read,profile=7.* (several: any of them)'
+
+/** A scenario as far as its cases are chosen and named. */
+export interface WithCases {
+  readonly cases: readonly { readonly form: Pick<CaseForm, 'params'> }[]
+}
 
 type Params = Readonly<Record<string, unknown>>
 
@@ -51,7 +57,7 @@ function matches(pattern: string, params: Params): boolean {
 }
 
 /** Places of the cases that some pattern matches; all without a pattern. */
-export function matching_cases(loaded: Pick<Loaded, 'cases'>, patterns: readonly string[]): number[] {
+export function matching_cases(loaded: WithCases, patterns: readonly string[]): number[] {
   const all = loaded.cases.map((_, index) => index)
   if (patterns.length === 0) return all
   return all.filter((index) => patterns.some((each) => matches(each, loaded.cases[index]!.form.params ?? {})))
@@ -100,7 +106,7 @@ function hint(word: string, known: readonly string[]): string {
 }
 
 /** Names of the parameters, and the values that each takes, in the order of the cases. */
-export function parameters(loaded: Pick<Loaded, 'cases'>): Map<string, string[]> {
+export function parameters(loaded: WithCases): Map<string, string[]> {
   const values = new Map<string, string[]>()
   for (const { form } of loaded.cases) {
     for (const [name, value] of Object.entries(form.params ?? {})) {
@@ -113,13 +119,13 @@ export function parameters(loaded: Pick<Loaded, 'cases'>): Map<string, string[]>
 }
 
 /** What to type after `--case` for one case: `access=read,mitigation=none,profile=7.2`. */
-export const pattern_of = (loaded: Pick<Loaded, 'cases'>, index: number): string =>
+export const pattern_of = (loaded: WithCases, index: number): string =>
   Object.entries(loaded.cases[index]!.form.params ?? {})
     .map(([name, value]) => `${name}=${String(value).replace(/[\\\s,*?]/g, '\\$&')}`)
     .join(',')
 
 /** The words of a command for one case: what is called, and its pattern. */
-export function case_words(loaded: Pick<Loaded, 'cases' | 'called'>, index: number): string[] {
+export function case_words(loaded: WithCases & Pick<Loaded, 'called'>, index: number): string[] {
   const pattern = pattern_of(loaded, index)
   return pattern === '' ? [loaded.called] : [loaded.called, '--case', pattern]
 }

@@ -5,23 +5,20 @@ import { release } from 'node:os'
 import type { Area } from '../kernel/syscall.js'
 import type { Answer, PlayCall } from '../oracle/agent/play.js'
 import { running_profile } from '../oracle/confirm/confirm.js'
-import {
-  type ConformResult,
-  conform as compare_random,
-  type Disagreement,
-  type Progress,
-} from '../oracle/conform/conform.js'
+import { conform as compare_random, type Disagreement, type Progress } from '../oracle/conform/conform.js'
 import { areas } from '../oracle/conform/generate.js'
 import { save_case } from '../oracle/conform/saved_cases.js'
-import type { Site, SiteReport } from '../oracle/conform/sites.js'
 import { quote } from '../scenario/strace.js'
 import { cut, wrap } from '../trace/render/layout.js'
+import { type Conformed, type Drawn, tell_conformed } from './conform_report.js'
+import { conform_report, part_of } from './conform_shard.js'
 import { UsageError } from './errors.js'
-import { exit } from './exit_codes.js'
 import { thousands } from './progress.js'
+import { type ShardOptions, whole } from './shard.js'
+import { write_report } from './shard_report.js'
 import type { Terminal } from './terminal.js'
 
-export interface ConformCommandOptions {
+export interface ConformCommandOptions extends ShardOptions {
   count: number
   seed: number | 'random'
   from: number
@@ -35,40 +32,63 @@ const TEST_CASES = 'test/conformance/cases'
 /** Milliseconds between two lines of progress: on a terminal, and where nobody watches. */
 const OFTEN = 500
 const RARELY = 10_000
-/** What agrees by construction, so that nobody takes it for confirmed. */
-const NOT_COMPARED =
-  'Not compared: numbers of inodes and devices themselves (each machine has its own; which files share one is compared), and the size of a directory (each file system decides for itself).'
 /** A signal stops it after the program that is being compared. */
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
-/** Options of a run whose seed has been drawn. */
-type Drawn = ConformCommandOptions & { readonly seed: number }
-
 export async function conform(asked: ConformCommandOptions, terminal: Terminal): Promise<number> {
+  const { shard = whole } = asked
   if (asked.count < 1) throw new UsageError('--count: expected at least 1')
-  const only = area_of(asked.only)
-  const options: Drawn = { ...asked, seed: asked.seed === 'random' ? randomInt(2 ** 32) : asked.seed }
-  if (asked.seed === 'random') terminal.out(`seed ${options.seed}\n`)
+  if (asked.seed === 'random' && shard.of > 1)
+    throw new UsageError('--seed random: each shard would draw its own; give all of them one number')
+  const { seed, only, ...rest } = asked
+  const area = area_of(only)
+  const drawn: Drawn = {
+    count: rest.count,
+    from: rest.from,
+    only,
+    seed: seed === 'random' ? randomInt(2 ** 32) : seed,
+  }
+  if (seed === 'random') terminal.out(`seed ${drawn.seed}\n`)
+  const part = { ...drawn, ...part_of(drawn, shard) }
+  const conformed = await conform_part(part, area, asked, terminal)
+  if (asked.report !== undefined) write_report(asked.report, conform_report(shard, drawn, conformed))
+  return tell_conformed(conformed, part, asked.sites === true, terminal)
+}
+
+/** Compares so many programs, unless somebody wants it to end before. */
+async function conform_part(
+  drawn: Drawn,
+  only: Area | undefined,
+  { save }: Pick<ConformCommandOptions, 'save'>,
+  terminal: Terminal,
+): Promise<Conformed> {
   let stop = false
   const interrupt = () => {
     stop = true
   }
   for (const signal of SIGNALS) process.on(signal, interrupt)
   try {
-    const running = running_profile()
-    const { count, seed, from } = options
+    const profile = running_profile()
+    const { count, seed, from } = drawn
     const result = await compare_random({
       count,
       seed,
       from,
       watch_sites: true,
-      ...(running === '6.18' ? {} : { release: running }),
+      ...(profile === '6.18' ? {} : { release: profile }),
       ...(only === undefined ? {} : { only }),
       interrupted: () => stop,
       on_progress: progress(terminal, count),
     })
     if (terminal.interactive) terminal.err('\r\x1b[K')
-    return report(result, options, terminal, running)
+    const { pace, disagreements } = result
+    return {
+      ...result,
+      release: release(),
+      profile,
+      machine: `this machine: ${thousands(pace.forks)} forks and waits, ${thousands(pace.mounts)} mounts per second`,
+      disagreements: disagreements.map((each) => told(each, { save, only }, terminal.width)),
+    }
   } finally {
     for (const signal of SIGNALS) process.off(signal, interrupt)
   }
@@ -92,53 +112,6 @@ function progress(terminal: Terminal, count: number): (seen: Progress) => void {
     const line = `${thousands(seen.plays)} of ${thousands(count)} programs, ${thousands(Math.round(rate))}/s, about ${left} s left`
     terminal.err(terminal.interactive ? `\r\x1b[K${line}` : `${line}\n`)
   }
-}
-
-function report(result: ConformResult, options: Drawn, terminal: Terminal, running: string): number {
-  const { plays, calls, ms, disagreements, reach, sites, next, pace } = result
-  const { width } = terminal
-  for (const each of disagreements) terminal.out(told(each, options, width))
-  const rate = Math.round(plays / Math.max(ms / 1000, 0.001))
-  const lines = [
-    `${thousands(plays)} programs, ${thousands(calls)} calls, ${thousands(rate)} programs/s; Linux ${release()}, profile ${running}`,
-    `this machine: ${thousands(pace.forks)} forks and waits, ${thousands(pace.mounts)} mounts per second`,
-    disagreements.length === 0 ? 'no difference' : `${disagreements.length} differ`,
-    '',
-    `Reached: ${thousands(reach.size)} combinations of call, result and kind of object (result how often/in how many kinds)`,
-    ...reach.lines().flatMap((line) => wrap(`  ${line}`, width, 15)),
-    '',
-    ...(sites === undefined ? [] : site_lines(sites, options.sites === true, width)),
-    '',
-    ...wrap(NOT_COMPARED, width, 2),
-    '',
-    `Go on with: npx toctoscope conform --count ${options.count - plays || options.count} --seed ${options.seed} --from ${next}${options.only === undefined ? '' : ` --only ${options.only}`}`,
-  ]
-  if (plays < options.count && disagreements.length === 0)
-    lines.unshift(`Interrupted after ${thousands(plays)} of ${thousands(options.count)} programs.`)
-  terminal.out(`${lines.join('\n')}\n`)
-  if (disagreements.length > 0) return exit.disagreement
-  return plays < options.count ? exit.incomplete : exit.ok
-}
-
-/** How many of the errno sites were reached; with `all`, which were not, and which cannot be. */
-function site_lines({ reached, missed, beyond }: SiteReport, all: boolean, width: number): string[] {
-  const total = reached.length + missed.length
-  const share = Math.floor((100 * reached.length) / Math.max(total, 1))
-  const line = `errno sites reached: ${reached.length} of ${total} (${share} %)`
-  const told = ({ file, within, text }: Site) => wrap(`  ${file}, ${within}: ${text}`, width, 4)
-  if (!all) return [`${line}; --sites lists the others`]
-  const reasons = new Set(beyond.map(({ why }) => why))
-  return [
-    line,
-    '',
-    'Not reached:',
-    ...missed.flatMap(told),
-    ...[...reasons].flatMap((why) => [
-      '',
-      ...wrap(`Not counted (${why}):`, width, 2),
-      ...beyond.filter((each) => each.why === why).flatMap(told),
-    ]),
-  ]
 }
 
 /** A difference as a scenario: its calls, both answers beside each other, and where it is saved. */

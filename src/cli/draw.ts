@@ -22,4 +22,5 @@ export function draw(trace: Trace, options: DrawOptions, terminal: Terminal, fil
 }
 
 /** What the user typed for a scenario that is not a shipped one. */
-export const file_of = (loaded: Loaded): string | null => (loaded.file === null ? null : loaded.called)
+export const file_of = (loaded: Pick<Loaded, 'called' | 'file'>): string | null =>
+  loaded.file === null ? null : loaded.called

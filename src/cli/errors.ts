@@ -47,6 +47,13 @@ export class LoadError extends Error {
   }
 }
 
+/** A scenario that could not be loaded or searched. */
+export interface Failed {
+  readonly called: string
+  readonly text: string
+  readonly code: number
+}
+
 /** What to tell a user about an error, without a stack trace, and what to exit with. */
 export function tell_error(
   error: unknown,

@@ -3,14 +3,16 @@ import { printable, printable_json } from '../trace/render/printable.js'
 import { verdicts_json } from '../trace/render/verdicts_json.js'
 import type { BoundOptions, LoadOptions } from './bounds.js'
 import { choose_cases, matching_cases, most_fitting } from './choose_cases.js'
-import { tell_error, UsageError, worst } from './errors.js'
+import { type Failed, tell_error, UsageError, worst } from './errors.js'
 import { exit } from './exit_codes.js'
 import { explore_report, say_unwitnessed } from './explore_report.js'
-import { type Explored, is_interrupted, search, time_to_show, what_is_left } from './explored.js'
+import type { Chosen } from './explore_shard.js'
+import { type Explored, is_interrupted, type Judged, search, time_to_show, what_is_left } from './explored.js'
 import type { Loaded } from './load.js'
+import { is_dealt_to, type Shard, type ShardOptions, say_shard, whole } from './shard.js'
 import type { Terminal } from './terminal.js'
 
-export interface ExploreCommandOptions extends BoundOptions, LoadOptions {
+export interface ExploreCommandOptions extends BoundOptions, LoadOptions, ShardOptions {
   case?: readonly string[]
   json?: boolean
   /** False with --no-timing. */
@@ -22,13 +24,6 @@ export interface ExploreCommandOptions extends BoundOptions, LoadOptions {
   /** Whether a lint is a failure. */
   strict?: boolean
   stages?: boolean
-}
-
-/** A scenario that could not be loaded or searched. */
-export interface Failed {
-  readonly called: string
-  readonly text: string
-  readonly code: number
 }
 
 /**
@@ -48,25 +43,26 @@ export async function explore(
 ): Promise<number> {
   if (options.trace === true && options.json !== true)
     throw new UsageError('--trace belongs to --json: add that, or draw one with "toctoscope show"')
-  const wrong = [...failed]
-  const explored: Explored[] = []
-  const searched = with_matching_cases(scenarios, options.case ?? [], terminal)
-  const to_show = () => time_to_show(options, terminal, began)
-  for (const [at, loaded] of searched.entries()) {
-    if (explored.length > 0 && is_interrupted(terminal)) break
-    const left = { ...options, ...what_is_left(options, terminal, began) }
-    const after = searched.length - at - 1
-    try {
-      explored.push(...search(loaded, left, terminal, { after, to_show }))
-    } catch (error) {
-      if (searched.length + failed.length === 1 && options.json !== true) throw error
-      wrong.push({ called: loaded.called, ...tell_error(error, loaded.file === null ? [] : [loaded.file]) })
-    }
-  }
+  const chosen = with_matching_cases(scenarios, options.case ?? [], terminal).map((loaded) => ({
+    loaded,
+    cases: choose_cases(loaded, options.case ?? []),
+  }))
+  const searched = dealt_to(options.shard ?? whole, chosen)
+  const { explored, wrong } = search_all(searched, failed, options, terminal, began)
   const { doubts, not_judged } =
     options.paranoid === true
       ? await ask_judges(explored, { ...options, ...what_is_left(options, terminal, began) }, terminal)
       : nobody_asked
+  const cut_short = is_interrupted(terminal)
+  const ms = terminal.now() - began
+  if (options.report !== undefined) {
+    const [{ shard_report }, { write_report }] = await Promise.all([
+      import('./explore_shard.js'),
+      import('./shard_report.js'),
+    ])
+    const found = { explored, failed: wrong, doubts, not_judged, ms, interrupted: cut_short }
+    write_report(options.report, shard_report(options.shard ?? whole, options, chosen, found))
+  }
   if (options.json === true) {
     const { timing, trace } = options
     const document = verdicts_json(explored.map(as_executions), wrong, { timing, trace })
@@ -79,12 +75,12 @@ export async function explore(
   } else {
     for (const loaded of scenarios) {
       const of_this = explored.filter((each) => each.loaded === loaded)
-      const ms = terminal.now() - began
       if (of_this.length > 0) terminal.out(explore_report(loaded, of_this, options, terminal, ms))
     }
   }
   for (const { text } of wrong) terminal.err(`toctoscope: ${text}\n`)
-  const cut_short = is_interrupted(terminal)
+  if (searched.length === 0 && options.shard !== undefined)
+    terminal.err(`toctoscope: no case falls to shard ${say_shard(options.shard)}\n`)
   if (cut_short) terminal.err(`toctoscope: interrupted: this is what there is\n`)
   for (const each of [...not_judged, ...doubts]) terminal.err(`toctoscope: ${each}\n`)
   return worst([
@@ -93,6 +89,41 @@ export async function explore(
     ...(cut_short || not_judged.length > 0 ? [exit.incomplete] : []),
     ...(doubts.length > 0 ? [exit.bug] : []),
   ])
+}
+
+/** Those of the chosen cases that a shard searches. */
+function dealt_to(shard: Shard, chosen: readonly Chosen[]): Chosen[] {
+  let at = 0
+  return chosen
+    .map(({ loaded, cases }) => ({ loaded, cases: cases.filter(() => is_dealt_to(shard, at++)) }))
+    .filter(({ cases }) => cases.length > 0)
+}
+
+/** Searches them, one scenario after the other. One that fails does not void the others, unless it is the only one. */
+function search_all(
+  searched: readonly Chosen[],
+  failed: readonly Failed[],
+  options: ExploreCommandOptions,
+  terminal: Terminal,
+  began: number,
+): { explored: Explored[]; wrong: Failed[] } {
+  const wrong = [...failed]
+  const explored: Explored[] = []
+  const to_show = () => time_to_show(options, terminal, began)
+  // What is written down is explained, as what is printed as JSON.
+  const json = options.json === true || options.report !== undefined
+  for (const [at, { loaded, cases }] of searched.entries()) {
+    if (explored.length > 0 && is_interrupted(terminal)) break
+    const left = { ...options, json, ...what_is_left(options, terminal, began) }
+    const after = searched.length - at - 1
+    try {
+      explored.push(...search(loaded, cases, left, terminal, { after, to_show }))
+    } catch (error) {
+      if (searched.length + failed.length === 1 && options.json !== true) throw error
+      wrong.push({ called: loaded.called, ...tell_error(error, loaded.file === null ? [] : [loaded.file]) })
+    }
+  }
+  return { explored, wrong }
 }
 
 const as_executions = ({ loaded, index, report, ms }: Explored) => ({ scenario: loaded, index, report, ms })
@@ -121,9 +152,12 @@ function with_matching_cases(
 }
 
 /** 1 if a verdict was not expected, as `unwitnessed` never is; else 4 if a search was not complete; else 0. */
-function exit_code(explored: readonly Explored[], { strict }: ExploreCommandOptions): number {
-  const wrong = ({ report }: Explored) =>
+export function exit_code(
+  judged: readonly Judged[],
+  { strict }: Pick<ExploreCommandOptions, 'strict'>,
+): number {
+  const wrong = ({ report }: Judged) =>
     (report.verdict !== 'incomplete' && !report.as_expected) || (strict === true && report.lints.length > 0)
-  if (explored.some(wrong)) return exit.unexpected
-  return explored.some(({ report }) => report.verdict === 'incomplete') ? exit.incomplete : exit.ok
+  if (judged.some(wrong)) return exit.unexpected
+  return judged.some(({ report }) => report.verdict === 'incomplete') ? exit.incomplete : exit.ok
 }

@@ -2,17 +2,16 @@
 
 import { verdict_names } from '../explore/decide.js'
 import type { Bound } from '../explore/system.js'
-import { trace_execution } from '../trace/record/execution.js'
 import { command } from '../trace/render/command.js'
 import { count, theme, wrap } from '../trace/render/layout.js'
 import { printable } from '../trace/render/printable.js'
 import { to_text } from '../trace/render/text.js'
-import type { CaseReport } from '../verdict/explore_case.js'
+import type { CaseVerdict } from '../verdict/explore_case.js'
 import { most_telling } from '../verdict/most_telling.js'
 import { type BoundOptions, bound_options, say_bound } from './bounds.js'
-import { case_words } from './choose_cases.js'
+import { case_words, type WithCases } from './choose_cases.js'
 import { file_of } from './draw.js'
-import type { Explored } from './explored.js'
+import type { Judged } from './explored.js'
 import type { Loaded } from './load.js'
 import { thousands } from './progress.js'
 import type { Terminal } from './terminal.js'
@@ -26,14 +25,17 @@ export interface ReportOptions extends BoundOptions {
   stages?: boolean
 }
 
+/** A scenario as far as a report speaks of it. */
+export type Reported = WithCases & Pick<Loaded, 'name' | 'summary' | 'called' | 'file'>
+
 /**
  * The report on cases of one scenario, that have been explored in so many milliseconds.
  *
  * @throws whatever explaining the counterexample that is shown throws
  */
 export function explore_report(
-  loaded: Loaded,
-  explored: readonly Explored[],
+  loaded: Reported,
+  explored: readonly Judged[],
   options: ReportOptions,
   terminal: Terminal,
   ms: number,
@@ -58,15 +60,14 @@ export function explore_report(
   ]
   const lines = sections.filter((section) => section.length > 0).map((section) => section.join('\n'))
   const shown = most_telling(explored)
-  const counterexample = shown?.explain()
+  const counterexample = shown?.shown()
   if (shown === undefined || counterexample == null)
-    return `${[...lines, ...next_without(explored)].join('\n\n')}\n\n`
-  const trace = trace_execution({ scenario: loaded, index: shown.index, explained: counterexample })
+    return `${[...lines, ...next_without(loaded, explored)].join('\n\n')}\n\n`
   const drawn = { width, color: terminal.color, stages: options.stages, file: file_of(loaded) }
   const rule = colors.dim('═'.repeat(width))
-  const others = other_counterexamples(explored, shown, width)
+  const others = other_counterexamples(loaded, explored, shown, width)
   const longer = not_as_short(counterexample.bounds, width)
-  return `${[...lines, ...others, ...longer, rule].join('\n\n')}\n${to_text(trace, drawn)}`
+  return `${[...lines, ...others, ...longer, rule].join('\n\n')}\n${to_text(counterexample.trace, drawn)}`
 }
 
 /** Properties are added to `check-use`, and a reader must not take one for the only one. */
@@ -102,7 +103,7 @@ function surprises(reports: readonly Told[], width: number): string[] {
 /** What is told of a report without its counterexample, with names that cannot control the terminal. */
 type Told = ReturnType<typeof printable_report>
 
-function printable_report(report: CaseReport) {
+function printable_report(report: CaseVerdict) {
   const { verdict, as_expected, states, transitions, bounds, unwitnessed, expected } = report
   const params = Object.entries(report.params).map(([name, value]) => [
     printable(name),
@@ -110,12 +111,12 @@ function printable_report(report: CaseReport) {
   ])
   return {
     case: printable(report.case),
-    params: Object.fromEntries(params) as CaseReport['params'],
+    params: Object.fromEntries(params) as CaseVerdict['params'],
     verdict,
     as_expected,
     expected: `${expected?.verdict}${expected?.property === undefined ? '' : ` of ${expected.property}`}`,
     property: report.property === null ? null : printable(report.property),
-    properties: report.whole.properties.names.map(printable),
+    properties: report.properties.map(printable),
     states,
     transitions,
     bounds,
@@ -127,7 +128,7 @@ function printable_report(report: CaseReport) {
 }
 
 /** Of a case that is not witnessed: what no run showed. */
-export const say_unwitnessed = (report: Pick<CaseReport, 'case' | 'unwitnessed'>): string =>
+export const say_unwitnessed = (report: Pick<CaseVerdict, 'case' | 'unwitnessed'>): string =>
   `not witnessed: ${report.case === '' ? '' : `${report.case}: `}${report.unwitnessed}`
 
 /** Outcomes that some run had to have, and none had: there is no counterexample to show. */
@@ -201,18 +202,22 @@ export function not_as_short(bounds: readonly Bound[], width: number): string[] 
 
 // --- which counterexample, and what next -------------------------------------------------------------------------
 
-function other_counterexamples(explored: readonly Explored[], shown: Explored, width: number): string[] {
-  const others = explored.filter((each) => each !== shown && each.report.found !== null)
+function other_counterexamples(
+  loaded: Reported,
+  explored: readonly Judged[],
+  shown: Judged,
+  width: number,
+): string[] {
+  const others = explored.filter((each) => each !== shown && each.report.found_steps !== null)
   if (others.length === 0) return []
   const other = others.find((each) => each.report.verdict !== shown.report.verdict) ?? others[0]!
-  const { loaded, index } = other
   const below = `Below is the shortest ${shown.report.verdict}, ${printable(shown.report.case)}. ${how_many_others(others, shown)}, such as`
-  const shown_by = `  ${command('show', ...case_words(loaded, index))}`
+  const shown_by = `  ${command('show', ...case_words(loaded, other.index))}`
   return [[...wrap(below, width), shown_by].join('\n')]
 }
 
 /** `There are 7 other races and 10 holes`. */
-function how_many_others(others: readonly Explored[], shown: Explored): string {
+function how_many_others(others: readonly Judged[], shown: Judged): string {
   const kinds = [...new Set([shown, ...others].map(({ report }) => report.verdict))].flatMap((verdict) => {
     const n = others.filter(({ report }) => report.verdict === verdict).length
     if (n === 0) return []
@@ -222,9 +227,8 @@ function how_many_others(others: readonly Explored[], shown: Explored): string {
 }
 
 /** Nothing was found: then the next thing to do is to look at a run, or to search further. */
-function next_without(explored: readonly Explored[]): string[] {
+function next_without(loaded: Reported, explored: readonly Judged[]): string[] {
   const [first] = explored
   if (first === undefined) return []
-  const { loaded, index } = first
-  return [`See a run of it:\n  ${command('run', ...case_words(loaded, index))}`]
+  return [`See a run of it:\n  ${command('run', ...case_words(loaded, first.index))}`]
 }

@@ -1,18 +1,36 @@
 /** Cases that have been searched, each within its share of the time. */
+import type { Bound } from '../explore/system.js'
+import { trace_execution } from '../trace/record/execution.js'
 import { printable } from '../trace/render/printable.js'
+import type { Trace } from '../trace/trace.js'
 import { Decided } from '../verdict/decided.js'
 import type { Explained } from '../verdict/explained.js'
-import { type CaseReport, explore_case } from '../verdict/explore_case.js'
+import { type CaseReport, type CaseVerdict, explore_case } from '../verdict/explore_case.js'
 import { type BoundOptions, bounds_of } from './bounds.js'
-import { choose_cases, pattern_of } from './choose_cases.js'
+import { pattern_of } from './choose_cases.js'
 import { about, type Loaded } from './load.js'
 import { ProgressLine } from './progress.js'
 import type { Terminal } from './terminal.js'
 
-/** A case that has been explored. */
-export interface Explored {
-  readonly loaded: Loaded
+/** A case whose verdict is known: from a search of this run, or from the report of another. */
+export interface Judged {
+  /** Its place in the scenario. */
   readonly index: number
+  readonly report: CaseVerdict
+  /** Its counterexample as it is shown, where there is one. */
+  readonly shown: () => Shown | null
+}
+
+/** A counterexample as it is shown. */
+export interface Shown {
+  readonly trace: Trace
+  /** What ended the work on it: then it may be longer than need be. */
+  readonly bounds: readonly Bound[]
+}
+
+/** A case that has been explored. */
+export interface Explored extends Judged {
+  readonly loaded: Loaded
   readonly report: CaseReport
   /** Milliseconds. */
   readonly ms: number
@@ -21,7 +39,6 @@ export interface Explored {
 }
 
 export interface SearchOptions extends BoundOptions {
-  case?: readonly string[]
   /** Every counterexample will be shown, not one of them: then each is explained within the time of its search. */
   json?: boolean
   exact?: boolean
@@ -50,19 +67,20 @@ export interface Besides {
 }
 
 /**
- * Searches the chosen cases of one scenario, all within the time that `options` gives. A case may take half of
- * what is left, and the last all of it: so one does not starve those after it.
+ * Searches cases of one scenario, all within the time that `options` gives. A case may take half of what is left, and
+ * the last all of it: so one does not starve those after it.
  *
- * @throws ScenarioError, UsageError
+ * @param chosen places of the cases
+ * @throws ScenarioError
  */
 export function search(
   loaded: Loaded,
+  chosen: readonly number[],
   options: SearchOptions,
   terminal: Terminal,
   { after = 0, to_show = () => ({}) }: Besides = {},
 ): Explored[] {
   const began_all = terminal.now()
-  const chosen = choose_cases(loaded, options.case ?? [])
   const bounds = search_bounds(options, terminal)
   const line = new ProgressLine(terminal, bounds, chosen.length)
   const decided = new Decided()
@@ -93,12 +111,21 @@ export function search(
       }
       if (options.json === true) explain()
       line.case_done()
-      explored.push({ loaded, index, report, ms: terminal.now() - began, explain })
+      const shown = () => shown_of({ loaded, index }, explain())
+      explored.push({ loaded, index, report, ms: terminal.now() - began, explain, shown })
     }
     return explored
   } finally {
     line.end()
   }
+}
+
+function shown_of(
+  { loaded, index }: Pick<Explored, 'loaded' | 'index'>,
+  explained: Explained | null,
+): Shown | null {
+  if (explained === null) return null
+  return { trace: trace_execution({ scenario: loaded, index, explained }), bounds: explained.bounds }
 }
 
 /** Memory that a search takes at most which keeps the states themselves, unless told: it is soon a lot. */

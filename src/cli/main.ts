@@ -13,14 +13,16 @@ import { add_bounds, add_load_time, type LoadOptions, parse_count, several } fro
 import { CASE_HELP } from './choose_cases.js'
 import type { ConfirmCommandOptions } from './confirm.js'
 import type { ConformCommandOptions } from './conform.js'
-import { tell_error, UsageError } from './errors.js'
+import { type Failed, tell_error, UsageError } from './errors.js'
 import { exit } from './exit_codes.js'
-import type { ExploreCommandOptions, Failed } from './explore.js'
+import type { ExploreCommandOptions } from './explore.js'
 import { formats } from './formats.js'
 import type { Loaded } from './load.js'
 import type { ReplayOptions } from './replay.js'
 import type { ReproOptions } from './repro.js'
 import type { RunOptions } from './run.js'
+import { add_shard } from './shard.js'
+import type { MergeOptions } from './shard_report.js'
 import type { ShellOptions } from './shell.js'
 import type { ShowOptions } from './show.js'
 import { last_words, process_terminal, screened, type Terminal } from './terminal.js'
@@ -116,6 +118,7 @@ function make_program(terminal: Terminal, files: Files, finish: Finish): Command
   add_confirm(program, terminal, files, finish)
   add_repro(program, terminal, files, finish)
   add_conform(program, terminal, finish)
+  add_merge(program, terminal, finish)
   return program
 }
 
@@ -190,11 +193,29 @@ function add_explore(program: Command, terminal: Terminal, files: Files, finish:
     .option('--paranoid', 'ask the unreduced search too, and compare (slow)')
     .addOption(stages_option())
     .addOption(width_option())
-    .action(async (called: string[], options: ExploreCommandOptions & Width) => {
-      const began = terminal.now()
-      const { scenarios, failed } = await load_all(called, options, files)
-      const { explore } = await import('./explore.js')
-      await finish(explore(scenarios, options, with_width(terminal, options), failed, began))
+  add_shard(command, 'the cases').action(async (called: string[], options: ExploreCommandOptions & Width) => {
+    const began = terminal.now()
+    const { scenarios, failed } = await load_all(called, options, files)
+    const { explore } = await import('./explore.js')
+    await finish(explore(scenarios, options, with_width(terminal, options), failed, began))
+  })
+}
+
+function add_merge(program: Command, terminal: Terminal, finish: Finish): void {
+  program
+    .command('merge')
+    .argument('<folder>', 'where --report has written to')
+    .description('the reports of shards as one, as if one run had done all of it')
+    .option('--json', 'one JSON document')
+    .option('--trace', 'with --json: the trace of each counterexample')
+    .option('--no-timing', 'leave out times: the same output on every machine')
+    .option('--strict', 'a lint is a failure: exit code 1')
+    .option('--sites', 'of conform: also lists the errno sites that were not reached')
+    .addOption(stages_option())
+    .addOption(width_option())
+    .action(async (folder: string, options: MergeOptions & Width) => {
+      const { merge } = await import('./merge.js')
+      await finish(merge(folder, options, with_width(terminal, options)))
     })
 }
 
@@ -303,7 +324,7 @@ function add_repro(program: Command, terminal: Terminal, files: Files, finish: F
 }
 
 function add_conform(program: Command, terminal: Terminal, finish: Finish): void {
-  program
+  const command = program
     .command('conform')
     .description('random programs on the model and on the kernel of this machine, compared call by call')
     .addOption(new Option('--count <n>', 'how many programs').argParser(parse_count).default(1000))
@@ -321,10 +342,10 @@ function add_conform(program: Command, terminal: Terminal, finish: Finish): void
     )
     .option('--save <directory>', 'where differences are saved as cases')
     .option('--sites', 'also lists the errno sites of the model that were not reached')
-    .action(async (options: ConformCommandOptions) => {
-      const { conform } = await import('./conform.js')
-      await finish(conform(options, terminal))
-    })
+  add_shard(command, 'the programs').action(async (options: ConformCommandOptions) => {
+    const { conform } = await import('./conform.js')
+    await finish(conform(options, terminal))
+  })
 }
 
 function add_shell(program: Command, terminal: Terminal, files: Files, finish: Finish): void {

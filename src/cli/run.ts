@@ -49,7 +49,7 @@ const LOOKED_AT = 20_000
 /** The case that `show` shows where none is named: that of the counterexample to be shown, else the first. */
 function shown_case(loaded: Loaded, terminal: Terminal): number {
   if (loaded.cases.length === 1) return 0
-  const explored = search(loaded, { maxStates: LOOKED_AT }, terminal)
+  const explored = search(loaded, choose_cases(loaded, []), { maxStates: LOOKED_AT }, terminal)
   const { index } = most_telling(explored) ?? explored[0]!
   const other = loaded.cases.length - 1 - (index === loaded.cases.length - 1 ? 1 : 0)
   terminal.err(

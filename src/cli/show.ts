@@ -1,11 +1,10 @@
 /** `toctoscope show`: a trace in one of its forms. */
 
-import { trace_execution } from '../trace/record/execution.js'
 import { looks_like_token } from '../trace/record/token.js'
 import { printable } from '../trace/render/printable.js'
 import { most_telling } from '../verdict/most_telling.js'
 import { type BoundOptions, type LoadOptions, say_bound } from './bounds.js'
-import { pattern_of } from './choose_cases.js'
+import { choose_cases, pattern_of } from './choose_cases.js'
 import { type DrawOptions, draw, file_of } from './draw.js'
 import { UsageError } from './errors.js'
 import { exit } from './exit_codes.js'
@@ -39,15 +38,14 @@ export async function show(
 async function show_scenario(called: string, options: ShowOptions, terminal: Terminal): Promise<number> {
   const loaded = await load_scenario(called, options.loadTime)
   const began = terminal.now()
-  const explored = search(loaded, options, terminal, {
+  const explored = search(loaded, choose_cases(loaded, options.case ?? []), options, terminal, {
     to_show: () => time_to_show(options, terminal, began),
   })
   const found = most_telling(explored)
-  const explained = found?.explain()
-  if (found !== undefined && explained != null) {
-    const trace = trace_execution({ scenario: loaded, index: found.index, explained })
-    for (const line of not_as_short(explained.bounds, terminal.width)) terminal.err(`toctoscope: ${line}\n`)
-    draw(trace, options, terminal, file_of(loaded))
+  const shown = found?.shown()
+  if (shown != null) {
+    for (const line of not_as_short(shown.bounds, terminal.width)) terminal.err(`toctoscope: ${line}\n`)
+    draw(shown.trace, options, terminal, file_of(loaded))
     return exit.ok
   }
   const all = explored.length === 1 ? why_none(explored[0]!.report, options) : 'no case has one'

@@ -28,11 +28,8 @@ export interface ExploreOptions extends VerdictOptions {
   readonly decided?: Decided
 }
 
-/**
- * All that is known of a case after the search. What explains the counterexample is found out when it is first
- * asked for, since it may cost as much as the search, and a table of verdicts needs none of it.
- */
-export interface CaseReport {
+/** What a table of verdicts says of a case: plain data, which can be written down and read by another run. */
+export interface CaseVerdict {
   /** Its parameters, as `--case` matches them. */
   readonly case: string
   /** Values of its parameters. */
@@ -47,6 +44,8 @@ export interface CaseReport {
   readonly as_expected: boolean
   /** The property that is violated. */
   readonly property: string | null
+  /** Names of the properties that were checked. */
+  readonly properties: readonly string[]
   /** Different states that were met. */
   readonly states: number
   /** Stages that were run. */
@@ -55,8 +54,8 @@ export interface CaseReport {
   readonly bounds: readonly Bound[]
   /** How often the counterexample leaves a task that could go on. */
   readonly preemptions: number | null
-  /** No counterexample has fewer preemptions. */
-  readonly minimal: boolean
+  /** Stages of the counterexample as the search found it. */
+  readonly found_steps: number | null
   /** Labels of what runs showed, where nothing was found; and for `unwitnessed` what they did not show. */
   readonly witnesses: readonly string[]
   /** For `unwitnessed`: what no run showed. */
@@ -65,6 +64,15 @@ export interface CaseReport {
   readonly lints: readonly string[]
   /** Names of the outcomes that had to be reached and that no run reached: such a hole has no counterexample. */
   readonly unreached: readonly string[]
+}
+
+/**
+ * All that is known of a case after the search. What explains the counterexample is found out when it is first
+ * asked for, since it may cost as much as the search, and a table of verdicts needs none of it.
+ */
+export interface CaseReport extends CaseVerdict {
+  /** No counterexample has fewer preemptions. */
+  readonly minimal: boolean
   /** Different ends of runs, where they were asked for. */
   readonly outcomes: readonly string[]
   /** The case as it was searched. */
@@ -130,10 +138,12 @@ function report_of(of: Case, options: ExploreOptions, path: string): CaseReport 
     expected,
     as_expected: is_expected(expected, verdict, property),
     property,
+    properties: whole.properties.names,
     states: report.states,
     transitions: report.transitions,
     bounds: decided.bounds,
     preemptions: counterexample?.preemptions ?? null,
+    found_steps: counterexample?.schedule.length ?? null,
     minimal: decided.minimal,
     witnesses: decided.witnesses,
     unwitnessed: unreached.length > 0 ? null : decided.unwitnessed,

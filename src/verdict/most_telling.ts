@@ -1,5 +1,5 @@
 /** Which of several counterexamples is shown, where one is. */
-import type { CaseReport } from './explore_case.js'
+import type { CaseVerdict } from './explore_case.js'
 
 /** Races before holes, which need no race. */
 const rank = { race: 0, hole: 1, deadlock: 2, incomplete: 3, unwitnessed: 4, safe: 5 } as const
@@ -11,18 +11,18 @@ const rank = { race: 0, hole: 1, deadlock: 2, incomplete: 3, unwitnessed: 4, saf
  * @param explored in the order of the cases
  * @returns undefined where there is no counterexample
  */
-export function most_telling<T extends { readonly report: CaseReport }>(
+export function most_telling<T extends { readonly report: CaseVerdict }>(
   explored: readonly T[],
 ): T | undefined {
   const key = ({ report }: T) => [
     report.as_expected ? 1 : 0,
     rank[report.verdict],
     report.preemptions ?? 0,
-    report.found?.schedule.length ?? 0,
+    report.found_steps ?? 0,
     -release_number(report.profile),
   ]
   return explored
-    .filter(({ report }) => report.found !== null)
+    .filter(({ report }) => report.found_steps !== null)
     .map((each) => ({ each, key: key(each) }))
     .sort((a, b) => compare(a.key, b.key))[0]?.each
 }

@@ -33,11 +33,21 @@ export class Reach {
     for (const [i, call] of play.calls.entries()) {
       const answer = answers[i]!
       if (answer.dead && syscall_named(call.call)?.returns !== 'never') continue
-      const endings = get(this.counts, call.call, () => new Map<string, Map<string, number>>())
-      const kinds = get(endings, ending(answer), () => new Map<string, number>())
-      const kind = object_kind(play, call)
-      kinds.set(kind, (kinds.get(kind) ?? 0) + 1)
+      this.count(call.call, ending(answer), object_kind(play, call), 1)
     }
+  }
+
+  /** Counts a combination so many times. */
+  count(call: string, end: string, kind: string, times: number): void {
+    const endings = get(this.counts, call, () => new Map<string, Map<string, number>>())
+    const kinds = get(endings, end, () => new Map<string, number>())
+    kinds.set(kind, (kinds.get(kind) ?? 0) + times)
+  }
+
+  /** Every combination, and how often it was met. */
+  *entries(): Generator<[call: string, end: string, kind: string, times: number]> {
+    for (const [call, endings] of this.counts)
+      for (const [end, kinds] of endings) for (const [kind, times] of kinds) yield [call, end, kind, times]
   }
 
   /** Number of different combinations. */

@@ -16,6 +16,8 @@ export interface Site {
   readonly errno: string
   /** The line. */
   readonly text: string
+  /** Which of those that are alike in all this, from 0. */
+  readonly nth: number
 }
 
 export interface SiteReport {
@@ -193,6 +195,7 @@ const reason_of = (site: Site): Beyond | undefined =>
 /** The sites in a module as it was loaded: compiled, with or without its comments. */
 function* sites_of(url: string, source: string): Iterable<Site & { readonly index: number }> {
   const file = /\/src\/(.*)\.[jt]s$/.exec(url)?.[1] ?? url
+  const seen = new Map<string, number>()
   for (const match of source.matchAll(/-\(?(?:[\w$]+(?:\.|, ))?(E[A-Z0-9]{2,})\b/g)) {
     const { index } = match
     const errno = match[1]!
@@ -204,7 +207,11 @@ function* sites_of(url: string, source: string): Iterable<Site & { readonly inde
       .trim()
       .replace(/\b__\w+__\./g, '')
     if (errno_value(errno) === undefined || /^(?:\*|\/\/|\/\*)/.test(text)) continue
-    yield { file, within: enclosing(source.slice(0, start)), errno, text, index }
+    const within = enclosing(source.slice(0, start))
+    const name = `${within} ${errno} ${text}`
+    const nth = seen.get(name) ?? 0
+    seen.set(name, nth + 1)
+    yield { file, within, errno, text, nth, index }
   }
 }
 

@@ -27,12 +27,23 @@ export function verdicts_json(
   failed: readonly { readonly called: string; readonly text: string }[],
   options: VerdictsOptions,
 ): object {
-  const cases = explored.map((each) => case_json(each, options))
+  return verdicts_document(
+    explored.map((each) => case_json(each, options)),
+    failed,
+  )
+}
+
+/** The document of cases that are written already. */
+export function verdicts_document(
+  cases: readonly object[],
+  failed: readonly { readonly called: string; readonly text: string }[],
+): object {
   const errors = failed.map(({ called, text }) => ({ scenario: called, error: text }))
   return { tool: 'toctoscope', version: VERSION, cases, ...(errors.length === 0 ? {} : { errors }) }
 }
 
-function case_json(
+/** A case in the document. */
+export function case_json(
   { scenario, index, report, ms }: ExploredCase,
   { timing, trace }: VerdictsOptions,
 ): object {
@@ -65,6 +76,6 @@ function case_json(
 }
 
 /** In the order in which `to_json` writes it. */
-function with_steps_last({ steps, ...rest }: ReturnType<typeof trace_execution>): object {
+export function with_steps_last({ steps, ...rest }: ReturnType<typeof trace_execution>): object {
   return { ...rest, steps }
 }
