@@ -8,15 +8,16 @@
  * one move away from where the world stands. A pair that turns up again by a shorter way is taken up again.
  * So an answer with few preemptions costs little, however large the whole space is.
  *
- * Here no task is expanded alone because its stage is local, as depth_first.ts does: to start a task early
+ * Here no task is expanded alone because its stage is local, as local_first.ts does: to start a task early
  * would cost a preemption that the real schedule does not need. Fused moves may end with local stages that the
  * violation does not need; they are cut off at the end of the schedule, where the goal is reached first.
  */
 import { FastStore } from '../kernel/fast_store.js'
 import type { Kernel } from '../kernel/kernel.js'
 import { step } from '../kernel/machine.js'
+import { BoundsOfSearch } from './bounds.js'
 import { Identity } from './identity.js'
-import { Mover, may_fuse } from './mover.js'
+import { Mover, may_fuse } from './selection/fusion.js'
 import type { Bound, Bounds, Locality, Move, Schedule, System } from './system.js'
 
 /** What is looked for: in every state, or only in those in which no task can go on. */
@@ -160,10 +161,8 @@ class Shortest {
   private later: number[] = []
   private level = 0
   private best = NONE
-  private readonly hit = new Set<Bound>()
-  private stopped = false
+  private readonly bounds: BoundsOfSearch
   private moves = 0
-  private readonly began: number
   /** The journal's mark before the first move. */
   private readonly start: number
 
@@ -176,13 +175,13 @@ class Shortest {
     this.start = this.store.mark()
     this.mover = new Mover(this.k, may_fuse(system, options.fusion), null, options.locality ?? null)
     this.identity = new Identity(this.store, options.exact ?? false)
-    this.began = options.now?.() ?? 0
+    this.bounds = new BoundsOfSearch(options)
   }
 
   run(): ShortestResult {
     this.begin()
-    this.look_at_clock()
-    while (!this.stopped && this.best === NONE && this.todo.length > 0) this.work_off_level()
+    this.bounds.look_at_clock()
+    while (!this.bounds.stopped && this.best === NONE && this.todo.length > 0) this.work_off_level()
     const found = this.best !== NONE
     return {
       counterexample: found
@@ -191,8 +190,8 @@ class Shortest {
             preemptions: this.nodes.preemptions[this.best]!,
           }
         : null,
-      bounds: [...this.hit].sort(),
-      explored_below: found || this.stopped ? this.level : Number.POSITIVE_INFINITY,
+      bounds: this.bounds.list,
+      explored_below: found || this.bounds.stopped ? this.level : Number.POSITIVE_INFINITY,
       states: this.nodes.length,
     }
   }
@@ -205,7 +204,7 @@ class Shortest {
 
   /** Expands all that is reached with `level` preemptions, then turns to what needs one more. */
   private work_off_level(): void {
-    while (this.todo.length > 0 && !this.stopped) {
+    while (this.todo.length > 0 && !this.bounds.stopped) {
       const node = this.todo.pop()!
       const { preemptions, steps, expanded } = this.nodes
       if (preemptions[node] !== this.level || expanded[node] === steps[node]) continue
@@ -213,12 +212,11 @@ class Shortest {
       expanded[node] = steps[node]!
       this.expand(node)
     }
-    if (this.best !== NONE || this.stopped) return
+    if (this.best !== NONE || this.bounds.stopped) return
     const fresh = this.later.filter((node) => this.nodes.preemptions[node] === this.level + 1)
     this.later = []
     if (fresh.length > 0 && this.level === this.options.preemptions) {
-      this.hit.add('preemptions')
-      this.stopped = true
+      this.bounds.stop('preemptions')
       this.level++
       return
     }
@@ -237,8 +235,8 @@ class Shortest {
     const running = this.nodes.task[node]!
     const tasks = this.store.tasks()
     const depth = this.nodes.steps[node]!
-    if (this.options.max_steps !== undefined && depth >= this.options.max_steps) {
-      if (tasks.length > 0) this.hit.add('steps')
+    if (this.bounds.is_too_deep(depth)) {
+      if (tasks.length > 0) this.bounds.leave_out('steps')
       return
     }
     const before = this.todo.length
@@ -267,7 +265,7 @@ class Shortest {
       }
       this.store.undo(mark)
       if (++choice >= choices) break
-    } while (!this.stopped)
+    } while (!this.bounds.stopped)
     this.keep_bounds()
     return moved
   }
@@ -353,26 +351,16 @@ class Shortest {
 
   private keep_bounds(): void {
     const { max_states, max_memory } = this.options
-    if (max_states !== undefined && this.nodes.length > max_states) this.stop('states')
-    if (this.identity.full || (max_memory !== undefined && this.bytes > max_memory)) this.stop('memory')
-    if ((++this.moves & (TICK - 1)) === 0) this.look_at_clock()
+    if (max_states !== undefined && this.nodes.length > max_states) this.bounds.stop('states')
+    if (this.identity.full || (max_memory !== undefined && this.bytes > max_memory))
+      this.bounds.stop('memory')
+    if ((++this.moves & (TICK - 1)) === 0) this.bounds.look_at_clock()
   }
 
   /** What the search keeps: states and how they were reached, lists of what is to be done, and the path. */
   private get bytes(): number {
     const lists = this.todo.length + this.later.length + this.path.length + this.marks.length
     return this.nodes.bytes + this.identity.bytes + 8 * lists + this.store.bytes
-  }
-
-  private look_at_clock(): void {
-    const { max_time, now, interrupted } = this.options
-    if (interrupted?.() === true) this.stop('stopped')
-    if (max_time !== undefined && now !== undefined && now() - this.began >= max_time) this.stop('time')
-  }
-
-  private stop(bound: Bound): void {
-    this.hit.add(bound)
-    this.stopped = true
   }
 }
 

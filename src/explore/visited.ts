@@ -1,85 +1,55 @@
 /**
- * A set of pairs of 32-bit words in one typed array: open addressing with linear probing, two words a slot, zero
- * for an empty one. The pair (0, 0) counts as (0, 1): of hashes that makes one collision more among 2^64 (how
- * seldom two states have one hash stands in kernel/hash.ts). The low bits say where a pair is looked for: of
- * hashes, and of numbers that are counted up, each is as good as another, and nobody who does not know the key
- * of the hashes can choose states that all fall on one slot.
+ * The states that a search has met, so that it goes on from each once.
+ *
+ * With a bound on preemptions a state is known together with the running task and the preemptions used, since both
+ * decide what may still happen, and one that was met with as few preemptions or fewer is not visited again.
  */
-
-const INITIAL_SLOTS = 1 << 12
-/** Fullness at which the table doubles. */
-const FULLNESS = 0.6
+import type { Store } from '../kernel/kernel.js'
+import { Identity } from './identity.js'
+import { PairSet } from './pair_set.js'
 
 export class Visited {
-  size = 0
-  /** The set may not grow further within its bound on memory, and is as full as it may be. */
-  full = false
-  private words = new Int32Array(2 * INITIAL_SLOTS)
-  private limit = INITIAL_SLOTS * FULLNESS
+  private readonly identity: Identity
+  private readonly set: PairSet
 
-  /** @param max_bytes what the table may take, together with the old one while it grows */
-  constructor(public max_bytes = Number.POSITIVE_INFINITY) {}
+  constructor(
+    store: Store,
+    { exact, max_memory }: { readonly exact?: boolean; readonly max_memory?: number },
+  ) {
+    this.identity = new Identity(store, exact ?? false)
+    this.set = new PairSet(max_memory)
+  }
+
+  /** Meets the present state. @returns whether it is new */
+  meet(): boolean {
+    const { identity } = this
+    identity.of_state()
+    return this.set.add(identity.lo, identity.hi)
+  }
+
+  /** The same where preemptions are counted. */
+  meet_with(task: number, preemptions: number): boolean {
+    const { identity, set } = this
+    for (let fewer = 0; fewer < preemptions; fewer++) {
+      identity.of_state_and(task, fewer)
+      if (set.has(identity.lo, identity.hi)) return false
+    }
+    identity.of_state_and(task, preemptions)
+    return set.add(identity.lo, identity.hi)
+  }
 
   get bytes(): number {
-    return this.words.byteLength
+    return this.set.bytes + this.identity.bytes
   }
 
-  /** Adds a hash. @returns whether it was new */
-  add(lo: number, hi: number): boolean {
-    if (lo === 0 && hi === 0) hi = 1
-    const at = this.slot(lo, hi)
-    const { words } = this
-    if (words[at] === lo && words[at + 1] === hi) return false
-    words[at] = lo
-    words[at + 1] = hi
-    this.size++
-    if (this.size > this.limit) this.grow()
-    return true
+  /** No more states can be kept. */
+  get full(): boolean {
+    return this.set.full || this.identity.full
   }
 
-  has(lo: number, hi: number): boolean {
-    if (lo === 0 && hi === 0) hi = 1
-    const at = this.slot(lo, hi)
-    return this.words[at] === lo && this.words[at + 1] === hi
-  }
-
-  /** Where the hash stands, or the empty slot where it would. */
-  private slot(lo: number, hi: number): number {
-    const { words } = this
-    const mask = words.length - 1
-    let at = (lo << 1) & mask
-    while ((words[at] !== lo || words[at + 1] !== hi) && (words[at] !== 0 || words[at + 1] !== 0)) {
-      at = (at + 2) & mask
-    }
-    return at
-  }
-
-  private grow(): void {
-    const old = this.words
-    const longer = old.byteLength * 3 > this.max_bytes ? null : longer_than(old)
-    if (longer === null) {
-      this.full = true
-      return
-    }
-    this.words = longer
-    this.limit = old.length * FULLNESS
-    for (let i = 0; i < old.length; i += 2) {
-      const lo = old[i]!
-      const hi = old[i + 1]!
-      if (lo === 0 && hi === 0) continue
-      const at = this.slot(lo, hi)
-      this.words[at] = lo
-      this.words[at + 1] = hi
-    }
-  }
-}
-
-/** An empty array twice as long; null where the machine has no room for it. */
-function longer_than(words: Int32Array): Int32Array<ArrayBuffer> | null {
-  try {
-    return new Int32Array(words.length * 2)
-  } catch (error) {
-    if (error instanceof RangeError) return null
-    throw error
+  /** Leaves so many bytes for the set, and says whether that is enough. */
+  keep_within(bytes: number): boolean {
+    this.set.max_bytes = bytes - this.identity.bytes
+    return this.set.bytes <= this.set.max_bytes
   }
 }

@@ -12,7 +12,7 @@
  * That holds for whatever a stranger writes too. He would have to know the key to look for two contents with
  * one hash; a key made from the scenario he could compute, one drawn when the process starts he cannot, and
  * nothing that is printed depends on it: hashes are only ever asked whether they are equal. With `--exact` the
- * search compares the states themselves (explore/visited.ts).
+ * search compares the states themselves (explore/identity.ts).
  */
 import { Chaskey, tag } from './chaskey.js'
 

@@ -1,7 +1,7 @@
 /** Steps that meet in no cell commute: all that the search infers of stages rests on it. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Cells, JOIN, READ } from '../../src/explore/cells.js'
+import { Cells, JOIN, READ } from '../../src/explore/selection/cells.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import { Kernel } from '../../src/kernel/kernel.js'
 import { ended, step } from '../../src/kernel/machine.js'

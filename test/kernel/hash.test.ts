@@ -1,6 +1,6 @@
 /** The hash by itself: what kernel/hash.ts promises of it, under keys that stand here. */
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
-import { Visited } from '../../src/explore/visited.js'
+import { PairSet } from '../../src/explore/pair_set.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import { fn, local } from '../../src/kernel/fn.js'
 import {
@@ -111,8 +111,8 @@ describe('a million strings that are alike', () => {
   }
 
   it('have a million hashes, and each half of them repeats as seldom as chance has it', () => {
-    const words = new Visited()
-    const halves = [new Visited(), new Visited(), new Visited()]
+    const words = new PairSet()
+    const halves = [new PairSet(), new PairSet(), new PairSet()]
     let n = 0
     for (const text of strings()) {
       const { lo, hi } = string_hash(text)

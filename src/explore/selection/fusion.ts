@@ -14,9 +14,9 @@
  * after every stage, fused or not.
  */
 
-import type { Kernel } from '../kernel/kernel.js'
-import { ASLEEP, ended, is_local, type StepResult, step } from '../kernel/machine.js'
-import type { Locality, System } from './system.js'
+import type { Kernel } from '../../kernel/kernel.js'
+import { ASLEEP, ended, is_local, type StepResult, step } from '../../kernel/machine.js'
+import type { Locality, System } from '../system.js'
 
 /** A run of local stages is cut here, so that an endless loop of them becomes states that repeat. */
 const LONGEST_RUN = 4096

@@ -18,7 +18,7 @@
  *
  * A stage that would sleep touches what it looks at, and this is noted like the rest: so a stage that sleeps because
  * `a` has run, or would let `a` sleep, is such a conflict too. Nothing may be put off for ever, which is seen to as for
- * stages that are local by themselves (depth_first.ts); and properties do not look between fused stages (mover.ts).
+ * stages that are local by themselves (local_first.ts); and properties do not look between fused stages (fusion.ts).
  *
  * The claim is about every run of the system, not of this search only. So what is found out serves other searches of
  * the same system: that for the shortest way to a violation fuses the same stages.
@@ -26,13 +26,13 @@
  * Stages that are local by themselves are not noted: they touch only what their task owns. Who touches what
  * another task owns, as a fork does, is never taken for local.
  */
-import { all_functions, hold_kind } from '../kernel/fn.js'
-import { type Kernel, RETURNING } from '../kernel/kernel.js'
-import { is_local } from '../kernel/machine.js'
-import { range_of } from '../kernel/schema.js'
+import { all_functions, hold_kind } from '../../kernel/fn.js'
+import { type Kernel, RETURNING } from '../../kernel/kernel.js'
+import { is_local } from '../../kernel/machine.js'
+import { range_of } from '../../kernel/schema.js'
+import { PairSet } from '../pair_set.js'
+import type { Locality, System } from '../system.js'
 import { Cells, JOIN, READ, WAYS } from './cells.js'
-import type { Locality, System } from './system.js'
-import { Visited } from './visited.js'
 
 /** Sets of tasks are the bits of a number; those that have no bit of their own share one. */
 const SHARED = 31
@@ -57,7 +57,7 @@ export class InferredLocality extends Cells implements Locality {
   private readonly yielding = new Set<number>()
   private readonly cells = new Map<number, Touched>()
   /** Stages with how, and cells: pairs that were noted. */
-  private readonly noted = new Visited()
+  private readonly noted = new PairSet()
   private last_cell = 0
   private last_way = -1
   /** By task. */

@@ -3,8 +3,8 @@
  * number or a key that a row may have, the free numbers of a range, or the set of rows under a key or of a table. Two
  * cells may have one number; then stages seem to meet that do not, and nothing is lost but a reduction.
  */
-import type { NotedRow, Notes } from '../kernel/notes.js'
-import { type Column, range_of, type TableInfo, type Value } from '../kernel/schema.js'
+import type { NotedRow, Notes } from '../../kernel/notes.js'
+import { type Column, range_of, type TableInfo, type Value } from '../../kernel/schema.js'
 
 /** How a cell is touched. Two reads commute, and so do two joins of one set; nothing else does. */
 export const READ = 0
