@@ -3,10 +3,7 @@
  * of the model.
  */
 // Every file system type that there is.
-import './vfs/filesystems/tmpfs.js'
-import './vfs/filesystems/ext4.js'
-import './vfs/filesystems/erofs.js'
-import './vfs/filesystems/proc.js'
+import './vfs/filesystems/filesystems.js'
 import './overlay/overlay.js'
 // Calls, by the files that define them.
 import './vfs/attributes/attr.js'

@@ -10,6 +10,7 @@
 import type { ErrnoName, SignalName } from '../kernel/errno.js'
 import type { LsmOptions } from '../lsm/define_lsm.js'
 import type { OverlayOptions } from '../overlay/params.js'
+import type { FileSystemType } from '../vfs/filesystems/filesystems.js'
 
 /** A JSON value: what stands under `params` and in arguments. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
@@ -66,15 +67,15 @@ export interface TreeForm {
 
 /** A file system and what is in it. */
 export interface FileSystemForm {
-  /** Of ext4 files can have fs-verity; an erofs is a read-only image. */
-  readonly type: 'tmpfs' | 'ext4' | 'erofs'
+  /** Of ext4 files can have fs-verity; an erofs is a read-only image; proc shows tasks, and there is one at most. */
+  readonly type: FileSystemType
   /** The superblock is read-only. An erofs always is. */
   readonly read_only?: boolean
   /** It is what the kernel unpacked at boot: IPE's `boot_verified`. */
   readonly initramfs?: boolean
   /** It lies on a dm-verity device with this root hash (`alg:hex`), signed or not. */
   readonly dmverity?: { readonly roothash?: string; readonly signed?: boolean }
-  /** What is in its root, which is 0755 of root. */
+  /** What is in its root, which is 0755 of root. Of proc nobody says it. */
   readonly tree?: TreeForm
 }
 

@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { all_syscalls } from '../kernel/syscall.js'
 import type { MutableLsm, OptionKind } from '../lsm/define_lsm.js'
 import { mutable_lsms, overlay_options } from '../model.js'
+import { filesystem_types } from '../vfs/filesystems/filesystems.js'
 import { RLIMIT_NOFILE } from '../vfs/tasks/task.js'
 import { nearest, ScenarioError, suggestion } from './error.js'
 import type { Json, NodeForm, OpForm, ScenarioForm, SetupForm } from './form.js'
@@ -91,7 +92,7 @@ const node: z.ZodType<NodeForm> = z.union([
 const tree = z.record(z.string().min(1), node)
 
 const file_system = closed({
-  type: z.enum(['tmpfs', 'ext4', 'erofs']),
+  type: z.enum(filesystem_types),
   read_only: z.boolean().optional(),
   initramfs: z.boolean().optional(),
   dmverity: closed({ roothash: digest.optional(), signed: z.boolean().optional() }).optional(),

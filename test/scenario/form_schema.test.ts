@@ -102,7 +102,7 @@ describe('the schema', () => {
     [
       'a file system type',
       (c) => (c.setup.filesystems = { r: { type: 'ext3' } }),
-      'cases[0].setup.filesystems.r.type: expected "tmpfs" or "ext4" or "erofs", not "ext3"; did you mean ext4?',
+      'cases[0].setup.filesystems.r.type: expected "tmpfs" or "ext4" or "erofs" or "proc", not "ext3"; did you mean ext4?',
     ],
     [
       'a mode in a tree',

@@ -13,6 +13,7 @@ import { ended, is_local, STEPPED, start, step } from '../../src/kernel/machine.
 import { type Feature, profile, type Release } from '../../src/kernel/profile.js'
 import { all_tables, range_of } from '../../src/kernel/schema.js'
 import { syscall_named } from '../../src/kernel/syscall.js'
+import '../../src/vfs/filesystems/filesystems.js'
 import '../../src/vfs/attributes/attr.js'
 import { dentry } from '../../src/vfs/dentry.js'
 import { file } from '../../src/vfs/file.js'

@@ -7,7 +7,7 @@
  */
 import { EPERM } from '../../kernel/errno.js'
 import { fn, stage } from '../../kernel/fn.js'
-import { register_filesystem } from '../../kernel/fs.js'
+import type { FileSystemOperations } from '../../kernel/fs.js'
 import { int, ref } from '../../kernel/schema.js'
 import { FMODE_WRITE, file } from '../file.js'
 import { inode } from '../inode.js'
@@ -34,7 +34,7 @@ const ext4_file_open = fn(
   ],
 )
 
-register_filesystem({
+export const ext4 = {
   name: 'ext4',
   // 2^32 - 1 blocks of 4096 bytes (fs/ext4/super.c: ext4_max_size).
   s_maxbytes: (2 ** 32 - 1) * 4096,
@@ -48,4 +48,4 @@ register_filesystem({
   unlink: simple_unlink,
   rename: simple_rename,
   tmpfile: simple_tmpfile,
-})
+} as const satisfies FileSystemOperations

@@ -6,9 +6,6 @@
  *     populate(k, sb, { type: 'dir', entries: { script: { type: 'file', mode: 0o755, data: '#!/bin/sh\n' } } })
  *     const root = attach_mount(k, { root: super_block(k, sb).s_root })
  */
-import './erofs.js'
-import './ext4.js'
-import './tmpfs.js'
 import type { Kernel } from '../../kernel/kernel.js'
 import { d_add, dentry } from '../dentry.js'
 import {
@@ -177,7 +174,7 @@ export function lookup_path(k: Kernel, from: number, path: string): number {
   let at = from
   for (const name of path.split('/').filter((part) => part !== '' && part !== '.')) {
     at = lookup_one(k, at, name)
-    if (at === 0) return 0
+    if (at <= 0) return 0
   }
   return at
 }
@@ -239,7 +236,7 @@ export function find_place(k: Kernel, root_mnt: number, path: string): Place | u
   let at = cross(k, { mnt: root_mnt, dentry: mount(k, root_mnt).mnt_root })
   for (const name of path.split('/').filter((part) => part !== '' && part !== '.')) {
     const found = lookup_one(k, at.dentry, name)
-    if (found === 0) return undefined
+    if (found <= 0) return undefined
     at = cross(k, { mnt: at.mnt, dentry: found })
   }
   return at

@@ -1,5 +1,5 @@
 /** The file system in memory (mm/shmem.c). */
-import { register_filesystem } from '../../kernel/fs.js'
+import type { FileSystemOperations } from '../../kernel/fs.js'
 import {
   simple_create,
   simple_empty,
@@ -10,7 +10,7 @@ import {
   simple_unlink,
 } from './simple.js'
 
-register_filesystem({
+export const tmpfs = {
   name: 'tmpfs',
   extends_by_failed_write: true,
   lookup: simple_lookup,
@@ -20,4 +20,4 @@ register_filesystem({
   unlink: simple_unlink,
   rename: simple_rename,
   tmpfile: simple_tmpfile,
-})
+} as const satisfies FileSystemOperations
