@@ -10,7 +10,7 @@ import { inode, inode_ops, PAGE_SIZE, S_ISGID, S_ISUID } from '../vfs/inode.js'
 import { mm_struct, PROT_EXEC, PROT_READ, PROT_WRITE, vm_area } from '../vfs/memory/mm.js'
 import { fput_all, MAP_PRIVATE } from '../vfs/memory/mmap.js'
 import { MNT_NOSUID, mount } from '../vfs/mount.js'
-import { generic_permission, MAY_EXEC } from '../vfs/namei/permission.js'
+import { generic_permission, MAY_EXEC, MAY_READ } from '../vfs/namei/permission.js'
 import { exit_mmap } from '../vfs/tasks/fork_exit.js'
 import { CAP_FULL_SET, commit_creds, current, fd_row, fd_slot, RLIMIT_NOFILE } from '../vfs/tasks/task.js'
 import { SECBIT_KEEP_CAPS, SECBIT_NOROOT } from './securebits.js'
@@ -84,13 +84,29 @@ function do_close_on_exec(k: Kernel, f: NewExec): void {
  * of the old one. That denial cannot fail, and nobody sees it come: the exec itself denies already.
  */
 function exec_mmap(k: Kernel, f: NewExec): void {
-  const { f_inode } = file(k, f.file)
+  const { f_inode, f_mnt, f_dentry } = file(k, f.file)
   if (k.has('exec_denies_writes')) inode(k, f_inode).i_writecount -= 1
   ihold(k, f_inode)
   const task = current(k)
   const old = task.mm
-  task.mm = mm_struct.create(k, { exe_file: f_inode }).id
+  const dumpable = may_be_dumped(k, f) ? 1 : 0
+  task.mm = mm_struct.create(k, {
+    exe_file: f_inode,
+    exe_mnt: f_mnt,
+    exe_dentry: f_dentry,
+    dumpable,
+  }).id
   f.files = old === 0 ? [] : exit_mmap(k, old)
+}
+
+/**
+ * Whether the task's user may look into the new program: he may read its file, and it runs with his ids (fs/exec.c:
+ * would_dump, begin_new_exec; fs.suid_dumpable is 0). Modules are not asked a second time.
+ */
+function may_be_dumped(k: Kernel, f: NewExec): boolean {
+  const { uid, gid } = current(k)
+  const readable = generic_permission(k, inode(k, file(k, f.file).f_inode), MAY_READ) === 0
+  return readable && uid === f.euid && gid === f.egid
 }
 
 /**

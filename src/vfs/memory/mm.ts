@@ -6,7 +6,16 @@ export const PROT_READ = 1
 export const PROT_WRITE = 2
 export const PROT_EXEC = 4
 
-export const mm_struct = table('mm_struct', { exe: { exe_file: ref('inode') } }, { owned: true })
+export const mm_struct = table(
+  'mm_struct',
+  {
+    /** The program that it runs: the inode that is denied to writers, and the place where it was opened. */
+    exe: { exe_file: ref('inode'), exe_mnt: ref('mount'), exe_dentry: ref('dentry') },
+    /** Others of the same user may look into it (include/linux/sched/coredump.h: SUID_DUMP_USER). */
+    dump: { dumpable: int(1) },
+  },
+  { owned: true },
+)
 
 /** Addresses are byte addresses; both ends are multiples of the page size. */
 export const vm_area = table(

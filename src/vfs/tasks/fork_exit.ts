@@ -64,7 +64,11 @@ function copy_mm(k: Kernel, child: number): number {
   const { mm } = current(k)
   if (mm === 0) return 0
   const { exe_file } = mm_struct(k, mm)
-  const copy = mm_struct.create_at(k, mm_struct.lowest_free(k, child, 1), { exe_file })
+  const copy = mm_struct.create_at(
+    k,
+    mm_struct.lowest_free(k, child, 1),
+    fields_of(mm_struct(k, mm), mm_struct.info),
+  )
   if (exe_file !== 0) {
     ihold(k, exe_file)
     if (k.has('exec_denies_writes')) inode(k, exe_file).i_writecount -= 1
