@@ -40,6 +40,8 @@ import { inode_permission, MAY_EXEC, MAY_OPEN, MAY_WRITE } from './permission.js
 const do_open_locals = {
   mnt: ref('mount'),
   dentry: ref('dentry'),
+  /** With O_CREAT: the directory in which it was found. */
+  dir: ref('dentry'),
   /** LOOKUP_DIRECTORY of the walk, or 0. */
   directory: int(),
   flags: int(),
@@ -118,9 +120,8 @@ function before_may_open(k: Kernel, f: DoOpen): number {
  * fs.protected_regular and fs.protected_fifos are 0, as they are here.
  */
 function may_create_in_sticky(k: Kernel, f: DoOpen): number {
-  const { d_inode, d_parent } = dentry(k, f.dentry)
-  const { i_mode, i_uid } = inode(k, d_inode)
-  const dir = inode(k, dentry(k, d_parent).d_inode)
+  const { i_mode, i_uid } = inode(k, dentry(k, f.dentry).d_inode)
+  const dir = inode(k, dentry(k, f.dir).d_inode)
   const type = i_mode & S_IFMT
   if ((dir.i_mode & S_ISVTX) === 0 || type === S_IFREG || type === S_IFIFO) return 0
   if (i_uid === dir.i_uid || i_uid === current(k).euid || (dir.i_mode & S_IWOTH) === 0) return 0

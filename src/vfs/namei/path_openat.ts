@@ -43,7 +43,13 @@ import {
 /** What is asked of an open (fs/internal.h: struct open_flags; build_open_flags makes it). */
 const open_flags = { open_flag: int(), mode: int(), acc_mode: int(), fmode: int() }
 
-const opening = { ...nameidata, ...open_flags, created: int() }
+const opening = {
+  ...nameidata,
+  ...open_flags,
+  /** With O_CREAT: the directory in which the last component was looked up, wherever a link at the end led. */
+  dir: ref('dentry'),
+  created: int(),
+}
 type Opening = Frame<ValuesOf<typeof opening>>
 
 /** An open file whose inode has no name. Errors: those of the walk; EROFS, EACCES; EOPNOTSUPP. @returns the file's number */
@@ -145,6 +151,7 @@ const path_openat = fn('path_openat', { source: 'fs/namei.c', locals: opening },
     (_, f) => ({
       mnt: f.mnt,
       dentry: f.dentry,
+      dir: f.dir,
       directory: f.flags & LOOKUP_DIRECTORY,
       flags: f.open_flag,
       acc_mode: f.acc_mode,
@@ -189,6 +196,7 @@ function open_last_lookups(k: Kernel, f: Opening): Outcome {
   if (found < 0) return found
   if (found === 0) return creates ? lookup_open(k, f, name) : k.refuse(-ENOENT, () => `no ${name} there`)
   f.rest = ''
+  if (creates) f.dir = f.dentry
   const failed = step_into(k, f, found, true)
   if (failed !== 0) return failed
   // The text of a link is left to be walked.
