@@ -8,7 +8,7 @@
  */
 import { hold_kind } from '../kernel/fn.js'
 import type { Kernel } from '../kernel/kernel.js'
-import { is_local, STEPPED, step } from '../kernel/machine.js'
+import { STEPPED, step } from '../kernel/machine.js'
 import { TouchIndex } from '../kernel/notes.js'
 import type { Player } from './replay.js'
 import type { Move, Schedule } from './system.js'
@@ -80,7 +80,7 @@ class Alone {
       this.given++
       this.known = null
       step(k, task, choice)
-    } else if (this.known === null || is_local(k, task)) step(k, task, choice)
+    } else if (this.known === null) step(k, task, choice)
     else {
       k.store.note()
       step(k, task, choice)

@@ -13,7 +13,10 @@ export interface System {
    * every later state: then it need not be asked for between fused stages.
    */
   violations(k: Kernel): readonly string[]
-  /** A property may be violated for a moment and then no more: it must be asked for after every stage. */
+  /**
+   * No stages are fused: a property may be violated for a moment and then no more, so that it must be asked for after
+   * every stage; or tasks look at what belongs to others, so that no stage is local by itself.
+   */
   readonly momentary?: boolean
   /** The first of the tasks that do the same as this one, with the same rights; the task itself unless told. */
   alike?(task: number): number

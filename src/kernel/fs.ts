@@ -22,24 +22,66 @@ export interface Path {
 /** Where a symbolic link leads: a text to walk on with, a place to jump to (a magic link), or a negative errno. */
 export type LinkTarget = string | Path | number
 
+/**
+ * Names that nobody has made: each is computed from what it names, and so is its number (`computed_number`). Nothing
+ * about them is in the state, so nothing can be written there: no name is made, moved or removed among them.
+ */
+export interface ComputedNames {
+  dentry(
+    k: Kernel,
+    id: number,
+  ): {
+    readonly d_parent: number
+    readonly d_name: string
+    readonly d_inode: number
+    readonly d_sb: number
+  }
+  inode(
+    k: Kernel,
+    id: number,
+  ): {
+    readonly i_sb: number
+    readonly i_mode: number
+    readonly i_uid: number
+    readonly i_gid: number
+    readonly i_nlink: number
+    readonly i_size?: number
+    readonly i_flags?: number
+  }
+  /** The path of a dentry from the root of its file system, for people. */
+  path(id: number): string
+}
+
 /** A kernel function that has at least the locals `L`, which its caller fills, be it that it needs them or not; it may have more of its own. */
 export type Operation<L extends object> = Fn<any> & { readonly takes?: L }
 
 export interface FileSystemOperations {
   /** `s_type` of its superblocks. */
   readonly name: string
+  /** Makes the root of a new superblock, where no set-up says what is in it. @returns the root dentry's number */
+  fill_super?(k: Kernel, sb: number): number
   /** The largest file in bytes, where that is less than the vfs's own limit (16 TiB on ext4). */
   readonly s_maxbytes?: number
   /** A write that could copy nothing leaves the file as long as where it began (mm/shmem.c: shmem_write_end). */
   readonly extends_by_failed_write?: boolean
   /** The most links that an inode can have; unless told there is no limit. */
   readonly max_links?: number
-  /** The dentry of `name` in the directory `parent` (a dentry number), or 0 where there is none. Atomic. */
+  /**
+   * The dentry of `name` in the directory `parent` (a dentry number); 0 where there is none, but one can be made; or a
+   * negative errno. Atomic.
+   */
   lookup(k: Kernel, parent: number, name: string): number
+  /** Of a type whose directories are computed: what stands behind the numbers that its `lookup` gives. */
+  readonly computed?: ComputedNames
   /** Where the symbolic link `link` (a dentry) leads (`inode_operations.get_link`); unless told, its inode's `i_link`. */
   get_link?(k: Kernel, link: number): LinkTarget
-  /** What readlink says of a link that leads to no text (`inode_operations.readlink`): the text, or a negative errno. */
-  readlink?(k: Kernel, link: number): string | number
+  /**
+   * What readlink says of a link (`inode_operations.readlink`): the text, or a negative errno; unless told, the text that
+   * it leads to.
+   */
+  readlink?(k: Kernel, link: number): string | number | undefined
+  /** Whether an inode may be used though its mode bits do not say so (`inode_operations.permission`). */
+  is_exempt?(k: Kernel, inode: number): boolean
   /** What this type asks beyond mode bits (`inode_operations.permission`): 0 or a negative errno. */
   permission?(k: Kernel, inode: number, mask: number): number
   /** The inode whose data (or metadata) a dentry stands for; itself unless stacked. */
@@ -48,6 +90,10 @@ export interface FileSystemOperations {
   getattr_inode?(k: Kernel, inode: number): number
   /** The inode whose number `stat` reports; itself unless stacked. */
   stat_ino?(k: Kernel, inode: number): number
+  /** The number of links that `stat` reports, where the inode does not count them. */
+  stat_nlink?(k: Kernel, inode: number): number
+  /** The block size that `stat` reports: a page unless told. */
+  readonly st_blksize?: number
   /** The device that `stat` reports; the superblock's unless stacked. */
   stat_dev?(k: Kernel, inode: number): number
   /** The inode that `read`, `lseek(SEEK_END)` and the like of this open file reach now; its own unless stacked. */
@@ -123,10 +169,21 @@ export interface TmpfileLocals {
 }
 
 const types = new Map<string, FileSystemOperations>()
+let computing: FileSystemOperations | null = null
+
+/** The type whose directories are computed. */
+export function computing_type(): { readonly name: string; readonly computed: ComputedNames } {
+  if (computing?.computed === undefined) throw new Error('no file system type has computed names')
+  return { name: computing.name, computed: computing.computed }
+}
 
 /** Makes a file system type known to the vfs (fs/filesystems.c: register_filesystem). */
 export function register_filesystem(operations: FileSystemOperations): void {
   types.set(operations.name, operations)
+  if (operations.computed === undefined) return
+  // One number has room for a task and a name, not for a type too.
+  if (computing !== null) throw new Error(`${computing.name} has computed names already`)
+  computing = operations
 }
 
 /** The operations of a file system type. */

@@ -14,7 +14,7 @@
  *
  * Numbers are taken from the creating task's own range, lowest free first, so that two orders of the
  * same events give the same state. A row of a *keyed* table is known by the values of its key alone
- * (a page by its inode and index); nothing refers to it by number.
+ * (a page by its inode and index); nothing refers to it by number. A *computed* row is in no store (`is_computed`).
  */
 import { hash_string, out, set_key, string_hash } from './hash.js'
 
@@ -231,6 +231,8 @@ export interface TableOptions {
   readonly owned?: boolean
   /** Groups of fields that are never written after the row is made. */
   readonly constant?: readonly string[]
+  /** Fields of the rows that nobody makes (`is_computed`), by their number. */
+  readonly computed?: (k: World, id: number) => object
 }
 
 const registered: TableInfo[] = []
@@ -256,7 +258,13 @@ export function table<const G extends Groups>(
     owned: options.owned ?? false,
   })
   registered.push(info)
-  const get = (k: World, id: number) => k.store.row(info, id) as unknown as Row<V>
+  const stored = (k: World, id: number) => k.store.row(info, id) as unknown as Row<V>
+  const { computed } = options
+  const get =
+    computed === undefined
+      ? stored
+      : (k: World, id: number) =>
+          is_computed(id) ? computed_row<V>(shape, id, computed(k, id)) : stored(k, id)
   return Object.assign(get, {
     info,
     has: (k: World, id: number) => k.store.has(info, id),
@@ -284,6 +292,29 @@ export const RANGE_SIZE = 1 << RANGE_BITS
 export const range_of = (id: number): number => id >>> RANGE_BITS
 export const place_in_range = (id: number): number => id & (RANGE_SIZE - 1)
 export const in_range = (range: number, place: number): number => (range << RANGE_BITS) | place
+
+/** Ranges from here on are no task's. */
+const COMPUTED_RANGES = 1 << 13
+
+/**
+ * Whether the row of this number is one that nobody makes and that is in no store: what it holds follows from its
+ * number and from other rows, each time that somebody asks. So looking at it changes no state, and its number is
+ * the same whoever looks first.
+ */
+export const is_computed = (id: number): boolean => range_of(id) >= COMPUTED_RANGES
+
+/** The number of a row that nobody makes: of a task, and of which of the things that are computed from it. */
+export const computed_number = (task: number, place: number): number =>
+  in_range(COMPUTED_RANGES + task, place) >>> 0
+
+/** The task from which the row of this number is computed. */
+export const computed_of = (id: number): number => range_of(id) - COMPUTED_RANGES
+
+/** It is frozen: who would write to it has taken it for a row of the state. */
+function computed_row<V>({ columns }: Shape, id: number, fields: object): Row<V> {
+  const initial = Object.fromEntries(columns.map(({ name, initial }) => [name, initial]))
+  return Object.freeze({ ...initial, ...fields, id }) as Row<V>
+}
 
 /** There are more rows of a kind than numbers for them. */
 export class TooMany extends Error {

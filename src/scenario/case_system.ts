@@ -1,6 +1,7 @@
 /** A case, ready to be searched: what `explore` wants of a system. */
 
 import { FastStore } from '../kernel/fast_store.js'
+import { file_system } from '../kernel/fs.js'
 import type { Store } from '../kernel/kernel.js'
 import { Kernel } from '../kernel/kernel.js'
 import type { Case } from './builder.js'
@@ -65,7 +66,7 @@ export function case_system(of: Case, path = ''): CaseSystem {
     code,
     watched: properties.watched,
     parts: properties.parts,
-    ends_are_seen: properties.code.length > 0,
+    ends_are_seen: properties.code.length > 0 || tasks_are_seen(form),
     asked: new Set(),
   }
   const set_up = (store: Store) => boot_setup(new Kernel(store, config), form.setup ?? {}, at('setup'))
@@ -80,14 +81,22 @@ export function case_system(of: Case, path = ''): CaseSystem {
     set_up,
     start,
     violations: (k) => violated(k, properties),
-    momentary: properties.code.length > 0,
-    alike: alike_tasks(form),
+    momentary: properties.code.length > 0 || tasks_are_seen(form),
+    alike: tasks_are_seen(form) ? (task) => task : alike_tasks(form),
     outcome,
     witness: (k) => witness_of(k, code, properties),
     unreached: (seen) =>
       properties.reaches.map(({ name }) => name).filter((name) => !seen.has(`reached ${name}`)),
   }
   return system
+}
+
+/**
+ * Whether tasks may look at what others have, by their numbers: then no stage is local by itself, and no two tasks are
+ * alike.
+ */
+function tasks_are_seen({ setup }: CaseForm): boolean {
+  return Object.values(setup?.filesystems ?? {}).some(({ type }) => file_system(type).computed !== undefined)
 }
 
 /** By task: the first one of the same program, user and rights. Children of forks are like nobody else. */

@@ -5,7 +5,7 @@
 
 import { hold_kind } from '../kernel/fn.js'
 import type { Frame, Kernel } from '../kernel/kernel.js'
-import { all_tables, range_of, type TableInfo, type Value } from '../kernel/schema.js'
+import { all_tables, is_computed, range_of, type TableInfo, type Value } from '../kernel/schema.js'
 import { ovl_fs } from '../overlay/ovl_entry.js'
 import { dentry, is_unhashed } from '../vfs/dentry.js'
 import { FMODE_WRITER, file } from '../vfs/file.js'
@@ -58,7 +58,7 @@ function dangling(k: Kernel, inside: boolean): string | null {
     for (const row of k.store.rows(table)) {
       for (const { name, type } of refs) {
         const to = (row as unknown as Record<string, Value>)[name] as number
-        if (to !== 0 && !k.store.has(table_named(type.table!), to)) {
+        if (to !== 0 && !is_computed(to) && !k.store.has(table_named(type.table!), to)) {
           return `${table.name} ${row.id}: ${name} is ${type.table} ${to}, which does not exist`
         }
       }

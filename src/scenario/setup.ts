@@ -6,6 +6,7 @@
 import { securebits } from '../exec/securebits.js'
 import { utf8_bytes } from '../kernel/decode.js'
 import { errno_name } from '../kernel/errno.js'
+import { file_system } from '../kernel/fs.js'
 import type { Kernel, SecurityModule } from '../kernel/kernel.js'
 import {
   features,
@@ -15,6 +16,7 @@ import {
   type Release,
   release_names,
 } from '../kernel/profile.js'
+import { is_computed } from '../kernel/schema.js'
 import { LsmOptionError } from '../lsm/define_lsm.js'
 import { check_rules, type Rule } from '../lsm/rules.js'
 import { all_lsms, first_lsms, is_inside, mount_overlay, mutable_lsms, rules_module } from '../model.js'
@@ -151,6 +153,9 @@ function in_order(
 
 // --- file systems ------------------------------------------------------------------------------------------
 
+/** Whether what is in a file system of this type is computed. */
+const is_computing = (type: string): boolean => file_system(type).computed !== undefined
+
 interface Made {
   readonly root: number
   /** Dentries of the directories that hide what lies below them in an overlay. */
@@ -170,6 +175,12 @@ function make_filesystem(k: Kernel, name: string, form: FileSystemForm, path: st
       signed: dmverity.signed,
     },
   })
+  const { fill_super } = file_system(type)
+  if (fill_super !== undefined) {
+    if (form.tree !== undefined)
+      throw new ScenarioError(`${path}.tree`, `what is in ${type} is not for a set-up to say`)
+    return { root: fill_super(k, sb), opaque: [] }
+  }
   const tree = convert_tree(form.tree ?? {}, `${path}.tree`)
   const root = populate(k, sb, tree.root)
   return { root, opaque: tree.opaque.map((inside) => lookup_path(k, root, inside)) }
@@ -189,6 +200,7 @@ class Mounts {
     form: SetupForm,
     path: string,
   ) {
+    this.check_one_of_computed(form, path)
     for (const [name, fs] of Object.entries(form.filesystems ?? {})) {
       this.filesystems.set(name, make_filesystem(k, name, fs, `${path}.filesystems.${name}`))
     }
@@ -197,6 +209,16 @@ class Mounts {
     if (mounts.length > 0) return
     const { root } = make_filesystem(k, 'root', { type: 'tmpfs' }, path)
     this.root_mnt = attach_mount(k, { root })
+  }
+
+  /** Numbers of computed names say nothing of a superblock. @throws ScenarioError */
+  private check_one_of_computed({ filesystems = {} }: SetupForm, path: string): void {
+    const [first, second] = Object.entries(filesystems).filter(([, { type }]) => is_computing(type))
+    if (second === undefined) return
+    throw new ScenarioError(
+      `${path}.filesystems.${second[0]}`,
+      `there is a file system of type ${second[1].type} already; mount ${first![0]} again`,
+    )
   }
 
   get root(): Place {
@@ -320,12 +342,14 @@ class Mounts {
   walk(name: string, path: string, make = false): Place {
     check_inside(name, path)
     const found = find_place(this.k, this.root_mnt, name)
-    if (found !== undefined) return found
+    if (found !== undefined && !is_computed(found.dentry)) return found
     const slash = name.replace(/\/+$/, '').lastIndexOf('/')
     if (!make || slash < 0)
       throw new ScenarioError(path, `there is no ${name} (symbolic links are not followed here)`)
     const above = this.walk(name.slice(0, slash), path, true)
     const { s_type } = super_block(this.k, dentry(this.k, above.dentry).d_sb)
+    if (is_computing(s_type))
+      throw new ScenarioError(path, `there is no ${name}, and nothing can be made or mounted in ${s_type}`)
     if (s_type === 'overlay')
       throw new ScenarioError(path, `there is no ${name}, and the overlay above it must have it from a layer`)
     if ([...this.layers].some((layer) => is_inside(this.k, above.dentry, layer)))

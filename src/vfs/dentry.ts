@@ -1,6 +1,7 @@
 /** A name in a directory (struct dentry). */
+import { computing_type } from '../kernel/fs.js'
 import type { Kernel } from '../kernel/kernel.js'
-import { int, ref, str, table } from '../kernel/schema.js'
+import { int, is_computed, ref, str, table } from '../kernel/schema.js'
 import { inode, inode_ops, page } from './inode.js'
 
 export const dentry = table(
@@ -12,7 +13,11 @@ export const dentry = table(
     /** Open files and working directories that stand on it. */
     count: { d_count: int() },
   },
-  { unique: ['d_parent', 'd_name'], constant: ['identity'] },
+  {
+    unique: ['d_parent', 'd_name'],
+    constant: ['identity'],
+    computed: (k, id) => computing_type().computed.dentry(k as Kernel, id),
+  },
 )
 
 /**
@@ -46,21 +51,23 @@ export function d_drop(k: Kernel, id: number): void {
   d.d_name = `${d.d_name}/${id}`
 }
 
+/** Nobody counts who stands on a computed name: it does not go. */
 export function dget(k: Kernel, id: number): void {
-  dentry(k, id).d_count += 1
+  if (!is_computed(id)) dentry(k, id).d_count += 1
 }
 
 export function dput(k: Kernel, id: number): void {
-  dentry(k, id).d_count -= 1
+  if (!is_computed(id)) dentry(k, id).d_count -= 1
 }
 
 /** Adds a reference to an inode. */
 export function ihold(k: Kernel, ino: number): void {
-  inode(k, ino).i_count += 1
+  if (!is_computed(ino)) inode(k, ino).i_count += 1
 }
 
 /** Drops a reference; an inode with neither references nor links goes, with its pages (fs/inode.c: iput). */
 export function iput(k: Kernel, ino: number): void {
+  if (is_computed(ino)) return
   const node = inode(k, ino)
   node.i_count -= 1
   if (node.i_count > 0 || node.i_nlink > 0) return

@@ -1,5 +1,5 @@
 /** A file apart from its names (struct inode), and the pages that hold its data. */
-import type { FileSystemOperations } from '../kernel/fs.js'
+import { computing_type, type FileSystemOperations } from '../kernel/fs.js'
 import type { Kernel } from '../kernel/kernel.js'
 import { int, ref, str, table } from '../kernel/schema.js'
 import { ops_of } from './super_block.js'
@@ -50,7 +50,10 @@ export const inode = table(
     /** fs-verity: `alg:hex` of the digest, and whether its built-in signature was verified. */
     verity: { verity_digest: str(), verity_signed: int() },
   },
-  { constant: ['identity'] },
+  {
+    constant: ['identity'],
+    computed: (k, id) => computing_type().computed.inode(k as Kernel, id),
+  },
 )
 
 /**

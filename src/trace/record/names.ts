@@ -4,7 +4,8 @@
  */
 
 import type { PlainRow } from '../../kernel/footprint.js'
-import { place_in_range, range_of, show_id, type Value } from '../../kernel/schema.js'
+import { computing_type } from '../../kernel/fs.js'
+import { is_computed, place_in_range, range_of, show_id, type Value } from '../../kernel/schema.js'
 import { readable } from '../../scenario/characters.js'
 import type { Bind } from '../trace.js'
 import type { Rows } from './moment.js'
@@ -116,6 +117,7 @@ export class Names {
   /** `lower:/s`, or the path at which a mount shows it. */
   inode(id: number): string {
     if (id === 0) return 'none'
+    if (is_computed(id)) return this.computed(id)
     const dent = this.state.dentry_of(id)
     if (dent !== undefined) return this.dentry(dent)
     const row = this.row('inode', id)
@@ -125,6 +127,7 @@ export class Names {
 
   dentry(id: number): string {
     if (id === 0) return 'none'
+    if (is_computed(id)) return this.computed(id)
     const row = this.row('dentry', id)
     if (row === undefined) return `dentry ${show_id(id)}`
     const sb = number_of(row, 'd_sb')
@@ -133,6 +136,16 @@ export class Names {
     const path = this.path_below(id, shown?.root ?? 0)
     if (shown !== undefined && path !== null) return join(this.mount_path(shown.mnt), path) + deleted
     return `${text_of(this.row('super_block', sb), 's_id')}:${this.path_below(id, 0) ?? '/'}${deleted}`
+  }
+
+  /** A name that nobody has made. */
+  private computed(id: number): string {
+    const { name, computed } = computing_type()
+    const [sb] = [...this.state.rows('super_block')].find(([, row]) => row.s_type === name) ?? []
+    const shown = this.shown_at.get(Number(sb))
+    return shown === undefined
+      ? `${name}:${computed.path(id)}`
+      : join(this.mount_path(shown.mnt), computed.path(id))
   }
 
   /** The path from `root` (0: from the root of the file system) down to a dentry; null if it is not below. */
@@ -163,6 +176,7 @@ export class Names {
     const row = this.row('task_struct', task)
     const [mnt, at] = [number_of(row, 'pwd_mnt'), number_of(row, 'pwd')]
     if (mnt === 0 || at === 0) return '/'
+    if (is_computed(at)) return this.computed(at)
     return join(
       this.mount_path(mnt),
       this.path_below(at, number_of(this.row('mount', mnt), 'mnt_root')) ?? '/',

@@ -44,12 +44,12 @@ function vfs_getattr(k: Kernel, at: number): readonly number[] | number {
     inode_ops(k, d_inode).stat_dev?.(k, d_inode) ?? d_sb,
     ino,
     i_mode,
-    links(k, d_inode),
+    inode_ops(k, d_inode).stat_nlink?.(k, d_inode) ?? links(k, d_inode),
     i_uid,
     i_gid,
     inode(k, d_inode).i_rdev,
     i_size,
-    PAGE_SIZE,
+    inode_ops(k, d_inode).st_blksize ?? PAGE_SIZE,
   ]
 }
 
@@ -116,14 +116,14 @@ const newfstatat = fn(
 
 const says: Readonly<Record<(typeof stat_fields)[number], string>> = {
   st_dev: 'Number of the device; the same for all files of one file system.',
-  st_ino: 'Number of the inode.',
+  st_ino: 'Number of the inode; 0 of what proc computes, whose numbers do not last.',
   st_mode: 'Type and permission bits.',
   st_nlink: 'How many names the file has.',
   st_uid: 'Owner.',
   st_gid: 'Group.',
   st_rdev: 'Of a device file: which device.',
   st_size: 'Size in bytes.',
-  st_blksize: 'Bytes that are best moved at once: 4096.',
+  st_blksize: 'Bytes that are best moved at once: 4096, on proc 1024.',
 }
 const statbuf: Filled = {
   name: 'statbuf',

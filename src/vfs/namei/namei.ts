@@ -66,7 +66,7 @@ export function getname(path: string, flags: number): number {
   return path.length >= PATH_MAX ? -ENAMETOOLONG : 0
 }
 
-/** The dentry of `name` in a directory, or 0: one atomic step (fs/namei.c: lookup_fast, lookup_slow). */
+/** The dentry of `name` in a directory, 0 or a negative errno: one atomic step (fs/namei.c: lookup_fast, lookup_slow). */
 export function lookup_one(k: Kernel, parent: number, name: string): number {
   return ops_of(k, dentry(k, parent).d_sb).lookup(k, parent, name)
 }
@@ -76,7 +76,7 @@ export function lookup_one(k: Kernel, parent: number, name: string): number {
  * any more, and no name is longer than NAME_MAX (fs/namei.c: __lookup_slow, lookup_one_qstr_excl; fs/libfs.c:
  * simple_lookup).
  *
- * @returns the dentry, 0 where there is none, or -ENOENT, -ENAMETOOLONG
+ * @returns the dentry, 0 where there is none, or -ENOENT, -ENAMETOOLONG, and what the file system answers
  */
 export function lookup_slow(k: Kernel, parent: number, name: string): number {
   const found = name.length > NAME_MAX ? 0 : lookup_one(k, parent, name)

@@ -57,7 +57,7 @@ export function sb_permission(k: Kernel, ino: number, mask: number): number {
  * Whether the running task may use the inode as `mask` says (fs/namei.c: inode_permission).
  *
  * @returns 0, or the first that holds of: -EROFS (superblock), -EPERM (immutable), -EACCES (mode bits and
- *   capabilities), what the file system adds, what a security module answers
+ *   capabilities, unless the file system lets the task off), what the file system adds, what a security module answers
  */
 export function inode_permission(k: Kernel, ino: number, mask: number): number {
   const read_only = sb_permission(k, ino, mask)
@@ -66,8 +66,10 @@ export function inode_permission(k: Kernel, ino: number, mask: number): number {
   if ((mask & MAY_WRITE) !== 0 && (node.i_flags & S_IMMUTABLE) !== 0)
     return k.refuse(-EPERM, 'the inode is immutable')
   const denied = generic_permission(k, node, mask)
-  if (denied !== 0) return k.refuse(denied, () => why_denied(k, node, mask))
-  const by_type = inode_ops(k, ino).permission?.(k, ino, mask) ?? 0
+  const ops = inode_ops(k, ino)
+  if (denied !== 0 && ops.is_exempt?.(k, ino) !== true)
+    return k.refuse(denied, () => why_denied(k, node, mask))
+  const by_type = ops.permission?.(k, ino, mask) ?? 0
   if (by_type !== 0) return by_type
   return security(k, 'inode_permission', { inode: ino, mask })
 }

@@ -8,6 +8,7 @@ export const CAP_DAC_READ_SEARCH = 2
 export const CAP_FOWNER = 3
 export const CAP_FSETID = 4
 export const CAP_SETPCAP = 8
+export const CAP_SYS_PTRACE = 19
 export const CAP_SYS_ADMIN = 21
 export const CAP_MKNOD = 27
 /** RLIMIT_NOFILE, the soft limit that systems start with; a task may have less. */
