@@ -29,7 +29,7 @@ import type {
 export interface Stat extends Result<'struct'> {
   /** Number of the device; the same for all files of one file system. */
   readonly st_dev: Field
-  /** Number of the inode. */
+  /** Number of the inode; 0 of what proc computes, whose numbers do not last. */
   readonly st_ino: Field
   /** Type and permission bits. */
   readonly st_mode: Field
@@ -43,7 +43,7 @@ export interface Stat extends Result<'struct'> {
   readonly st_rdev: Field
   /** Size in bytes. */
   readonly st_size: Field
-  /** Bytes that are best moved at once: 4096. */
+  /** Bytes that are best moved at once: 4096, on proc 1024. */
   readonly st_blksize: Field
 }
 

@@ -80,7 +80,7 @@ describe('commands', () => {
     const say = people()
     say('open("/x", O_RDWR|O_CREAT|O_CLOEXEC, 0640)', 'write(3, "abc")')
     expect(say('fds')).toMatch(/^3 +read-write +1 +3 +\/x {2}\(close-on-exec\)$/m)
-    expect(say('mounts')).toMatch(/^\/proc +proc +proc +superblock ro$/m)
+    expect(say('mounts')).toMatch(/^\/proc +proc +proc +rw$/m)
     expect(say('inode /x')).toMatch(/i_mode 0640 .* i_size 3\n.*i_writecount 1 \(open for writing\)/)
     expect(say('tasks')).toMatch(/^\* 1 +0 +0 +\/$/m)
     expect(say('help openat')).toContain('openat(dirfd, pathname, flags, [mode])')
