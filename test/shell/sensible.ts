@@ -16,7 +16,8 @@ const paths = [
   '/a/',
   'a',
   'd/a',
-  '/proc',
+  '/proc/self/fd/3',
+  '/proc/self/fd/4',
   '/nix/x',
 ]
 const flags = [
@@ -37,6 +38,8 @@ const lengths = [0, 1, 5, 100, 4096, 5000, 10000]
 
 const fd = (dice: Dice): number => (dice.below(10) === 0 ? 99 : 3 + dice.below(5))
 const path = (dice: Dice): string => dice.of(paths)
+/** On a kernel `self` is a name of calls only. */
+const text = (dice: Dice): string => dice.of(paths.filter((each) => !each.startsWith('/proc')))
 
 type Make = (dice: Dice) => readonly unknown[]
 const calls: Readonly<Record<string, Make>> = {
@@ -62,7 +65,7 @@ const calls: Readonly<Record<string, Make>> = {
   fchmod: (d) => [fd(d), d.of(modes)],
   chown: (d) => [path(d), d.of([0, 1000, -1]), d.of([0, 1000, -1])],
   mkdir: (d) => [path(d), d.of(modes)],
-  symlink: (d) => [path(d), path(d)],
+  symlink: (d) => [text(d), path(d)],
   link: (d) => [path(d), path(d)],
   unlink: (d) => [path(d)],
   rmdir: (d) => [path(d)],

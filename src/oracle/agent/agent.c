@@ -25,6 +25,8 @@
  * then a line `E what: why`.
  *
  *     fs NAME                        a file system (tmpfs) of that name
+ *     proc NAME                      one that shows tasks: of each a directory with the descriptors, and nothing else
+ *     show N NUMBER                  the task is shown there, under this number
  *     dir|file|sym|node|hard|white|opaque …   fills it, see build()
  *     fsro NAME                      its superblock is read-only from now on
  *     at PATH FLAGS fs NAME[/SUB]    mounts: the first one at /
@@ -574,6 +576,8 @@ static void limit_capabilities(const char *mask)
 		fail("capset");
 }
 
+static char proc_name[NAME_MAX + 1]; /* the file system that shows tasks, empty: none */
+
 struct identity {
 	unsigned uid, gid, umask, nofile, securebits;
 	const char *caps; /* a bit set, or "-": all for root and none else */
@@ -689,6 +693,9 @@ static void become(const struct identity *who)
 		limit_capabilities(who->caps);
 		prctl(PR_SET_KEEPCAPS, 0);
 	}
+	/* Whose ids have changed is shown as root's. Only who sees tasks can tell. */
+	if (proc_name[0] != '\0')
+		prctl(PR_SET_DUMPABLE, 1);
 }
 
 static int null_fd;
@@ -1037,6 +1044,67 @@ static void mount_overlay(const char *at, unsigned long flags, char *rest)
 		snprintf(overlays[overlay_count++], PATH_MAX, "%s", at);
 }
 
+/*
+ * Tasks that see each other: of a procfs that no path leads to, only the directories of their descriptors are shown,
+ * each mounted on a directory of a tmpfs. Descriptors lead to what the stage has; a whole procfs leads to our own program.
+ */
+enum { MAX_SHOWN = 8 };
+static char proc_places[MAX_SHOWN][PATH_MAX];
+static unsigned long proc_flags[MAX_SHOWN];
+static int proc_count;
+
+static void proc_made(char *rest)
+{
+	char path[PATH_MAX];
+
+	snprintf(proc_name, sizeof proc_name, "%s", rest != NULL ? rest : "");
+	file_system_made(rest);
+	snprintf(path, sizeof path, "/s/f/%s/t", proc_name);
+	if (chmod(path, 0555) != 0 || mkdir("/s/p", 0700) != 0 || mount("proc", "/s/p", "proc", 0, NULL) != 0)
+		fail("proc");
+}
+
+static void note_proc(const char *from, const char *at, unsigned long flags)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof path, "/s/f/%s/t", proc_name);
+	size_t length = strlen(path);
+	if (proc_name[0] == '\0' || strncmp(from, path, length) != 0 || strspn(from + length, "/") != strlen(from + length))
+		return;
+	if (proc_count == MAX_SHOWN) {
+		errno = 0;
+		fail("more than %d mounts of proc", MAX_SHOWN);
+		return;
+	}
+	snprintf(proc_places[proc_count], PATH_MAX, "%s", at);
+	proc_flags[proc_count++] = flags;
+}
+
+/* show N NUMBER */
+static void show_task(char *rest)
+{
+	char from[64], path[PATH_MAX], fd[PATH_MAX + 8];
+	const char *slot = next_word(&rest), *number = next_word(&rest);
+	int n = slot != NULL ? atoi(slot) : 0;
+
+	if (number == NULL || n <= 0 || n >= MAX_TASKS || shared->slot[n].pid <= 0 || proc_name[0] == '\0')
+		return;
+	snprintf(path, sizeof path, "/s/f/%s/t/%d", proc_name, atoi(number));
+	snprintf(fd, sizeof fd, "%s/fd", path);
+	mkdir(path, 0555);
+	mkdir(fd, 0555);
+	snprintf(from, sizeof from, "/s/p/%d/fd", shared->slot[n].pid);
+	for (int i = 0; i < proc_count; i++) {
+		snprintf(fd, sizeof fd, "%.*s/%d/fd", PATH_MAX - 16, proc_places[i], atoi(number));
+		umount2(fd, MNT_DETACH); /* of an earlier task of that number */
+		errno = 0;
+		if (mount(from, fd, NULL, MS_BIND, NULL) != 0 ||
+		    (proc_flags[i] != 0 && mount(NULL, fd, NULL, MS_REMOUNT | MS_BIND | proc_flags[i], NULL) != 0))
+			fail("descriptors of task %s", number);
+	}
+}
+
 static void mount_at(char *rest)
 {
 	char inside[PATH_MAX - 8], at[PATH_MAX], from[PATH_MAX];
@@ -1067,6 +1135,7 @@ static void mount_at(char *rest)
 		return;
 	if (mount(from, at, NULL, MS_BIND, NULL) != 0)
 		fail("mount %s at %s", from, at);
+	note_proc(from, at, flags);
 	if (flags != 0 && mount(NULL, at, NULL, MS_REMOUNT | MS_BIND | flags, NULL) != 0)
 		fail("options of %s", at);
 }
@@ -1102,7 +1171,8 @@ static void raise_stage(void)
 	stage_is_up = true;
 	next_call = 0;
 	highest_task = 0;
-	overlay_count = lower_overlay_count = 0;
+	overlay_count = lower_overlay_count = proc_count = 0;
+	proc_name[0] = '\0';
 	stoppable = false;
 	setup_error[0] = '\0';
 	made_parents[0] = '\0';
@@ -1574,6 +1644,10 @@ static void request(char *line)
 	bool failed_before = setup_error[0] != '\0';
 	if (strcmp(what, "fs") == 0)
 		file_system_made(rest);
+	else if (strcmp(what, "proc") == 0)
+		proc_made(rest);
+	else if (strcmp(what, "show") == 0)
+		show_task(rest);
 	else if (strcmp(what, "fsro") == 0)
 		file_system_read_only(rest);
 	else if (strcmp(what, "at") == 0)

@@ -14,9 +14,11 @@ import type {
 } from '../../scenario/form.js'
 import { capabilities_of, securebits_of } from '../../scenario/setup.js'
 import { bytes_of } from '../../scenario/tree.js'
+import { PROC_BLKSIZE } from '../../vfs/filesystems/proc.js'
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG } from '../../vfs/inode.js'
 import { RLIMIT_NOFILE } from '../../vfs/tasks/task.js'
 import { type Answer, type Play, type PlayCall, type PlayTask, SetupRefused } from './play.js'
+import { Shown } from './shown.js'
 import { check_call, check_setup, HostRefused } from './stage.js'
 
 /** Bytes that stand for themselves in a word of text. */
@@ -113,7 +115,7 @@ export function encode_setup(setup: SetupForm): string[] {
   check_setup(setup)
   const lines: string[] = []
   for (const [name, fs] of Object.entries(setup.filesystems ?? {})) {
-    lines.push(`fs ${name}`)
+    lines.push(`${fs.type === 'proc' ? 'proc' : 'fs'} ${name}`)
     const flags: string[] = []
     for (const [path, node] of Object.entries(fs.tree ?? {}))
       encode_node(name, `/${path}`, node, lines, flags)
@@ -200,15 +202,22 @@ export function encode_call(form: PlayCall, known: ResultNumbers): string {
 /** A whole play; its answers are followed by a line with a dot. */
 export function encode_play(play: Play): string {
   const known = new Map<string, number>()
+  const shown = new Shown(play.setup)
   const lines = encode_setup(play.setup)
-  for (const [i, task] of play.tasks.entries()) lines.push(encode_task(i + 1, task))
+  for (const [i, task] of play.tasks.entries())
+    lines.push(encode_task(i + 1, task), ...shown.request(i + 1, i + 1))
   for (const [i, call] of play.calls.entries()) {
-    lines.push(encode_call(call, known))
+    lines.push(encode_call(shown.call(call, call.task), known))
+    if (call.child !== undefined) lines.push(...shown.request(call.child, call.child))
     if (call.as !== undefined) known.set(call.as, i)
   }
   lines.push('end', '')
   return lines.join('\n')
 }
+
+/** As the model says it of what proc computes (`vfs/filesystems/proc.ts`: stat_ino). */
+const without_passing_number = (fields: Readonly<Record<string, number>>) =>
+  fields.st_blksize === PROC_BLKSIZE ? { ...fields, st_ino: 0 } : fields
 
 /** What one line of the agent says. */
 export function decode_answer(line: string): Answer {
@@ -234,5 +243,5 @@ export function decode_answer(line: string): Answer {
   if (rest.length === 0) return { ret: Number(ret) }
   if (rest[0]![0] === '"') return { ret: Number(ret), data: word_text(rest[0]!) }
   const fields = rest.map((word) => word.split('=')).map(([name, value]) => [name, Number(value)])
-  return { ret: Number(ret), fields: Object.fromEntries(fields) }
+  return { ret: Number(ret), fields: without_passing_number(Object.fromEntries(fields)) }
 }

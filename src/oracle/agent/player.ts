@@ -20,7 +20,7 @@ import {
 import type { Player } from '../../shell/protocol.js'
 import type { Completed, TaskSpec } from '../../shell/session.js'
 import { DEFAULT_SETUP } from '../../shell/world.js'
-import { is_dir, S_IFDIR } from '../../vfs/inode.js'
+import { is_dir } from '../../vfs/inode.js'
 import { MAX_RW_COUNT } from '../../vfs/memory/page_cache.js'
 import { AT_FDCWD } from '../../vfs/namei/namei.js'
 import { MAX_CHILDREN } from '../../vfs/tasks/fork_exit.js'
@@ -28,6 +28,7 @@ import { AddressSpace } from './address_space.js'
 import type { Agent } from './agent.js'
 import { encode_call, encode_setup, encode_task } from './encode.js'
 import { type Answer, OracleError, SetupRefused } from './play.js'
+import { Shown } from './shown.js'
 import { HostRefused } from './stage.js'
 
 /** Numbers of the agent's processes are below this, and no process has the last. */
@@ -64,6 +65,7 @@ export class KernelPlayer implements Player {
   private sleeping: Sleeping[] = []
   private numbers = new Numbering()
   private called = false
+  private shown = new Shown({})
 
   private constructor(private readonly agent: Agent) {}
 
@@ -89,7 +91,7 @@ export class KernelPlayer implements Player {
   private async build(setup: SetupForm | null, specs: readonly [number, TaskSpec][]): Promise<void> {
     if (setup?.lsm !== undefined) throw new RequestError('setup.lsm: a kernel has the modules that it has')
     const lines = told_of(() => encode_setup(setup ?? DEFAULT_SETUP))
-    if (setup === null) lines.push(...empty_proc)
+    this.shown = told_of(() => new Shown(setup ?? DEFAULT_SETUP))
     await this.converse(lines)
     for (const [task, spec] of specs) await this.spawn(task, spec)
   }
@@ -128,7 +130,7 @@ export class KernelPlayer implements Player {
     if (this.processes.has(task)) throw new RequestError(`spawn.task: there is a task ${task} already`)
     const slot = this.free_slot()
     try {
-      await this.converse([encode_task(slot, spec)])
+      await this.converse([encode_task(slot, spec), ...this.shown.request(slot, task)])
     } catch (error) {
       await this.asked(`kill ${slot}\n`)
       throw error
@@ -178,7 +180,7 @@ export class KernelPlayer implements Player {
     if (refused !== null) return { errno: refused }
     if (syscall.returns === 'task') return this.fork(task, process)
     const form = { task: process.slot, call: syscall.name, args: this.arguments_of(process, syscall, made) }
-    const request = told_of(() => encode_call(form, new Map()))
+    const request = told_of(() => encode_call(this.shown.call(form, task), new Map()))
     if (request.length > MAX_REQUEST)
       throw new RequestError('the arguments are too long for a call on a kernel')
     const answer = await this.asked(`${request}\n`)
@@ -199,6 +201,8 @@ export class KernelPlayer implements Player {
     const answer = await this.asked(`call ${parent.slot} fork ${slot}\n`)
     if (answer.errno !== undefined) return { errno: answer.errno }
     this.processes.set(child, { slot, memory: parent.memory.copy(), state: 'ready' })
+    const lines = this.shown.request(slot, child)
+    if (lines.length > 0) await this.converse(lines)
     this.ended.delete(child)
     return { ret: child }
   }
@@ -281,9 +285,6 @@ function told_of<T>(encode: () => T): T {
     throw error
   }
 }
-
-/** The same stand-in as the model's (`vfs/filesystems/proc.ts`); and what is typed cannot reach the machine's own. */
-const empty_proc = ['fs proc', `dir "proc ${S_IFDIR | 0o555} 0 0`, 'at "/proc 0 fs "proc', 'fsro proc']
 
 /** What is not asked of a kernel: memory that our buffer has no room for. */
 function refused_here({ name }: Syscall, { locals }: Made): string | null {

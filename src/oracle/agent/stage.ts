@@ -93,13 +93,18 @@ function check_mount(mount: MountForm, at: string): void {
 
 /** @throws HostRefused, ScenarioError naming the field that would reach the host */
 export function check_setup(setup: SetupForm, at = 'setup'): void {
-  for (const [name, { tree = {} }] of Object.entries(setup.filesystems ?? {})) {
+  for (const [name, { type, read_only, tree = {} }] of Object.entries(setup.filesystems ?? {})) {
     if (!fs_name.test(name))
       throw new HostRefused(
         `${at}.filesystems`,
         `${JSON.stringify(name)} is no name that can be played: letters, digits, - and _; rename the file system`,
       )
     check_tree(tree, `${at}.filesystems.${name}.tree`)
+    if (type === 'proc' && read_only)
+      throw new HostRefused(
+        `${at}.filesystems.${name}.read_only`,
+        'a proc is played read-write; make its mount ro',
+      )
   }
   for (const [i, mount] of (setup.mounts ?? []).entries()) check_mount(mount, `${at}.mounts[${i}]`)
 }

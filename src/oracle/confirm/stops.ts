@@ -37,6 +37,7 @@ import { do_dentry_open } from '../../vfs/open/dentry_open.js'
 import { encode_call, encode_setup, encode_task } from '../agent/encode.js'
 import type { Answer, Play, PlayCall } from '../agent/play.js'
 import { can_run } from '../agent/real_programs.js'
+import { Shown } from '../agent/shown.js'
 
 export type StopKind = 'exec_open' | 'exec_args' | 'copy_up_open' | 'copy_up_read'
 
@@ -478,8 +479,10 @@ export function kernel_run(system: CaseSystem, schedule: Schedule, prefer?: Stop
 /** The requests to the agent; it answers once per step. */
 export function encode_run({ play, predicted, steps }: KernelRun): string {
   const lines = encode_setup(play.setup)
+  const shown = new Shown(play.setup)
   if (steps.some(({ kind }) => kind === 'stop')) lines.push('stoppable')
-  for (const [i, task] of play.tasks.entries()) lines.push(encode_task(i + 1, task))
+  for (const [i, task] of play.tasks.entries())
+    lines.push(encode_task(i + 1, task), ...shown.request(i + 1, i + 1))
   // The agent counts the calls that it is told to make.
   const known = new Map<string, number>()
   const replaced = new Set<number>()
@@ -490,10 +493,11 @@ export function encode_run({ play, predicted, steps }: KernelRun): string {
     if (form.call === 'exit_group' && replaced.has(form.task)) lines.push(`kill ${form.task}`)
     else if (kind === 'go') lines.push(`go ${form.task}`)
     else {
-      const request = encode_call(form, known)
+      const request = encode_call(shown.call(form, form.task), known)
       const stop_at = `stop ${stacked ? 'stacked_' : ''}${stop}`
       lines.push(kind === 'stop' ? request.replace(/^call/, stop_at) : request)
       if (form.as !== undefined) known.set(form.as, known.size)
+      if (form.child !== undefined) lines.push(...shown.request(form.child, form.child))
     }
   }
   lines.push('end', '')
