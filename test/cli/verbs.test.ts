@@ -443,6 +443,7 @@ describe('replay', () => {
     const { out } = await toctoscope(
       'explore',
       'plain-write-after-check',
+      'reopened-descriptor',
       '--case',
       'read,none,7.2',
       '--json',
@@ -462,6 +463,7 @@ describe('list', () => {
       'overlay-copy-up',
       'path-or-descriptor',
       'plain-write-after-check',
+      'reopened-descriptor',
       'writer-at-check',
     ])
       expect(out).toContain(name)

@@ -190,6 +190,24 @@ describe.skipIf(no_kernel !== undefined || !is_root)('stops on the running kerne
     return run.steps.map(({ kind: what, call: at }) => (what === 'stop' ? 'stop' : run.predicted[at]))
   }
 
+  it('what makes stops possible is not among the descriptors that others see', async () => {
+    const looks = call('openat', [-100, '/p/1/fd/3', 'O_PATH', 0], 'look')
+    const filesystems = {
+      low: { type: 'tmpfs' as const, tree: { s: { file: 'bytes', mode: 0o755 }, p: { dir: {} } } },
+      proc: { type: 'proc' as const },
+    }
+    const mounts = [
+      { at: '/', filesystem: 'low' },
+      { at: '/p', filesystem: 'proc' },
+    ]
+    const tasks = [
+      { name: 'a', program: [check, pause] },
+      { name: 'b', program: [looks, pause] },
+    ]
+    const system = case_system(of({ profile: '6.18', setup: { filesystems, mounts }, tasks, properties: [] }))
+    expect(await play(system, 'exec_open')).toEqual(['stop', { errno: 'ENOENT' }, { ret: 0 }])
+  })
+
   it('a check before it denies writes: the writer comes in, and the check fails', async () => {
     expect(await play(two([check], [write_open()]), 'exec_open')).toEqual([
       'stop',

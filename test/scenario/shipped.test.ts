@@ -4,6 +4,7 @@ import mapping_size from '../../scenarios/mapping-size.js'
 import overlay_copy_up from '../../scenarios/overlay-copy-up.js'
 import path_or_descriptor from '../../scenarios/path-or-descriptor.js'
 import plain_write from '../../scenarios/plain-write-after-check.js'
+import reopened_descriptor from '../../scenarios/reopened-descriptor.js'
 import writer_at_check from '../../scenarios/writer-at-check.js'
 import { depth_first } from '../../src/explore/depth_first.js'
 import { case_system } from '../../src/scenario/case_system.js'
@@ -11,7 +12,14 @@ import { case_name } from '../../src/scenario/form.js'
 import { broken_invariant } from '../../src/scenario/invariants.js'
 import { explore_case } from '../../src/verdict/explore_case.js'
 
-const scenarios = [overlay_copy_up, mapping_size, plain_write, writer_at_check, path_or_descriptor]
+const scenarios = [
+  overlay_copy_up,
+  mapping_size,
+  plain_write,
+  writer_at_check,
+  path_or_descriptor,
+  reopened_descriptor,
+]
 
 describe.each(scenarios.map((scenario) => [scenario.name, scenario] as const))('%s', (_, scenario) => {
   test.each(scenario.cases.map((each) => [case_name(each.form), each] as const))('%s', (_, each) => {
@@ -53,6 +61,7 @@ describe('causes', () => {
     ],
     [path_or_descriptor, 'check=path attack=rename profile=7.2', 'rename over', 'd_move'],
     [path_or_descriptor, 'check=path attack=symlink profile=7.2', 'path switch', 'd_move'],
+    [reopened_descriptor, 'protection=none profile=7.2', 'write in place', 'generic_perform_write'],
   ] as const)('%o %s', (scenario, params, kind, stage) => {
     expect(cause(scenario, params)).toMatchObject({ kind, stage })
   })

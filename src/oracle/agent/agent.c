@@ -728,6 +728,17 @@ static void make_args_page(struct slot *slot)
 	slot->uffd = fd;
 }
 
+/* A request that asks for nothing: the task closes its userfaultfd, which others would see among its descriptors. */
+static void ask_for_nothing(struct slot *slot)
+{
+	slot->line[0] = '\0';
+	slot->call = MAX_CALLS - 1;
+	slot->turn = (uint32_t)slot->pid | FUTEX_WAITERS;
+	futex(&slot->turn, FUTEX_WAKE, 1, NULL);
+	for (uint32_t turn; (turn = slot->turn) != 0 && (turn & FUTEX_OWNER_DIED) == 0;)
+		futex(&slot->turn, FUTEX_WAIT, turn, NULL);
+}
+
 static void take_uffd(int number)
 {
 	struct slot *slot = &shared->slot[number];
@@ -736,6 +747,7 @@ static void take_uffd(int number)
 
 	uffd[number] = fd > 0 ? fd : -errno;
 	close(pidfd);
+	ask_for_nothing(slot);
 }
 
 /* What a task's userfaultfd says: it misses its arguments, or it has forked and here is the child's. */

@@ -25,7 +25,7 @@ import { capabilities_of, securebits_of } from '../../scenario/setup.js'
 import { bytes_of } from '../../scenario/tree.js'
 import { printable } from '../../trace/render/printable.js'
 import { type Answer, OracleError, type PlayCall, type PlayTask } from '../agent/play.js'
-import { check_call, check_setup } from '../agent/stage.js'
+import { check_call, check_setup, HostRefused } from '../agent/stage.js'
 import type { KernelRun } from '../confirm/stops.js'
 import { c_footer, c_header } from './c_template.js'
 
@@ -155,6 +155,11 @@ function setup_function(setup: SetupForm): string[] {
   const body: string[] = [`make_dir("${STAGE}/f", 0755, 0, 0);`, `make_dir("${STAGE}/r", 0755, 0, 0);`]
   const systems = Object.entries(setup.filesystems ?? {})
   for (const [name, fs] of systems) {
+    if (fs.type === 'proc')
+      throw new HostRefused(
+        `setup.filesystems.${name}`,
+        'proc is not written as C: it would show more than the tasks; `toctoscope confirm` plays it',
+      )
     const at = c_string(`${STAGE}/f/${name}`)
     body.push(
       '',
