@@ -105,7 +105,9 @@ export default class WarmRunner extends TestRunner {
   /** All tests once, without a mutant: what each takes and which mutants it reaches. */
   async #measure() {
     stryker.activeMutant = undefined
-    if (stryker.mutantCoverage !== undefined) stryker.mutantCoverage.perTest = {}
+    // Where no mutant is reached as the sources are loaded, nobody has made this yet.
+    stryker.mutantCoverage ??= { static: {}, perTest: {} }
+    stryker.mutantCoverage.perTest = {}
     const tests = []
     for (const file of this.injectValue('files').sort()) {
       const task = await this.#run(file)
@@ -113,8 +115,8 @@ export default class WarmRunner extends TestRunner {
       if (own.length === 0)
         tests.push({ id: `${file}#`, name: file, file, ms: 0, failure: message_of(task.result) })
       const of_file = `${relative(process.cwd(), file)}#`
-      const shared = stryker.mutantCoverage?.perTest[of_file] ?? {}
-      delete stryker.mutantCoverage?.perTest[of_file]
+      const shared = stryker.mutantCoverage.perTest[of_file] ?? {}
+      delete stryker.mutantCoverage.perTest[of_file]
       for (const test of own) {
         const id = id_of(test)
         this.#tasks.set(id, [...(this.#tasks.get(id) ?? []), test.id])
