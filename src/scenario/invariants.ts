@@ -15,11 +15,11 @@ import { super_block } from '../vfs/super_block.js'
 import { fd_slot, task_struct } from '../vfs/tasks/task.js'
 import { broken_lock_order, locks } from './lock_order.js'
 
-/** A number per object. */
+/** A number per object; of object 0, which there is not, nobody asks. */
 class Tally {
   private readonly counts = new Map<number, number>()
   add(object: number, by = 1): void {
-    if (object !== 0) this.counts.set(object, this.of(object) + by)
+    this.counts.set(object, this.of(object) + by)
   }
   of(object: number): number {
     return this.counts.get(object) ?? 0

@@ -114,6 +114,47 @@ describe('a loader that reads a program before it runs it', () => {
     expect(loader(elsewhere, none, run('p')).property).toBe(null)
   })
 
+  test.each<[string, Look, (v: Task, fd: Fd) => void]>([
+    [
+      'an absolute path, whatever it is given to begin at',
+      (v) => whole(v, v.openat(v.open('/d', 'O_PATH'), '/p', 'O_RDONLY')),
+      (v) => void v.execveat('AT_FDCWD', '/p', ['p'], null, 0),
+    ],
+    [
+      'a relative path of a call that begins where the task is',
+      (v) => whole(v, v.open('p', 'O_RDONLY')),
+      (v) => void v.execveat('AT_FDCWD', 'p', ['p'], null, 0),
+    ],
+    [
+      'a relative path by a call that begins where the task is',
+      (v) => whole(v, v.openat('AT_FDCWD', 'p', 'O_RDONLY')),
+      (v) => void v.execve('p', ['p'], null),
+    ],
+    ['a copy that is run', whole, (v, fd) => void v.execveat(v.dup(fd), '', ['p'], null, 'AT_EMPTY_PATH')],
+    [
+      'copies of copies',
+      (v, fd) => whole(v, v.dup(v.dup(fd))),
+      (v, fd) => void v.execveat(v.dup(v.dup(fd)), '', ['p'], null, 'AT_EMPTY_PATH'),
+    ],
+  ])('looks at what it runs by %s', (_, look, run) => {
+    expect(loader(look, change, run)).toMatchObject({ ...fails, verdict: 'race' })
+  })
+
+  test.each<[string, Look, (v: Task, fd: Fd) => void]>([
+    [
+      'another descriptor than the one that it runs',
+      (v) => whole(v, v.open('/s', 'O_RDONLY')),
+      (v, fd) => void v.execveat(fd, '', ['p'], null, 'AT_EMPTY_PATH'),
+    ],
+    [
+      'memory of another file',
+      (v) => v.use(v.peek(v.mmap(0, 4096, 'PROT_READ', 'MAP_PRIVATE', v.open('/s', 'O_RDONLY'), 0), 5)),
+      (v, fd) => void v.execveat(fd, '', ['p'], null, 'AT_EMPTY_PATH'),
+    ],
+  ])('that looked at %s relies on nothing', (_, look, run) => {
+    expect(loader(look, none, run).property).toBe(null)
+  })
+
   test('says nothing of the interpreter where it has looked at a script', () => {
     const script: Look = (v) => whole(v, v.open('/s', 'O_RDONLY'))
     expect(loader(script, none, (v) => void v.execve('/s', ['s'], null)).property).toBe(null)

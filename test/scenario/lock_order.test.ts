@@ -3,10 +3,13 @@ import { describe, expect, it } from 'vitest'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import { type Hold, hold_kind } from '../../src/kernel/fn.js'
 import type { Kernel } from '../../src/kernel/kernel.js'
+import { profile } from '../../src/kernel/profile.js'
+import { make_kernel } from '../../src/model.js'
 import { case_system } from '../../src/scenario/case_system.js'
 import { broken_lock_order, locks } from '../../src/scenario/lock_order.js'
-import '../../src/model.js'
+import { boot_setup } from '../../src/scenario/setup.js'
 import { dentry } from '../../src/vfs/dentry.js'
+import { find_place } from '../../src/vfs/filesystems/populate.js'
 import { inode, is_dir, is_reg } from '../../src/vfs/inode.js'
 import { super_block } from '../../src/vfs/super_block.js'
 import { case_named, shipped } from '../properties/support.js'
@@ -61,6 +64,46 @@ describe('the order of locks', () => {
     for (let i = 0; hold_kind(i) !== undefined; i++) kinds.push(hold_kind(i))
     const named = kinds.map((kind) => kind.name).filter((each) => each.includes('unlock'))
     expect(locks.map(({ hold }) => hold.name).sort()).toEqual(named.sort())
+  })
+})
+
+describe('overlays on top of each other', () => {
+  const k = make_kernel(new FastStore(), profile('6.18'), [])
+  const { root } = boot_setup(
+    k,
+    {
+      filesystems: {
+        root: { type: 'tmpfs' },
+        disk: { type: 'ext4', tree: { a: { dir: {} }, b: { dir: {} } } },
+        more: { type: 'tmpfs', tree: { c: { dir: {} }, u: { dir: {} }, w: { dir: {} } } },
+      },
+      mounts: [
+        { at: '/', filesystem: 'root' },
+        { at: '/disk', filesystem: 'disk' },
+        { at: '/more', filesystem: 'more' },
+        { at: '/read', overlay: { lower: ['disk:/a', 'disk:/b'] } },
+        { at: '/written', overlay: { lower: ['/read'], upper: 'more:/u', work: 'more:/w' } },
+        { at: '/both', overlay: { lower: ['more:/c', '/read'] } },
+      ],
+    },
+    'setup',
+  )
+  const lock_of = (path: string) => ({
+    kind: 'inode_unlock',
+    object: dentry(k, find_place(k, root.mnt, path)!.dentry).d_inode,
+  })
+
+  it.each([
+    ['/written', '/read', '/disk'],
+    ['/written', '/more'],
+    ['/both', '/read', '/more'],
+    ['/read', '/disk'],
+  ])('%s is locked before what it lies on', (...paths) => {
+    const held = paths.map(lock_of)
+    expect(broken_lock_order(k, held)).toBeNull()
+    expect(broken_lock_order(k, held.reverse())).toBe(
+      `i_rwsem of inode ${held[1]!.object} was taken while i_rwsem of inode ${held[0]!.object} was held`,
+    )
   })
 })
 

@@ -3,15 +3,19 @@ import { FastStore } from '../../src/kernel/fast_store.js'
 import { ImmerStore } from '../../src/kernel/immer_store.js'
 import type { Kernel } from '../../src/kernel/kernel.js'
 import { profile } from '../../src/kernel/profile.js'
+import { syscall_named } from '../../src/kernel/syscall.js'
 import { make_kernel } from '../../src/model.js'
 import type { OverlayOptions } from '../../src/overlay/params.js'
 import { scenario_from_form } from '../../src/scenario/builder.js'
 import { case_system } from '../../src/scenario/case_system.js'
+import { result } from '../../src/scenario/code.js'
 import { define_module } from '../../src/scenario/code_module.js'
-import type { CaseForm, SetupForm, TaskForm } from '../../src/scenario/form.js'
+import type { CaseForm, FileSystemForm, SetupForm, TaskForm } from '../../src/scenario/form.js'
+import { broken_invariant } from '../../src/scenario/invariants.js'
 import { boot_setup } from '../../src/scenario/setup.js'
-import { children } from '../../src/vfs/dentry.js'
-import { find_place } from '../../src/vfs/filesystems/populate.js'
+import { children, dentry } from '../../src/vfs/dentry.js'
+import { find_place, type MountOption } from '../../src/vfs/filesystems/populate.js'
+import { block_device } from '../../src/vfs/super_block.js'
 import { CAP_FULL_SET, task_struct } from '../../src/vfs/tasks/task.js'
 import { case_of, message_of, one_case, run } from './support.js'
 
@@ -158,9 +162,100 @@ describe('a set-up', () => {
       securebits: 0x100,
       comm: 't',
     })
+    const securebits = (given: string | number) => task_struct(boot({}, { securebits: given }), 1).securebits
+    // include/uapi/linux/securebits.h: SECURE_NOROOT 0, SECURE_EXEC_RESTRICT_FILE 8
+    expect(securebits('SECBIT_NOROOT|SECBIT_EXEC_RESTRICT_FILE')).toBe(0x101)
+    expect(securebits(0x101)).toBe(0x101)
+    expect(task_struct(boot({}), 1)).toMatchObject({ securebits: 0, umask: 0o022, rlimit_nofile: 1024 })
+    expect(task_struct(boot({}, { rlimit_nofile: 7 }), 1).rlimit_nofile).toBe(7)
+    expect(task_struct(boot({}, { uid: 1, capabilities: ['CAP_CHOWN', 'CAP_CHOWN'] }), 1).cap_effective).toBe(
+      1,
+    )
     expect(task_struct(boot({}), 1).cap_effective).toBe(CAP_FULL_SET)
     expect(task_struct(boot({}, { uid: 1 }), 1).cap_effective).toBe(0)
     expect(task_struct(boot({}, { uid: 1, capabilities: 'all' }), 1).cap_effective).toBe(CAP_FULL_SET)
+  })
+
+  test('a file system that is read-only, one of dm-verity and a first mount with ro refuse to be written to', () => {
+    const written = (fs: Omit<FileSystemForm, 'type'>, options: readonly MountOption[] = []) => {
+      const of = case_of((s) => {
+        s.mount('/', s.filesystem('root', { type: 'ext4', tree: { f: '' }, ...fs }), options)
+        s.task('t').open('/f', 'O_WRONLY').as('fd').may_fail()
+      })
+      return run(of).ret('t', 'fd')
+    }
+    const EROFS = -30
+    expect(written({})).toBe(3)
+    expect(written({ read_only: false })).toBe(3)
+    expect(written({ read_only: true })).toBe(EROFS)
+    expect(written({ dmverity: {} })).toBe(EROFS)
+    expect(written({ dmverity: {}, read_only: false })).toBe(EROFS)
+    expect(written({}, ['ro'])).toBe(EROFS)
+  })
+
+  test('dm-verity has the root hash that is given, and else one of its own for each tree', () => {
+    const hash = (fs: Pick<FileSystemForm, 'tree' | 'dmverity'>) => {
+      const k = boot({
+        filesystems: { image: { type: 'ext4', ...fs } },
+        mounts: [{ at: '/', filesystem: 'image' }],
+      })
+      return block_device
+        .rows(k)
+        .map(({ roothash, roothash_signed }) => ({ roothash, signed: roothash_signed }))
+    }
+    const of_a = hash({ tree: { a: '' }, dmverity: {} })
+    expect(of_a).toEqual([{ roothash: expect.stringMatching(/^sha256:[0-9a-f]{64}$/), signed: 0 }])
+    expect(hash({ tree: { a: '' }, dmverity: { signed: true } })).toEqual([{ ...of_a[0], signed: 1 }])
+    expect(hash({ tree: { b: '' }, dmverity: {} })).not.toEqual(of_a)
+    expect(hash({ dmverity: { roothash: 'sha256:00' } })).toMatchObject([{ roothash: 'sha256:00' }])
+    expect(hash({ tree: { a: '' } })).toEqual([])
+  })
+
+  test('a task has the null device open, in no directory', () => {
+    const ran = run(
+      case_of((s) => {
+        const t = s.task('t')
+        t.fstat(0).as('null')
+        t.openat(0, 'null', 'O_RDONLY').as('below').may_fail()
+      }),
+    )
+    const row = result.find(ran.k, 1, ran.system.code.programs[0]!.slots.indexOf('null'))!
+    const [mode, device] = ['st_mode', 'st_rdev'].map(
+      (field) => row.fields[syscall_named('fstat')!.fields.indexOf(field)],
+    )
+    expect([mode, device]).toEqual([0o020666, 0x103])
+    expect(ran.ret('t', 'below')).toBe(-20)
+  })
+
+  test('the books are right as it is booted: counts of names, of open files, of writers', () => {
+    expect(broken_invariant(boot({}))).toBeNull()
+    const filesystems = { root: { type: 'tmpfs' as const, tree: { d: { dir: {} } } } }
+    const k = boot({ filesystems, mounts: [{ at: '/', filesystem: 'root' }] }, { cwd: '/d' })
+    expect(broken_invariant(k)).toBeNull()
+    expect(dentry(k, task_struct(k, 1).pwd).d_name).toBe('d')
+    expect(dentry(k, task_struct(k, 1).root)).toMatchObject({ d_parent: task_struct(k, 1).root })
+  })
+
+  test.each(['/made/', '//made', 'made'])('a mount point that is made is where %s leads', (at) => {
+    const filesystems = { r: { type: 'tmpfs' as const, tree: { f: '' } } }
+    const setup: SetupForm = {
+      filesystems,
+      mounts: [
+        { at: '/', filesystem: 'r' },
+        { at, bind: '/f' },
+      ],
+    }
+    const directory: SetupForm = { ...setup, mounts: [setup.mounts![0]!, { at, bind: '/' }] }
+    if (at.startsWith('/')) {
+      const k = make_kernel(new FastStore(), profile('6.18'), [])
+      const { root } = boot_setup(k, directory, 'setup')
+      expect(find_place(k, root.mnt, '/made/f')).toBeDefined()
+      expect(children(k, root.dentry).map(({ d_name }) => d_name)).toEqual(['f', 'made'])
+    } else
+      expect(message_of(() => boot(directory))).toContain(
+        'setup.mounts[1].at: there is no made (symbolic links are not followed here)',
+      )
+    expect(message_of(() => boot(setup))).toContain('setup.mounts[1].at: ')
   })
 
   test('boots to the same state on both stores', () => {
@@ -485,6 +580,51 @@ describe('mistakes in set-ups', () => {
       with_options({ metacopy: 'on', redirect_dir: 'follow' }),
       'setup.mounts[1].overlay: EINVAL: conflicting options: metacopy=on,redirect_dir=follow',
     ],
+    [
+      'a feature with a dash in its name',
+      { profile: '6.18+-o-deny_write' },
+      'setup.profile: there is no feature "o-deny_write"; did you mean o_deny_write?',
+    ],
+    [
+      'a module of the name of one of the kernel',
+      { lsm: { rules: [{ name: 'ipe', rules: [] }] } },
+      'setup.lsm: ipe is a module of the kernel; a module of your own needs another name',
+    ],
+    [
+      'two modules of one name',
+      {
+        lsm: {
+          rules: [
+            { name: 'r', rules: [] },
+            { name: 's', rules: [] },
+            { name: 'r', rules: [] },
+          ],
+        },
+      },
+      'setup.lsm: two modules are named "r"',
+    ],
+    [
+      'a name that an overlay must have from a layer',
+      {
+        filesystems: { root: { type: 'tmpfs', tree: { l: { dir: {} }, k: { dir: {} } } } },
+        mounts: [
+          { at: '/', filesystem: 'root' },
+          { at: '/m', overlay: { lower: ['root:/l', 'root:/k'] } },
+          { at: '/m/x', bind: '/l' },
+        ],
+      },
+      'setup.mounts[2].at: there is no /m/x, and the overlay above it must have it from a layer',
+    ],
+    [
+      'a directory of a file system',
+      { ...fs, mounts: [{ at: '/', filesystem: 'root', root: '/x' }] },
+      'setup.mounts[0].filesystem: there is no /x in the file system root',
+    ],
+    [
+      'an order that names one twice',
+      { lsm: { ipe: {}, order: ['ipe', 'ipe'] } },
+      'setup.lsm.order: ipe is named twice',
+    ],
     ['an order', { lsm: { ipe: {}, order: ['ima'] } }, 'setup.lsm.order: there is no module "ima"'],
     [
       'an order that forgets',
@@ -556,6 +696,13 @@ describe('code in scenarios', () => {
     }
     expect(hash(other)).not.toBe(hash(module))
   })
+})
+
+test('a module of the kernel is there where a set-up names it', () => {
+  const names = (lsm: NonNullable<SetupForm['lsm']>) => boot({ lsm }).config.modules.map(({ name }) => name)
+  const always = names({})
+  expect(always).toEqual(['capability'])
+  expect(names({ ipe: {} })).toEqual([...always, 'ipe'])
 })
 
 test('modules are asked in the order that is given; capability comes first', () => {
