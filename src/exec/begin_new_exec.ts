@@ -26,7 +26,7 @@ const new_exec = {
   euid: int(),
   egid: int(),
   /** Files to drop: of close-on-exec descriptors, then of the old address space. */
-  files: list(),
+  files: list([true]),
 }
 type NewExec = Frame<ValuesOf<typeof new_exec>>
 

@@ -11,11 +11,14 @@
  */
 import { FastStore } from '../kernel/fast_store.js'
 import type { Kernel } from '../kernel/kernel.js'
+import type { Exchangeable } from '../kernel/renumbering.js'
+import { KeyOfTwo, SymmetricStore } from '../kernel/symmetric_store.js'
 import { BoundsOfSearch } from './bounds.js'
 import { Frontier, type Place } from './frontier.js'
 import { type Invariant, InvariantFailure, Mover, may_fuse } from './selection/fusion.js'
 import { InferredLocality } from './selection/inferred_locality.js'
 import { expand_local_first, is_enough, put_first } from './selection/local_first.js'
+import { is_worth_it, permutations } from './selection/symmetry.js'
 import {
   type Bounds,
   BrokenInvariant,
@@ -35,6 +38,8 @@ export interface DepthFirstOptions extends Bounds {
   readonly fusion?: boolean
   /** Off: only stages that are local by themselves are fused, in however many states. */
   readonly inferred?: boolean
+  /** Off: states in which exchangeable tasks have each other's places are different, however many there are. */
+  readonly symmetry?: boolean
   /** States are compared themselves, not their hashes: slow. */
   readonly exact?: boolean
   /** Asked after every stage. */
@@ -52,7 +57,7 @@ const PATIENCE = 256
 
 class DepthFirst {
   private readonly k: Kernel
-  private readonly store = new FastStore()
+  private readonly store: FastStore
   private readonly fusion: boolean
   private readonly mover: Mover
   private readonly frontier = new Frontier()
@@ -73,12 +78,15 @@ class DepthFirst {
     system: System,
     private readonly options: DepthFirstOptions,
     private readonly locality: InferredLocality | null = null,
+    exchangeable: Exchangeable | null = null,
   ) {
+    this.store = exchangeable === null ? new FastStore() : new SymmetricStore(exchangeable)
     this.k = system.boot(this.store)
     this.fusion = may_fuse(system, options.fusion)
     this.mover = new Mover(this.k, this.fusion, options.invariant ?? null, locality)
     this.visited = new Visited(this.store, options)
-    this.visitor = new Visitor(system, this.k, () => this.frontier.schedule())
+    const alike = exchangeable === null ? [] : permutations(exchangeable)
+    this.visitor = new Visitor(system, this.k, () => this.frontier.schedule(), alike)
     this.bounds = new BoundsOfSearch(options)
   }
 
@@ -233,25 +241,53 @@ class DepthFirst {
  * @throws BrokenInvariant with the schedule that broke `options.invariant`
  */
 export function depth_first(system: System, options: DepthFirstOptions = {}): Report {
-  if (!may_fuse(system, options.fusion) || options.preemptions !== undefined || options.inferred === false)
+  if (!may_infer(system, options) && !may_exchange(system, options))
     return new DepthFirst(system, options).run()
   const { max_states = Number.POSITIVE_INFINITY } = options
   const few = new DepthFirst(system, { ...options, max_states: Math.min(FEW_STATES, max_states) }).run()
   if (max_states <= FEW_STATES || few.bounds.length !== 1 || few.bounds[0] !== 'states') return few
-  return depth_first_inferring(system, options)
+  return depth_first_reduced(system, options)
 }
 
-/**
- * The same where every stage is taken for local until it is found not to be (selection/inferred_locality.ts): the search begins
- * again until none is. For systems that may be fused, without a bound on preemptions.
- */
-export function depth_first_inferring(system: System, options: DepthFirstOptions = {}): Report {
+/** Whether stages that nobody meets may be looked for. */
+function may_infer(system: System, { fusion, inferred, preemptions }: DepthFirstOptions): boolean {
+  return inferred !== false && preemptions === undefined && may_fuse(system, fusion)
+}
+
+/** Whether states with tasks in each other's places may be taken for one. */
+function may_exchange({ exchangeable }: System, { symmetry, preemptions }: DepthFirstOptions): boolean {
+  return symmetry !== false && preemptions === undefined && is_worth_it(exchangeable)
+}
+
+/** The same with all reductions that the options leave on, from the first state on. */
+export function depth_first_reduced(system: System, options: DepthFirstOptions = {}): Report {
   const began = options.now?.() ?? 0
-  const locality = new InferredLocality(system)
+  if (may_exchange(system, options) && is_symmetric(system)) {
+    try {
+      return inferring(system, options, system.exchangeable!)
+    } catch (error) {
+      if (!(error instanceof KeyOfTwo)) throw error
+    }
+  }
+  return inferring(system, { ...options, ...time_left(options, began) }, null)
+}
+
+/** Whether the first state is the same whoever of the exchangeable tasks has whose place. */
+function is_symmetric(system: System): boolean {
+  const store = new SymmetricStore(system.exchangeable!)
+  system.boot(store)
+  return store.is_symmetric
+}
+
+/** Every stage is taken for local until it is found not to be: the search begins again until none is. */
+function inferring(system: System, options: DepthFirstOptions, exchangeable: Exchangeable | null): Report {
+  if (!may_infer(system, options)) return new DepthFirst(system, options, null, exchangeable).run()
+  const began = options.now?.() ?? 0
+  const locality = new InferredLocality(system, exchangeable?.classes)
   for (;;) {
     locality.begin()
     const left = { ...options, ...time_left(options, began) }
-    const report = new DepthFirst(system, left, locality).run()
+    const report = new DepthFirst(system, left, locality, exchangeable).run()
     if (report.bounds.length > 0) return report
     if (locality.disproved) continue
     locality.settled = true

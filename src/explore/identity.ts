@@ -4,8 +4,9 @@
  * the states themselves, with all that they hold, and numbers those that differ: that takes some twenty times as
  * long, and much memory.
  */
+
+import type { FastStore } from '../kernel/fast_store.js'
 import { hash_pair, out } from '../kernel/hash.js'
-import type { Store } from '../kernel/kernel.js'
 
 export class Identity {
   /** The words of the last state asked for. */
@@ -16,7 +17,7 @@ export class Identity {
   bytes = 0
 
   constructor(
-    private readonly store: Store,
+    private readonly store: FastStore,
     exact: boolean,
   ) {
     this.known = exact ? new Map() : null
@@ -31,8 +32,9 @@ export class Identity {
   of_state(): void {
     if (this.known !== null) this.number_of('')
     else {
-      this.lo = this.store.hash_lo
-      this.hi = this.store.hash_hi
+      this.store.known_by()
+      this.lo = out.lo
+      this.hi = out.hi
     }
   }
 
@@ -48,7 +50,7 @@ export class Identity {
 
   private number_of(beside: string): void {
     const known = this.known!
-    const key = beside + JSON.stringify(this.store.snapshot())
+    const key = beside + JSON.stringify(this.store.compared_by())
     let number = known.get(key)
     if (number === undefined) {
       number = known.size + 1

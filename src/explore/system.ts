@@ -4,6 +4,7 @@
  */
 import type { Kernel, Store } from '../kernel/kernel.js'
 import type { Notes } from '../kernel/notes.js'
+import type { Exchangeable } from '../kernel/renumbering.js'
 
 export interface System {
   /** Sets up a fresh world in `store` and starts its tasks. Always the same world: no clock, no randomness. */
@@ -20,8 +21,17 @@ export interface System {
   readonly momentary?: boolean
   /** The first of the tasks that do the same as this one, with the same rights; the task itself unless told. */
   alike?(task: number): number
-  /** The results of all calls of all tasks, as a string. Asked where no task can go on. */
-  outcome(k: Kernel): string
+  /**
+   * Tasks that nobody can tell apart, if there are any: a run in which they have each other's places is a run too, and
+   * violates the same properties. No property names them, and nothing that tasks are told tells them who they are.
+   */
+  readonly exchangeable?: Exchangeable | null
+  /**
+   * The results of all calls of all tasks, as a string. Asked where no task can go on.
+   *
+   * @param to what it would be with tasks in each other's places: `to` of each
+   */
+  outcome(k: Kernel, to?: (task: number) => number): string
   /** What a run that ends here shows: `approved`, `changed`, `refused:EROFS`. Asked where no task can go on. */
   witness?(k: Kernel): readonly string[]
   /**

@@ -4,7 +4,7 @@
  * With a bound on preemptions a state is known together with the running task and the preemptions used, since both
  * decide what may still happen, and one that was met with as few preemptions or fewer is not visited again.
  */
-import type { Store } from '../kernel/kernel.js'
+import type { FastStore } from '../kernel/fast_store.js'
 import { Identity } from './identity.js'
 import { PairSet } from './pair_set.js'
 
@@ -13,7 +13,7 @@ export class Visited {
   private readonly set: PairSet
 
   constructor(
-    store: Store,
+    store: FastStore,
     { exact, max_memory }: { readonly exact?: boolean; readonly max_memory?: number },
   ) {
     this.identity = new Identity(store, exact ?? false)

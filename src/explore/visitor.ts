@@ -16,11 +16,15 @@ export class Visitor {
   private readonly witnesses = new Set<string>()
   private deadlock: Schedule | null = null
 
-  /** @param schedule the way to the present state */
+  /**
+   * @param schedule     the way to the present state
+   * @param permutations by which runs are taken for one
+   */
   constructor(
     private readonly system: System,
     private readonly k: Kernel,
     private readonly schedule: () => Schedule,
+    private readonly permutations: readonly ((task: number) => number)[] = [],
   ) {}
 
   /** A new state. @returns whether it violates what no state before it did */
@@ -36,13 +40,23 @@ export class Visitor {
 
   /** No task can go on. @returns whether it is the first deadlock */
   end_of_run(all_have_ended: boolean): boolean {
-    const before = this.outcomes.size
-    const outcome = this.system.outcome(this.k)
-    if (this.outcomes.add(outcome).size > before) this.bytes += 2 * outcome.length + BYTES_OF_END
+    this.outcome(this.system.outcome(this.k))
     for (const label of this.system.witness?.(this.k) ?? []) this.witnesses.add(label)
     if (all_have_ended || this.deadlock !== null) return false
     this.deadlock = this.schedule()
     return true
+  }
+
+  /** One that is new comes with those of all runs in which exchangeable tasks have each other's places. */
+  private outcome(outcome: string): void {
+    if (this.outcomes.has(outcome)) return
+    this.keep(outcome)
+    for (const to of this.permutations) this.keep(this.system.outcome(this.k, to))
+  }
+
+  private keep(outcome: string): void {
+    const before = this.outcomes.size
+    if (this.outcomes.add(outcome).size > before) this.bytes += 2 * outcome.length + BYTES_OF_END
   }
 
   seen(): Seen {

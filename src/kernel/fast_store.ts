@@ -36,7 +36,7 @@ const FRAME_POPPED = -4
 
 const BYTES_OF_ENTRY = 96
 
-class FastRow {
+export class FastRow {
   readonly id: number
   readonly home: FastStore
   readonly table: TableInfo
@@ -45,6 +45,8 @@ class FastRow {
   /** The two words that this row's identity adds to the salt of each of its fields. */
   salt_lo = 0
   salt_hi = 0
+  /** For a store that has tasks with a share of their own in the hash: whose it is. */
+  share = -1
   constructor(home: FastStore, table: TableInfo, id: number, v: Value[]) {
     this.id = id
     this.home = home
@@ -54,7 +56,7 @@ class FastRow {
   }
 }
 
-class FastFrame {
+export class FastFrame {
   /** Its depth in the stack. */
   readonly id: number
   readonly home: FastStore
@@ -64,6 +66,7 @@ class FastFrame {
   readonly v: Value[]
   salt_lo = 0
   salt_hi = 0
+  share = -1
   constructor(home: FastStore, fn: Fn, task: number, depth: number, v: Value[]) {
     this.id = depth
     this.home = home
@@ -74,7 +77,7 @@ class FastFrame {
   }
 }
 
-type Entry = FastRow | FastFrame
+export type Entry = FastRow | FastFrame
 
 /** Gives all rows accessors for the columns of a table. A name that several tables have is one accessor. */
 function define_row_accessors(table: TableInfo): void {
@@ -222,8 +225,8 @@ export class FastStore implements Store {
   /** Where touches are noted; null in a search, where nobody asks. */
   notes: Notes | null = null
 
-  private readonly tables: Rows[] = []
-  private readonly stacks: FastFrame[][] = []
+  protected readonly tables: Rows[] = []
+  protected readonly stacks: FastFrame[][] = []
 
   // The journal: what was done to which row, and for a field its old value. Entries from `journalled` on are
   // left over.
@@ -271,6 +274,32 @@ export class FastStore implements Store {
     for (let i = 0; i < columns.length; i++) {
       if (v[i] !== columns[i]!.initial) this.toggle_field(row, columns[i]!, v[i]!)
     }
+  }
+
+  /** The same for what is there no more. */
+  protected untoggle_field(row: Entry, column: Column, value: Value): void {
+    this.toggle_field(row, column, value)
+  }
+
+  protected untoggle_row(row: Entry, shape: Shape): void {
+    this.toggle_row(row, shape)
+  }
+
+  protected salt_frame(frame: FastFrame, shape: Shape): void {
+    hash_pair(shape.salt_lo, shape.salt_hi, frame.task, frame.id)
+    frame.salt_lo = out.lo
+    frame.salt_hi = out.hi
+  }
+
+  /** What the present state is known by, into `out`. */
+  known_by(): void {
+    out.lo = this.hash_lo
+    out.hi = this.hash_hi
+  }
+
+  /** All that the present state holds, as it is compared with others. */
+  compared_by(): Snapshot {
+    return this.snapshot()
   }
 
   protected salt_row(row: FastRow, table: TableInfo): void {
@@ -328,7 +357,7 @@ export class FastStore implements Store {
     const old = row.v[column.index]!
     if (old === value || (typeof old === 'object' && same_list(old, value as readonly number[]))) return false
     this.journal(kind, row, old)
-    this.toggle_field(row, column, old)
+    this.untoggle_field(row, column, old)
     this.toggle_field(row, column, value)
     return true
   }
@@ -356,9 +385,17 @@ export class FastStore implements Store {
     const row = this.rows_of(table).get(id)
     if (row === undefined) throw new Error(`${table.name} ${id} does not exist`)
     if (this.notes !== null) this.notes.row_made_or_gone(row)
-    this.toggle_row(row, table)
+    this.untoggle_row(row, table)
     this.rows_of(table).take(row)
     this.journal(ROW_GONE, row, 0)
+  }
+
+  add(table: TableInfo, id: number, field: string, n: number): void {
+    const row = this.row(table, id)
+    const column = table.by_name.get(field)!
+    if (this.notes !== null) this.notes.added(row, column)
+    const sum = (row.v[column.index] as number) + n
+    if (this.changes(row, column, sum, column.index)) row.v[column.index] = sum
   }
 
   lowest_free(table: TableInfo, range: number, from = 1): number {
@@ -437,9 +474,7 @@ export class FastStore implements Store {
     const v = initial_values(fn.shape, values as Record<string, Value>)
     if (fn.index >= functions_known) define_accessors()
     const frame = new FastFrame(this, fn, task, stack.length, v)
-    hash_pair(fn.shape.salt_lo, fn.shape.salt_hi, task, stack.length)
-    frame.salt_lo = out.lo
-    frame.salt_hi = out.hi
+    this.salt_frame(frame, fn.shape)
     stack.push(frame)
     this.toggle_row(frame, fn.shape)
     this.journal(FRAME_PUSHED, frame, 0)
@@ -448,7 +483,7 @@ export class FastStore implements Store {
 
   pop(task: number): void {
     const frame = this.stacks[task]!.pop()!
-    this.toggle_row(frame, frame.fn.shape)
+    this.untoggle_row(frame, frame.fn.shape)
     this.journal(FRAME_POPPED, frame, 0)
   }
 

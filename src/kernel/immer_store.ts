@@ -216,6 +216,15 @@ export class ImmerStore implements Store {
     if (Object.keys(rows).length === 0) delete (this.now.tables as Record<string, object>)[table.name]
   }
 
+  add(table: TableInfo, id: number, field: string, n: number): void {
+    const row = this.row(table, id)
+    const { notes } = this
+    notes?.added(row, table.by_name.get(field)!)
+    this.notes = null
+    ;(row as unknown as Record<string, number>)[field]! += n
+    this.notes = notes
+  }
+
   lowest_free(table: TableInfo, range: number, from = 1): number {
     this.notes?.range(table, range)
     const taken = new Set(this.ids(table).filter((id) => range_of(id) === range))

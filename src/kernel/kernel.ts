@@ -17,7 +17,7 @@ export const frame_fields = {
   /** Index of the next stage; `RETURNING` once the function only gives back what it holds. */
   stage: int(),
   /** What must be given back: pairs of hold kind and object, the last taken last. */
-  holds: list(),
+  holds: list([false, true]),
   /** While returning: what to return. */
   ret: value(),
 }

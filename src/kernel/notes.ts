@@ -13,6 +13,8 @@ export interface NotedRow {
 export interface Notes {
   /** A field of a row was read or written. */
   row(write: boolean, row: NotedRow, column: Column): void
+  /** Something was added to a field of a row, of which nobody saw what it is. */
+  added(row: NotedRow, column: Column): void
   /** A unique column is written: told before and after, for those who look for the old key or the new one. */
   moved(row: NotedRow): void
   /** A row came or went: for those who hold its number, and for those who look for its key. */
@@ -46,6 +48,11 @@ export class TouchNotes implements Notes {
   row(write: boolean, row: NotedRow, { group }: Column): void {
     const table = row.table
     this.add(write, table.name, identity(table, row), group)
+  }
+
+  /** In footprints this is a write like others: who compares steps by them sees what a step changes. */
+  added(row: NotedRow, column: Column): void {
+    this.row(true, row, column)
   }
 
   moved(row: NotedRow): void {

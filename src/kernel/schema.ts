@@ -25,16 +25,44 @@ export interface FieldType<T extends Value = Value> {
   readonly initial: T
   /** For a reference: the table that it points into. */
   readonly table?: string
+  /** What numbers in it stand for, other than for themselves; see `renumbering.ts`. */
+  readonly names?: Names
 }
+
+/**
+ * What numbers in a field stand for, where it is no reference: a row (that may be gone), a task, the struct cred of one, a place in the program
+ * of one; or the text is what people call a task. Of a list, which of its places hold rows' numbers, over and over; of a
+ * text with numbers of rows in it, the same with each as it is called elsewhere.
+ */
+export type Names =
+  | 'row'
+  | 'task'
+  | 'cred'
+  | 'place'
+  | 'label'
+  | readonly boolean[]
+  | ((text: string, renumber: (id: number) => number) => string)
 
 const EMPTY: readonly number[] = []
 
 /** A number: any integer that a double holds exactly. */
 export const int = (initial = 0): FieldType<number> => ({ kind: 'int', initial })
+/** The number of a task; 0 for none. */
+export const task_number = (): FieldType<number> => ({ kind: 'int', initial: 0, names: 'task' })
+/** A number that stands for something else than itself and is no reference. */
+export const naming = (names: Names): FieldType<number> => ({ kind: 'int', initial: 0, names })
 /** A string; bytes are strings whose characters are below 256. */
-export const str = (initial = ''): FieldType<string> => ({ kind: 'str', initial })
-/** A short list of numbers. It is never changed in place: a change assigns a new list. */
-export const list = (): FieldType<readonly number[]> => ({ kind: 'list', initial: EMPTY })
+export const str = (initial = '', names?: Names): FieldType<string> => ({ kind: 'str', initial, names })
+/**
+ * A short list of numbers. It is never changed in place: a change assigns a new list.
+ *
+ * @param rows which of its places hold numbers of rows, over and over
+ */
+export const list = (rows?: readonly boolean[]): FieldType<readonly number[]> => ({
+  kind: 'list',
+  initial: EMPTY,
+  names: rows,
+})
 /** Any of the three: what a function returns. */
 export const value = (): FieldType<Value> => ({ kind: 'value', initial: 0 })
 /** The number of a row of another table; 0 for none. */
@@ -62,6 +90,8 @@ export interface Column {
   readonly initial: Value
   /** Never written after the row is made: reading it is no touch, since nobody can change it. */
   readonly constant: boolean
+  /** How its numbers stand for rows and tasks. */
+  readonly stands: Stands
   /** Two words of the column's own, of which its share in a hash is made. */
   salt_lo: number
   salt_hi: number
@@ -139,6 +169,27 @@ export function use_key(key: ArrayLike<number>): void {
   for (const shape of shapes) salt(shape)
 }
 
+/**
+ * How the numbers of a column stand for rows and tasks: not at all; as far as anybody knows not at all; each is a row's
+ * or a task's; or in another way.
+ */
+export const NOT_AT_ALL = 0
+export const NOT_SAID = 1
+export const ROW = 2
+export const TASK = 3
+export const IN_ANOTHER_WAY = 4
+export type Stands = typeof NOT_AT_ALL | typeof NOT_SAID | typeof ROW | typeof TASK | typeof IN_ANOTHER_WAY
+
+/** Fields that are called so hold bits. */
+const BITS = /(flags?|mode|cap_effective)$/
+
+function stands_of(name: string, { kind, names }: FieldType): Stands {
+  if (kind === 'ref' || names === 'row') return ROW
+  if (names === 'task') return TASK
+  if (names !== undefined) return IN_ANOTHER_WAY
+  return kind === 'str' || BITS.test(name) ? NOT_AT_ALL : NOT_SAID
+}
+
 export function make_shape(name: string, groups: Groups, constant: readonly string[] = []): Shape {
   const columns: Column[] = []
   for (const [number, [group, fields]] of Object.entries(groups).entries()) {
@@ -152,6 +203,7 @@ export function make_shape(name: string, groups: Groups, constant: readonly stri
         type,
         initial: type.initial,
         constant: constant.includes(group),
+        stands: stands_of(field, type),
         salt_lo: 0,
         salt_hi: 0,
       })
@@ -173,6 +225,8 @@ export interface TableInfo extends Shape {
   readonly keyed: boolean
   /** Rows belong to the task that their number or first key value names: nobody else touches them. */
   readonly owned: boolean
+  /** A row's number is that of its task. */
+  readonly of_tasks: boolean
 }
 
 /** What the accessors of a row need; a stage sees it as `Row<V>` with the fields of its table. */
@@ -189,6 +243,8 @@ export interface Rows {
   rows(table: TableInfo): AnyRow[]
   create(table: TableInfo, id: number, values: object): AnyRow
   remove(table: TableInfo, id: number): void
+  /** Adds to a counter without looking at it. */
+  add(table: TableInfo, id: number, field: string, n: number): void
   /** The lowest number in `range` that no row has, at or after place `from` (1 unless told). */
   lowest_free(table: TableInfo, range: number, from?: number): number
   /** The rows of one range, ordered by number. */
@@ -212,6 +268,11 @@ export interface Table<V> {
   /** A new row with this number, for tables whose numbers mean something (tasks, descriptors). */
   create_at(k: World, id: number, values: Partial<V>): Row<V>
   remove(k: World, id: number): void
+  /**
+   * Adds to a counter, of which the stage does not see what it is: two tasks that do so do not meet (atomic_inc and the
+   * like, where nobody looks at the result).
+   */
+  add(k: World, id: number, field: keyof V & string, n: number): void
   /** The row whose unique columns have these values. */
   find(k: World, first: number | string, second?: number | string): Row<V> | undefined
   /** All rows whose first unique column has this value. */
@@ -229,6 +290,7 @@ export interface TableOptions {
   readonly unique?: readonly string[]
   readonly keyed?: boolean
   readonly owned?: boolean
+  readonly of_tasks?: boolean
   /** Groups of fields that are never written after the row is made. */
   readonly constant?: readonly string[]
   /** Fields of the rows that nobody makes (`is_computed`), by their number. */
@@ -256,6 +318,7 @@ export function table<const G extends Groups>(
     unique,
     keyed: options.keyed ?? false,
     owned: options.owned ?? false,
+    of_tasks: options.of_tasks ?? false,
   })
   registered.push(info)
   const stored = (k: World, id: number) => k.store.row(info, id) as unknown as Row<V>
@@ -273,6 +336,7 @@ export function table<const G extends Groups>(
     create_at: (k: World, id: number, values: Partial<V>) =>
       k.store.create(info, id, values) as unknown as Row<V>,
     remove: (k: World, id: number) => k.store.remove(info, id),
+    add: (k: World, id: number, field: keyof V & string, n: number) => k.store.add(info, id, field, n),
     find: (k: World, first: number | string, second?: number | string) =>
       k.store.find(info, first, second) as unknown as Row<V> | undefined,
     where: (k: World, first: number | string) => k.store.where(info, first) as unknown as Row<V>[],

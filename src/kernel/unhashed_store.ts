@@ -7,5 +7,8 @@ import { FastStore } from './fast_store.js'
 export class UnhashedStore extends FastStore {
   protected override toggle_field(): void {}
   protected override toggle_row(): void {}
+  protected override untoggle_field(): void {}
+  protected override untoggle_row(): void {}
   protected override salt_row(): void {}
+  protected override salt_frame(): void {}
 }

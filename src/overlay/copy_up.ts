@@ -66,6 +66,8 @@ const copy_up = {
   temp: ref('inode'),
   size: int(),
   pos: int(),
+  /** The name that the copy has got. */
+  linked: ref('dentry'),
   /** The inode that its data is being read from, and the page at which that reading began. */
   from: ref('inode'),
   splice: int(),
@@ -206,7 +208,8 @@ function ovl_do_link(k: Kernel, f: CopyUp): Outcome {
   const linked = add_entry(k, upperdir, d_name, f.temp)
   hand_over(f, tmpfile)
   inode(k, f.temp).i_count -= 1
-  f.pos = linked
+  f.pos = 0
+  f.linked = linked
 }
 
 /**
@@ -237,7 +240,7 @@ function ovl_inode_update(k: Kernel, f: CopyUp): Outcome {
   const ino = dentry(k, f.at).d_inode
   const info = ovl_inode(k, ino)
   info.upper = f.temp
-  info.upper_dentry = f.pos
+  info.upper_dentry = f.linked
   // A directory of two layers is a merged one, which counts as one link.
   if (is_dir(inode(k, ino).i_mode)) inode(k, ino).i_nlink = 1
   release(k, f, ovl_inode_mutex)

@@ -4,7 +4,7 @@
  */
 import type { Kernel } from '../kernel/kernel.js'
 import { NotModelled } from '../kernel/not_modelled.js'
-import { int, list, RANGE_SIZE, ref, table } from '../kernel/schema.js'
+import { list, RANGE_SIZE, ref, table, task_number } from '../kernel/schema.js'
 import { dentry } from '../vfs/dentry.js'
 import { inode, is_dir, S_IFCHR } from '../vfs/inode.js'
 import { mount } from '../vfs/mount.js'
@@ -19,7 +19,7 @@ export const ovl_fs = table(
       upper_mnt: ref('mount'),
       workdir: ref('dentry'),
       /** Mounts of the lower layers, the topmost first. */
-      lower_mnts: list(),
+      lower_mnts: list([true]),
     },
     /** The whiteout in the workdir that others are links of; 0 once it can have no more, until another is made. */
     whiteout: { whiteout: ref('inode') },
@@ -35,7 +35,7 @@ export const ovl_inode = table(
       /** Inode of the topmost lower object, 0 if there is none. */
       lower: ref('inode'),
       /** Pairs of (mount, dentry), the topmost first: several for a merged directory, one for a file. */
-      lowerstack: list(),
+      lowerstack: list([true]),
     },
     /**
      * `__upperdentry` and its inode: 0 until a copy-up publishes them, and never 0 again. One word in the
@@ -43,7 +43,7 @@ export const ovl_inode = table(
      */
     upper: { upper: ref('inode'), upper_dentry: ref('dentry') },
     /** The task that holds the overlay inode's mutex (`ovl_inode_lock`), or 0. */
-    lock: { ovl_lock: int() },
+    lock: { ovl_lock: task_number() },
   },
   { constant: ['lower'] },
 )

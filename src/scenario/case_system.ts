@@ -4,10 +4,13 @@ import { FastStore } from '../kernel/fast_store.js'
 import { file_system } from '../kernel/fs.js'
 import type { Store } from '../kernel/kernel.js'
 import { Kernel } from '../kernel/kernel.js'
+import type { Exchangeable } from '../kernel/renumbering.js'
+import { in_range, place_in_range, range_of } from '../kernel/schema.js'
 import type { Case } from './builder.js'
 import { type CaseConfig, type Code, result } from './code.js'
 import { compile } from './compile.js'
 import { ScenarioError, suggestion } from './error.js'
+import { exchangeable_tasks } from './exchangeable.js'
 import { on_exec_approval, on_loaded, on_look, on_unmapped } from './exec_monitor.js'
 import { type CaseForm, case_profile } from './form.js'
 import { on_approval, on_copy } from './monitor.js'
@@ -29,7 +32,8 @@ export interface CaseSystem {
   violations(k: Kernel): readonly string[]
   readonly momentary: boolean
   alike(task: number): number
-  outcome(k: Kernel): string
+  readonly exchangeable: Exchangeable | null
+  outcome(k: Kernel, to?: (task: number) => number): string
   witness(k: Kernel): readonly string[]
   /** Outcomes that had to be reached, and that no run reached. */
   unreached(seen: ReadonlySet<string>): readonly string[]
@@ -83,7 +87,8 @@ export function case_system(of: Case, path = ''): CaseSystem {
     violations: (k) => violated(k, properties),
     momentary: properties.code.length > 0 || tasks_are_seen(form),
     alike: tasks_are_seen(form) ? (task) => task : alike_tasks(form),
-    outcome,
+    exchangeable: exchangeable_tasks(form, code, of.code.modules.size + properties.code.length > 0),
+    outcome: (k, to) => outcome(k, code, to),
     witness: (k) => witness_of(k, code, properties),
     unreached: (seen) =>
       properties.reaches.map(({ name }) => name).filter((name) => !seen.has(`reached ${name}`)),
@@ -159,10 +164,30 @@ export class StandingSetup {
 }
 
 /** The results of all calls of all tasks, one a line: two runs with the same are the same to their programs. */
-function outcome(k: Kernel): string {
+function outcome(k: Kernel, code: Code, to?: (task: number) => number): string {
   return result
     .rows(k)
-    .map(({ task, slot, ret, data, fields }) => JSON.stringify([task, slot, ret, data, fields]))
+    .map(({ task, slot, ret, data, fields }) => {
+      if (to === undefined) return JSON.stringify([task, slot, ret, data, fields])
+      return JSON.stringify([to(task), slot, ret, data, renumbered_fields(code, task, slot, fields, to)])
+    })
     .sort()
     .join('\n')
 }
+
+/** The fields of a structure that a task was given, where the numbers of inodes follow from who has made them. */
+function renumbered_fields(
+  { programs }: Code,
+  task: number,
+  slot: number,
+  fields: readonly number[],
+  to: (task: number) => number,
+): readonly number[] {
+  const call = programs[task - 1]?.calls.find((each) => each.slot === slot)
+  const at = call?.syscall.fields.indexOf('st_ino') ?? -1
+  return fields.map((each, i) => (i === at ? row_of(each, to) : each))
+}
+
+/** The number that a row has whose task is in another's place. */
+const row_of = (id: number, to: (task: number) => number): number =>
+  range_of(id) === 0 ? id : in_range(to(range_of(id)), place_in_range(id))

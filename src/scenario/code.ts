@@ -5,7 +5,7 @@
 import { utf8_text } from '../kernel/decode.js'
 import type { Config, Kernel } from '../kernel/kernel.js'
 import type { Feature } from '../kernel/profile.js'
-import { int, list, str, table } from '../kernel/schema.js'
+import { int, list, str, table, task_number } from '../kernel/schema.js'
 import { type Argument, holds, type Parameter, type ResultKind, type Syscall } from '../kernel/syscall.js'
 import { task_struct } from '../vfs/tasks/task.js'
 import type { ArgumentForm, ResultRef } from './form.js'
@@ -14,15 +14,15 @@ import type { ArgumentForm, ResultRef } from './form.js'
 export const result = table(
   'result',
   {
-    key: { task: int(), slot: int() },
+    key: { task: task_number(), slot: int() },
     ret: {
       /** As the kernel returns it: a number, or a negative errno or signal. */
       ret: int(),
       /** Bytes that the call gave, and (inode, length) of each run of them. */
       data: str(),
-      from: list(),
-      /** Fields of a structure that the call gave. */
-      fields: list(),
+      from: list([true, false]),
+      /** Fields of a structure that the call gave: of stat(2), where the second is the number of an inode. */
+      fields: list([false, true, false, false, false, false, false, false, false]),
       /** Position in the file at which the bytes stand, -1 where the call does not say. */
       at: int(-1),
     },

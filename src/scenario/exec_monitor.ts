@@ -11,7 +11,7 @@
  * a write that nothing denies changes what runs. A script is handed to its interpreter by name and is no such use.
  */
 import type { Kernel } from '../kernel/kernel.js'
-import { int, str, table } from '../kernel/schema.js'
+import { int, naming, str, table, task_number } from '../kernel/schema.js'
 import { d_real_inode } from '../vfs/d_real.js'
 import { file } from '../vfs/file.js'
 import { inode } from '../vfs/inode.js'
@@ -29,13 +29,17 @@ import {
   withdraw_approval,
 } from './monitor.js'
 
+/** The number with which a key of `exec_look` ends. */
+const number_at_end = (text: string, renumber: (id: number) => number): string =>
+  text.replace(/ (\d+)$/, (_, id) => ` ${renumber(Number(id))}`)
+
 /** Bytes that somebody approved of in the exec that a task is in, or whose program it runs. */
 export const exec_look = table(
   'exec_look',
   {
     /** By whom: `kernel`, or the name of a module; and the file's own inode. */
-    key: { task: int(), by: str() },
-    look: { inode: int(), bytes: str() },
+    key: { task: task_number(), by: str('', number_at_end) },
+    look: { inode: naming('row'), bytes: str() },
   },
   { unique: ['task', 'by'], keyed: true, owned: true },
 )
@@ -43,7 +47,10 @@ export const exec_look = table(
 /** The program that a task runs: the inode of which it is mapped, and that of the file. */
 export const running = table(
   'running',
-  { key: { task: int() }, program: { slot: int(), file_inode: int(), data_inode: int() } },
+  {
+    key: { task: task_number() },
+    program: { slot: int(), file_inode: naming('row'), data_inode: naming('row') },
+  },
   { unique: ['task'], keyed: true, owned: true },
 )
 

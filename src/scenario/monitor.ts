@@ -6,7 +6,7 @@
 
 import { errno_name } from '../kernel/errno.js'
 import type { Frame, Kernel } from '../kernel/kernel.js'
-import { int, list, ref, str, table } from '../kernel/schema.js'
+import { int, list, ref, str, table, task_number } from '../kernel/schema.js'
 import { inode } from '../vfs/inode.js'
 import { content_of } from '../vfs/memory/page_cache.js'
 import {
@@ -23,7 +23,7 @@ import {
 export const approval = table(
   'approval',
   {
-    key: { task: int(), slot: int() },
+    key: { task: task_number(), slot: int() },
     judged: { data_inode: ref('inode'), bytes: str(), approved: int() },
   },
   { unique: ['task', 'slot'], keyed: true, owned: true },
@@ -32,7 +32,10 @@ export const approval = table(
 /** What a task took for the file's content: bytes, where they stand, and (inode, length) of each run. */
 export const used = table(
   'used',
-  { key: { task: int(), index: int() }, what: { bytes: str(), at: int(), from: list(), relies: int(-1) } },
+  {
+    key: { task: task_number(), index: int() },
+    what: { bytes: str(), at: int(), from: list([true, false]), relies: int(-1) },
+  },
   { unique: ['task', 'index'], keyed: true, owned: true },
 )
 
@@ -42,7 +45,7 @@ export const used = table(
  */
 export const unapproved = table(
   'unapproved',
-  { key: { task: int(), object: ref('inode') } },
+  { key: { task: task_number(), object: ref('inode') } },
   { unique: ['task', 'object'], keyed: true, owned: true },
 )
 
@@ -50,7 +53,7 @@ export const unapproved = table(
 export const violation = table(
   'violation',
   {
-    key: { task: int(), property: str() },
+    key: { task: task_number(), property: str() },
     what: {
       /** `bytes`, `prefix`, `longer`, `no approval`, the name of a signal; `unapproved` of the property policy. */
       kind: str(),
@@ -67,7 +70,7 @@ export const violation = table(
  */
 export const occurred = table(
   'occurred',
-  { key: { task: int(), part: int() } },
+  { key: { task: task_number(), part: int() } },
   { unique: ['task', 'part'], keyed: true, owned: true },
 )
 

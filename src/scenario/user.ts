@@ -8,7 +8,7 @@ import { decode_argument } from '../kernel/decode.js'
 import { errno_name, signal_of } from '../kernel/errno.js'
 import { attempt, call, done, fn, jump } from '../kernel/fn.js'
 import type { Fn, Frame, Kernel, Outcome } from '../kernel/kernel.js'
-import { int, type Value, type ValuesOf } from '../kernel/schema.js'
+import { int, naming, type Value, type ValuesOf } from '../kernel/schema.js'
 import { type Argument, place_of } from '../kernel/syscall.js'
 import { do_exit, ends_unseen } from '../vfs/tasks/fork_exit.js'
 import { user_buffer } from '../vfs/tasks/task.js'
@@ -18,7 +18,7 @@ import { inherit, judge_fault, judge_use, note_occurred, withdraw_approval } fro
 import { show_call } from './strace.js'
 
 const user_locals = {
-  pc: int(),
+  pc: naming('place'),
   /** While it dies in a call: the signal, as the call's result. */
   signal: int(),
 }

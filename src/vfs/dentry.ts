@@ -4,11 +4,20 @@ import type { Kernel } from '../kernel/kernel.js'
 import { int, is_computed, ref, str, table } from '../kernel/schema.js'
 import { inode, inode_ops, page } from './inode.js'
 
+/**
+ * The numbers in a name that no directory has (`d_drop`, `d_move`, `d_tmpfile`): a dentry's behind a slash at the end, an
+ * inode's before one at the beginning.
+ */
+const numbers_in_name = (name: string, renumber: (id: number) => number): string =>
+  name
+    .replace(/\/(\d+)$/, (_, id) => `/${renumber(Number(id))}`)
+    .replace(/^#(\d+)\/(?=(excl)?(\/\d+)?$)/, (_, id) => `#${renumber(Number(id))}/`)
+
 export const dentry = table(
   'dentry',
   {
     /** The root of a file system is its own parent. */
-    name: { d_parent: ref('dentry'), d_name: str() },
+    name: { d_parent: ref('dentry'), d_name: str('', numbers_in_name) },
     identity: { d_inode: ref('inode'), d_sb: ref('super_block') },
     /** Open files and working directories that stand on it. */
     count: { d_count: int() },
@@ -53,11 +62,11 @@ export function d_drop(k: Kernel, id: number): void {
 
 /** Nobody counts who stands on a computed name: it does not go. */
 export function dget(k: Kernel, id: number): void {
-  if (!is_computed(id)) dentry(k, id).d_count += 1
+  if (!is_computed(id)) dentry.add(k, id, 'd_count', 1)
 }
 
 export function dput(k: Kernel, id: number): void {
-  if (!is_computed(id)) dentry(k, id).d_count -= 1
+  if (!is_computed(id)) dentry.add(k, id, 'd_count', -1)
 }
 
 /** Adds a reference to an inode. */

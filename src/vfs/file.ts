@@ -1,5 +1,5 @@
 /** An open file description (struct file). */
-import { int, ref, table } from '../kernel/schema.js'
+import { int, naming, ref, table, task_number } from '../kernel/schema.js'
 
 export const FMODE_READ = 1
 export const FMODE_WRITE = 2
@@ -20,12 +20,12 @@ export const file = table(
       f_flags: int(),
       f_mode: int(),
       /** Whose it is: the struct cred that opened it; 0 of what no task has opened. */
-      f_cred: int(),
+      f_cred: naming('cred'),
     },
     count: { f_count: int() },
     pos: { f_pos: int() },
     /** The task that holds f_pos_lock, or 0. Taken only where the description is shared. */
-    pos_lock: { f_pos_lock: int() },
+    pos_lock: { f_pos_lock: task_number() },
     /** Overlay: the real file recorded at open, and the upper one opened after a copy-up. */
     real: { realfile: ref('file') },
     upper: { upperfile: ref('file') },

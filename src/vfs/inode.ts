@@ -1,7 +1,7 @@
 /** A file apart from its names (struct inode), and the pages that hold its data. */
 import { computing_type, type FileSystemOperations } from '../kernel/fs.js'
 import type { Kernel } from '../kernel/kernel.js'
-import { int, ref, str, table } from '../kernel/schema.js'
+import { int, ref, str, table, task_number } from '../kernel/schema.js'
 import { ops_of } from './super_block.js'
 
 export const S_IFMT = 0o170000
@@ -44,7 +44,7 @@ export const inode = table(
     writecount: { i_writecount: int() },
     links: { i_nlink: int() },
     /** The task that holds i_rwsem exclusively, or 0. */
-    rwsem: { i_rwsem: int() },
+    rwsem: { i_rwsem: task_number() },
     /** References: its dentries, and address spaces that run it. With none left, and no links, it goes. */
     count: { i_count: int() },
     /** fs-verity: `alg:hex` of the digest, and whether its built-in signature was verified. */

@@ -1,7 +1,7 @@
 /** A mounted file system (struct super_block) and the block device below it. */
 import { type FileSystemOperations, file_system } from '../kernel/fs.js'
 import type { Kernel } from '../kernel/kernel.js'
-import { int, ref, str, table } from '../kernel/schema.js'
+import { int, ref, str, table, task_number } from '../kernel/schema.js'
 
 /** include/linux/fs.h: SB_RDONLY. */
 export const SB_RDONLY = 1
@@ -25,7 +25,7 @@ export const super_block = table(
     root: { s_root: ref('dentry') },
     flags: { s_flags: int() },
     /** The task that moves a name from one directory to another, or 0. */
-    rename: { s_vfs_rename_mutex: int() },
+    rename: { s_vfs_rename_mutex: task_number() },
   },
   { constant: ['sb'] },
 )

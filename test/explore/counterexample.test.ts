@@ -1,7 +1,7 @@
 /** The search for the shortest way: its bounds, what it cuts off, and that it stays right as it grows. */
 import { describe, expect, test } from 'vitest'
 import { deadlocks, type ShortestOptions, shortest, violates } from '../../src/explore/counterexample.js'
-import { depth_first_inferring } from '../../src/explore/depth_first.js'
+import { depth_first_reduced } from '../../src/explore/depth_first.js'
 import type { System } from '../../src/explore/system.js'
 import { fn, local, stage } from '../../src/kernel/fn.js'
 import type { Kernel } from '../../src/kernel/kernel.js'
@@ -131,7 +131,7 @@ describe('the way', () => {
 
 test('what a complete search has found to be local is fused here too, and the way is the same', () => {
   const meeting = counters(9, (k) => (ended(k) ? ['end'] : []))
-  const { locality } = depth_first_inferring(meeting)
+  const { locality } = depth_first_reduced(meeting)
   const [all, some] = [search(meeting), search(meeting, { locality })]
   expect(some.states).toBeLessThan(all.states)
   expect(some.counterexample).toEqual(all.counterexample)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { shortest, violates } from '../../src/explore/counterexample.js'
-import { type DepthFirstOptions, depth_first, depth_first_inferring } from '../../src/explore/depth_first.js'
+import { type DepthFirstOptions, depth_first, depth_first_reduced } from '../../src/explore/depth_first.js'
 import { enumerate } from '../../src/explore/enumerate.js'
 import { judge } from '../../src/explore/judge.js'
 import { replay } from '../../src/explore/replay.js'
@@ -341,9 +341,9 @@ describe('what the search says of itself', () => {
   test('the time is that of all searches together, where one follows another', () => {
     let time = 0
     const now = () => time++
-    const whole = depth_first_inferring(crossed_locks, { max_time: 1000, now })
+    const whole = depth_first_reduced(crossed_locks, { max_time: 1000, now })
     expect(whole.complete).toBe(true)
-    const short = depth_first_inferring(crossed_locks, { max_time: 2, now })
+    const short = depth_first_reduced(crossed_locks, { max_time: 2, now })
     expect(short.bounds).toEqual(['time'])
   })
 
@@ -353,7 +353,7 @@ describe('what the search says of itself', () => {
     expect(memory(wordy) - memory(plain)).toBeGreaterThan(19_000)
     expect(memory(wordy) - memory(plain)).toBeLessThan(21_000)
     expect(memory(plain, { exact: true }) - memory(plain)).toBeGreaterThan(2000)
-    const { locality, memory: inferring } = depth_first_inferring(two_counters(3))
+    const { locality, memory: inferring } = depth_first_reduced(two_counters(3))
     expect(inferring).toBeGreaterThan((locality as InferredLocality).bytes)
   })
 })

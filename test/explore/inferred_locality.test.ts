@@ -1,7 +1,7 @@
 /** Stages that nobody meets are found out, and no stage that somebody meets is taken for one. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { depth_first, depth_first_inferring } from '../../src/explore/depth_first.js'
+import { depth_first, depth_first_reduced } from '../../src/explore/depth_first.js'
 import { judge } from '../../src/explore/judge.js'
 import type { Report, System } from '../../src/explore/system.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
@@ -35,6 +35,25 @@ const wake = fn('toy_infer_wake', { source: 'toy', locals: {} }, [
     cell(k, 2).value = 7
   }),
   stage('wake', (k) => {
+    cell(k, 1).value = 1
+  }),
+])
+
+/** Adds to the first cell without looking at it, three times; looks at it; sets it. */
+const count_up = fn('toy_infer_count_up', { source: 'toy', locals: { times: int() } }, [
+  stage('add', (k, f) => {
+    cell.add(k, 1, 'value', 2)
+    f.times += 1
+    return f.times < 3 ? AGAIN : undefined
+  }),
+])
+const look_at_count = fn('toy_infer_look_at_count', { source: 'toy', locals: {} }, [
+  stage('look', (k) => {
+    memo(k, k.task).seen = [cell(k, 1).value]
+  }),
+])
+const set_count = fn('toy_infer_set_count', { source: 'toy', locals: {} }, [
+  stage('set', (k) => {
     cell(k, 1).value = 1
   }),
 ])
@@ -73,7 +92,7 @@ const findings = ({ complete, violations, deadlock, outcomes }: Report) => ({
 function states(...programs: (readonly [Fn, object])[]): [number, number] {
   const system = toy({ cells: 3, programs })
   const judged = judge(system, new FastStore())
-  const inferred = depth_first_inferring(system)
+  const inferred = depth_first_reduced(system)
   expect(findings(inferred)).toEqual(findings(judged))
   expect(findings(depth_first(system, { inferred: false }))).toEqual(findings(judged))
   return [judged.states, inferred.states]
@@ -93,6 +112,15 @@ describe('what nobody else meets is run at once', () => {
       }),
     ])
     expect(states([read, {}], [read, {}])).toEqual([4, 3])
+  })
+
+  test('additions to one counter, where nobody looks at it', () => {
+    expect(states([count_up, {}], [count_up, {}])).toEqual([16, 3])
+    const [all, some] = states([count_up, {}], [count_up, {}], [look_at_count, {}])
+    expect(some).toBeGreaterThan(3)
+    expect(some).toBeLessThanOrEqual(all)
+    states([look_at_count, {}], [count_up, {}])
+    states([count_up, {}], [set_count, {}])
   })
 
   test('two that make rows, where nobody counts them', () => {
@@ -122,7 +150,7 @@ describe('what somebody meets is not', () => {
   test('locks that are taken in two orders', () => {
     states([two_locks, { a: 1, b: 2 }], [two_locks, { a: 2, b: 1 }])
     expect(
-      depth_first_inferring(
+      depth_first_reduced(
         toy({
           cells: 2,
           programs: [
@@ -156,8 +184,8 @@ describe('what somebody meets is not', () => {
       [add, { cell: 1, times: 2 }],
       [add, { cell: 2, times: 9 }],
     ] as const
-    const alone = depth_first_inferring(toy({ cells: 2, programs }))
-    const alike = depth_first_inferring({
+    const alone = depth_first_reduced(toy({ cells: 2, programs }))
+    const alike = depth_first_reduced({
       ...toy({ cells: 2, programs }),
       alike: (task) => (task === 2 ? 1 : task),
     })
@@ -175,7 +203,7 @@ test('a search that is disproved keeps what it has found out, and the next needs
       [add, { cell: 1, times: 3 }],
     ],
   })
-  const { locality, complete } = depth_first_inferring(system)
+  const { locality, complete } = depth_first_reduced(system)
   expect({ complete, settled: locality?.settled }).toEqual({ complete: true, settled: true })
   const k = system.boot(new FastStore())
   expect([1, 2].map((task) => locality!.is_local(k, task))).toEqual([false, false])
@@ -192,7 +220,7 @@ test('whatever stages touch of tables of every kind, what is inferred loses no e
         outcome: (k) => JSON.stringify(k.store.snapshot().tables),
       }
       const judged = judge(system, new FastStore())
-      const inferred = depth_first_inferring(system)
+      const inferred = depth_first_reduced(system)
       expect(findings(inferred)).toEqual(findings(judged))
       if (inferred.states < judged.states) reduced++
     }),
@@ -210,8 +238,8 @@ test('more tasks than there are bits for are searched as without', () => {
     [increment, {}] as const,
   ]
   const [few, many] = [31, 0].map((from) => toy({ cells: 1, programs: programs.slice(from) }))
-  expect(depth_first_inferring(many!).outcomes.map((each) => JSON.parse(each)[0])).toEqual(
-    depth_first_inferring(few!).outcomes.map((each) => JSON.parse(each)[0]),
+  expect(depth_first_reduced(many!).outcomes.map((each) => JSON.parse(each)[0])).toEqual(
+    depth_first_reduced(few!).outcomes.map((each) => JSON.parse(each)[0]),
   )
 })
 
@@ -223,7 +251,7 @@ test('a bound that is hit before anything is certain leaves the search incomplet
       [add, { cell: 1, times: 6 }],
     ],
   })
-  const bounded = depth_first_inferring(system, { max_states: 8 })
+  const bounded = depth_first_reduced(system, { max_states: 8 })
   expect(bounded.complete).toBe(false)
   expect(bounded.bounds).toEqual(['states'])
 })

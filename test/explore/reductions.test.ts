@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { deadlocks, ends_with, type Goal, shortest, violates } from '../../src/explore/counterexample.js'
-import { depth_first, depth_first_inferring } from '../../src/explore/depth_first.js'
+import { depth_first, depth_first_reduced } from '../../src/explore/depth_first.js'
 import { enumerate, type Run } from '../../src/explore/enumerate.js'
 import { judge } from '../../src/explore/judge.js'
 import { count_preemptions, replay } from '../../src/explore/replay.js'
@@ -41,7 +41,7 @@ test('fused, unfused and judge agree on violations, deadlocks and outcomes', () 
       const expected = judge(system, new FastStore())
       const unfused = depth_first(system, { fusion: false })
       expect(findings(depth_first(system))).toEqual(findings(expected))
-      expect(findings(depth_first_inferring(system))).toEqual(findings(expected))
+      expect(findings(depth_first_reduced(system))).toEqual(findings(expected))
       expect(findings(unfused)).toEqual(findings(expected))
       expect(unfused.states).toBe(expected.states)
       expect(unfused.transitions).toBe(expected.transitions)

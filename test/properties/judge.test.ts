@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { shortest, violates } from '../../src/explore/counterexample.js'
 import { decide } from '../../src/explore/decide.js'
-import { depth_first, depth_first_inferring } from '../../src/explore/depth_first.js'
+import { depth_first, depth_first_reduced } from '../../src/explore/depth_first.js'
 import { judge } from '../../src/explore/judge.js'
 import { Player } from '../../src/explore/replay.js'
 import type { Report } from '../../src/explore/system.js'
@@ -65,7 +65,7 @@ function agree(forms: fc.Arbitrary<CaseForm>, count: number, small: number, seed
     const fused = depth_first(system)
     expect(findings(fused)).toEqual(findings(expected))
     expect(fused.states).toBeLessThanOrEqual(expected.states)
-    const inferred = depth_first_inferring(system)
+    const inferred = depth_first_reduced(system)
     expect(findings(inferred)).toEqual(findings(expected))
     expect(inferred.states).toBeLessThanOrEqual(fused.states)
     const { verdict, preemptions, cause } = judged(system, expected)

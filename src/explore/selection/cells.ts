@@ -4,13 +4,21 @@
  * cells may have one number; then stages seem to meet that do not, and nothing is lost but a reduction.
  */
 import type { NotedRow, Notes } from '../../kernel/notes.js'
+import { type Renumbering, renumbered } from '../../kernel/renumbering.js'
 import { type Column, range_of, type TableInfo, type Value } from '../../kernel/schema.js'
 
-/** How a cell is touched. Two reads commute, and so do two joins of one set; nothing else does. */
+/**
+ * How a cell is touched. Two reads commute, and so do two joins: rows that come to one set or go from it, and additions
+ * to one counter, of which nobody sees what it is in between. Nothing else does.
+ */
 export const READ = 0
 const WRITE = 1
 export const JOIN = 2
 export const WAYS = 3
+
+/** Whose a cell is: the running task's own, of exchangeable ones, or another's of them. */
+export const OWN = 1
+export const ANOTHERS = 2
 
 // Kinds of cells beside groups of fields, which are counted from 0.
 const BY_NUMBER = -1
@@ -21,6 +29,16 @@ const ROWS_UNDER_KEY = -5
 
 export abstract class Cells implements Notes {
   private readonly strings = new Map<string, number>()
+  /** Of the cell that is touched: whether it is the running task's own among exchangeable ones, or another's of them. */
+  protected whose: 0 | typeof OWN | typeof ANOTHERS = 0
+
+  /** Whether there are exchangeable tasks, whose cells are to be one. */
+  protected readonly collapses: boolean = false
+
+  /** The number of a row, or of a task, by which the cells of exchangeable tasks are one: `whose` says what it was. */
+  protected collapsed(number: number, _of_task: boolean): number {
+    return number
+  }
 
   /** The running stage touches a cell. */
   protected abstract touch(how: number, cell: number): void
@@ -29,7 +47,15 @@ export abstract class Cells implements Notes {
 
   row(write: boolean, row: NotedRow, column: Column): void {
     this.owned(row)
+    this.whose = 0
     this.touch(write ? WRITE : READ, mix(this.identity(row), column.group_number))
+  }
+
+  /** Of additions to one counter it does not matter which comes first. */
+  added(row: NotedRow, column: Column): void {
+    this.owned(row)
+    this.whose = 0
+    this.touch(JOIN, mix(this.identity(row), column.group_number))
   }
 
   moved(row: NotedRow): void {
@@ -40,58 +66,88 @@ export abstract class Cells implements Notes {
   row_made_or_gone(row: NotedRow): void {
     const { table } = row
     this.owned(row)
+    this.number_touched(WRITE, table, row.id)
+    this.whose = 0
     const identity = this.identity(row)
-    this.touch(WRITE, mix(mix(table.salt_lo, row.id), BY_NUMBER))
     for (const { group_number } of table.columns) this.touch(WRITE, mix(identity, group_number))
+    this.whose = 0
     this.touch(JOIN, mix(table.salt_lo, ROWS_OF_TABLE))
     if (table.unique.length > 0) this.key_of_row(row)
-    if (!table.keyed) this.touch(WRITE, mix(mix(table.salt_lo, range_of(row.id)), FREE_NUMBERS))
+    if (!table.keyed) this.range_touched(WRITE, table, range_of(row.id))
   }
 
   range(table: TableInfo, range: number): void {
-    this.touch(READ, mix(mix(table.salt_lo, range), FREE_NUMBERS))
+    this.range_touched(READ, table, range)
   }
 
   number(table: TableInfo, id: number): void {
-    this.touch(READ, mix(mix(table.salt_lo, id), BY_NUMBER))
+    this.number_touched(READ, table, id)
   }
 
   key(table: TableInfo, first: Value, second?: Value): void {
+    this.whose = 0
     this.touch(READ, this.key_cell(table, first, second))
   }
 
   listing(table: TableInfo, first?: Value): void {
+    this.whose = 0
     this.touch(
       READ,
       first === undefined ? mix(table.salt_lo, ROWS_OF_TABLE) : this.rows_under_key(table, first),
     )
   }
 
+  private number_touched(way: number, table: TableInfo, id: number): void {
+    this.whose = 0
+    this.touch(way, mix(mix(table.salt_lo, this.collapsed(id, table.of_tasks)), BY_NUMBER))
+  }
+
+  private range_touched(way: number, table: TableInfo, range: number): void {
+    this.whose = 0
+    this.touch(way, mix(mix(table.salt_lo, this.collapsed(range, true)), FREE_NUMBERS))
+  }
+
   private key_of_row({ table, v }: NotedRow): void {
     const [first, second] = table.unique
+    this.whose = 0
     this.touch(WRITE, this.key_cell(table, v[first!.index]!, second && v[second.index]!))
-    if (second !== undefined) this.touch(JOIN, this.rows_under_key(table, v[first!.index]!))
+    if (second === undefined) return
+    this.whose = 0
+    this.touch(JOIN, this.rows_under_key(table, v[first!.index]!))
   }
 
   private rows_under_key(table: TableInfo, first: Value): number {
-    return mix(mix(table.salt_lo, this.number_of(first)), ROWS_UNDER_KEY)
+    return mix(mix(table.salt_lo, this.key_number(table, 0, first)), ROWS_UNDER_KEY)
   }
 
   private key_cell(table: TableInfo, first: Value, second: Value | undefined): number {
-    const of_first = mix(mix(table.salt_lo, this.number_of(first)), BY_KEY)
-    return second === undefined ? of_first : mix(of_first, this.number_of(second))
+    const of_first = mix(mix(table.salt_lo, this.key_number(table, 0, first)), BY_KEY)
+    return second === undefined ? of_first : mix(of_first, this.key_number(table, 1, second))
   }
 
   private identity({ table, id, v }: NotedRow): number {
     // Mixed by whoever takes it.
-    if (!table.keyed) return table.salt_lo ^ Math.imul(id, 0x85ebca6b)
+    if (!table.keyed) return table.salt_lo ^ Math.imul(this.collapsed(id, table.of_tasks), 0x85ebca6b)
     let identity = table.salt_lo
-    for (const { index } of table.unique) identity = mix(identity, this.number_of(v[index]!))
+    for (const [at, { index }] of table.unique.entries())
+      identity = mix(identity, this.key_number(table, at, v[index]!))
     return identity
   }
 
   private owned({ table, id, v }: NotedRow): void {
     if (table.owned) this.touch_owned(table.keyed ? this.number_of(v[table.unique[0]!.index]!) : id)
+  }
+
+  /** A value of one of the columns by which rows are found. */
+  private key_number({ unique }: TableInfo, at: number, value: Value): number {
+    return this.number_of(this.collapses ? renumbered(unique[at]!, value, this.by) : value)
+  }
+
+  private readonly by: Renumbering = {
+    task: (task) => this.collapsed(task, true),
+    row: (id) => this.collapsed(id, false),
+    place: (pc) => pc,
+    label: (text) => text,
   }
 
   /** Strings, and lists as JSON has them, are counted as they come. */

@@ -23,16 +23,21 @@
  * The claim is about every run of the system, not of this search only. So what is found out serves other searches of
  * the same system: that for the shortest way to a violation fuses the same stages.
  *
+ * With exchangeable tasks (kernel/symmetric_store.ts) the search goes on from one of the states that are permutations of each other. What
+ * a stage of one task touches there, the same stage of another would touch of that one's in another of these states. So
+ * their cells are noted as one: who touches what is his own does not meet others of his kind that touch what is theirs;
+ * he meets those who touch another's. And who touches what is nobody's of them meets others of his kind that do.
+ *
  * Stages that are local by themselves are not noted: they touch only what their task owns. Who touches what
  * another task owns, as a fork does, is never taken for local.
  */
 import { all_functions, hold_kind } from '../../kernel/fn.js'
 import { type Kernel, RETURNING } from '../../kernel/kernel.js'
 import { is_local } from '../../kernel/machine.js'
-import { range_of } from '../../kernel/schema.js'
+import { in_range, place_in_range, range_of } from '../../kernel/schema.js'
 import { PairSet } from '../pair_set.js'
 import type { Locality, System } from '../system.js'
-import { Cells, JOIN, READ, WAYS } from './cells.js'
+import { ANOTHERS, Cells, JOIN, OWN, READ, WAYS } from './cells.js'
 
 /** Sets of tasks are the bits of a number; those that have no bit of their own share one. */
 const SHARED = 31
@@ -62,14 +67,30 @@ export class InferredLocality extends Cells implements Locality {
   private last_way = -1
   /** By task. */
   private readonly indexes: number[] = []
+  /** By index: a task that has it. */
+  private readonly tasks: number[] = []
   private met = 0
+  /** Exchangeable tasks, by the first of their class. */
+  private readonly first_of = new Map<number, number>()
 
   // The running stage: its task, and its number by index of the task, function and place.
   private task = 0
   private stage = 0
+  private is_exchangeable = false
 
-  constructor(private readonly system: System) {
+  protected override readonly collapses: boolean
+
+  /** @param classes of exchangeable tasks, where the search takes states for one that differ in these alone */
+  constructor(
+    private readonly system: System,
+    classes: readonly (readonly number[])[] = [],
+  ) {
     super()
+    this.collapses = classes.length > 0
+    for (const tasks of classes) {
+      for (const task of tasks) this.first_of.set(task, tasks[0]!)
+      this.give_index(tasks[0]!, 2)
+    }
     const longest = Math.max(...all_functions().map(({ steps }) => steps.length))
     if (all_functions().length > FUNCTIONS || longest > GIVES_BACK)
       throw new Error('no numbers for so many stages')
@@ -98,10 +119,22 @@ export class InferredLocality extends Cells implements Locality {
   watch(k: Kernel, task: number): void {
     this.task = task
     this.stage = this.stage_of(k, task)
+    this.is_exchangeable = this.first_of.has(task) && this.index_of(task) !== SHARED
   }
 
+  protected override collapsed(number: number, of_task: boolean): number {
+    if (!this.collapses) return number
+    const task = of_task ? number : range_of(number)
+    const first = this.first_of.get(task)
+    if (first === undefined) return number
+    this.whose = task === this.task && this.whose !== ANOTHERS ? OWN : ANOTHERS
+    return of_task ? first : in_range(first, place_in_range(number))
+  }
+
+  /** Of exchangeable tasks, who touches what is his own has the index of his class, and who touches else the next. */
   protected touch(way: number, cell: number): void {
-    const how = this.stage * WAYS + way
+    const beside = this.is_exchangeable && this.whose !== OWN ? FUNCTIONS * PLACES : 0
+    const how = (this.stage + beside) * WAYS + way
     if (cell === this.last_cell && how === this.last_way) return
     this.last_cell = cell
     this.last_way = how
@@ -120,7 +153,7 @@ export class InferredLocality extends Cells implements Locality {
       this.cells.set(cell, touched)
     }
     touched.stages.push(how)
-    const bit = 1 << this.index_of(this.task)
+    const bit = 1 << this.index_in(how)
     if ((touched.tasks[way]! & bit) !== 0) this.look_at(how, touched)
     else {
       touched.tasks[way]! |= bit
@@ -134,14 +167,15 @@ export class InferredLocality extends Cells implements Locality {
     const stage = (how - way) / WAYS
     const [read, write, join] = tasks as [number, number, number]
     const against = way === READ ? write | join : way === JOIN ? read | write : read | write | join
-    const index = Math.floor(stage / (FUNCTIONS * PLACES))
-    if ((against & ~(1 << index)) !== 0) this.yields(stage)
+    const index = this.index_in(how)
+    const own = this.is_of_others(index) ? 0 : 1 << index
+    if ((against & ~own) !== 0) this.yields(stage)
   }
 
   private yields(stage: number): void {
     const index = Math.floor(stage / (FUNCTIONS * PLACES))
     if (index === SHARED) return
-    const kind = this.kind_of(stage, this.indexes.indexOf(index))
+    const kind = this.kind_of(stage, this.tasks[index]!)
     if (this.yielding.has(kind)) return
     this.yielding.add(kind)
     this.disproved = true
@@ -155,9 +189,28 @@ export class InferredLocality extends Cells implements Locality {
 
   // --- numbers -----------------------------------------------------------------------------------------------
 
-  /** Which of the tasks that were met it is. */
+  /** Which of the tasks that were met it is; the class of exchangeable ones is as one. */
   private index_of(task: number): number {
-    return (this.indexes[task] ??= Math.min(this.met++, SHARED))
+    return this.indexes[task] ?? this.give_index(this.first_of.get(task) ?? task, 1, task)
+  }
+
+  private give_index(first: number, indexes: number, task = first): number {
+    const index = this.indexes[first] ?? (this.met + indexes > SHARED ? SHARED : this.met)
+    if (this.indexes[first] === undefined && index !== SHARED) this.met += indexes
+    for (let i = 0; i < indexes && index !== SHARED; i++) this.tasks[index + i] = first
+    this.indexes[first] = index
+    this.indexes[task] = index
+    return index
+  }
+
+  private index_in(how: number): number {
+    return Math.floor(how / (WAYS * FUNCTIONS * PLACES))
+  }
+
+  /** Whether others of the same class have it too. */
+  private is_of_others(index: number): boolean {
+    const task = this.tasks[index]
+    return task !== undefined && this.first_of.has(task) && this.indexes[task] !== index
   }
 
   private stage_of(k: Kernel, task: number): number {

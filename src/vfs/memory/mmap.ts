@@ -139,7 +139,7 @@ function unmap_region(k: Kernel, mm: number, start: number, end: number): number
 }
 
 /** Drops a reference of each of these files. */
-export const fput_all = fn('fput_all', { source: 'mm/vma.c', locals: { files: list() } }, [
+export const fput_all = fn('fput_all', { source: 'mm/vma.c', locals: { files: list([true]) } }, [
   call(
     (_, f) => (f.files.length === 0 ? null : fput),
     (_, f) => ({ file: f.files[0]! }),
@@ -162,7 +162,7 @@ const mmap_locals = {
   fd: int(),
   offset: int(),
   file: ref('file'),
-  replaced: list(),
+  replaced: list([true]),
 }
 type Mmap = Frame<ValuesOf<typeof mmap_locals>>
 
@@ -309,15 +309,19 @@ const mapped_file = (k: Kernel, id: number): number =>
 // --- munmap, mprotect --------------------------------------------------------------------------------------
 
 /** munmap(2): what is not mapped is no error. Errors: EINVAL (not whole pages, no length, past the address space). */
-const munmap = fn('munmap', { source: 'mm/mmap.c', locals: { addr: int(), length: int(), files: list() } }, [
-  stage('do_munmap', (k, f) => {
-    const length = page_align(f.length)
-    if (f.addr < 0 || f.addr % PAGE_SIZE !== 0 || length <= 0) return -EINVAL
-    if (f.addr > TASK_SIZE || length > TASK_SIZE - f.addr) return -EINVAL
-    f.files = unmap_region(k, current(k).mm, f.addr, f.addr + length)
-  }),
-  call(fput_all, (_, f) => ({ files: f.files })),
-])
+const munmap = fn(
+  'munmap',
+  { source: 'mm/mmap.c', locals: { addr: int(), length: int(), files: list([true]) } },
+  [
+    stage('do_munmap', (k, f) => {
+      const length = page_align(f.length)
+      if (f.addr < 0 || f.addr % PAGE_SIZE !== 0 || length <= 0) return -EINVAL
+      if (f.addr > TASK_SIZE || length > TASK_SIZE - f.addr) return -EINVAL
+      f.files = unmap_region(k, current(k).mm, f.addr, f.addr + length)
+    }),
+    call(fput_all, (_, f) => ({ files: f.files })),
+  ],
+)
 
 /**
  * mprotect(2). Errors, in order: EINVAL (GROWSDOWN and GROWSUP, not whole pages), ENOMEM (past the end), EINVAL (unknown

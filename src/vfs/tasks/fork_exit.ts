@@ -153,31 +153,35 @@ const is_noticed = (k: Kernel, opened: number): boolean =>
  * Ends the running task. Locals: `code`, as it is kept: 1 + exit status, or the negative number of a signal.
  * Its row stays, as a zombie's does; it holds nothing any more.
  */
-export const do_exit = fn('do_exit', { source: 'kernel/exit.c', locals: { code: int(), files: list() } }, [
-  stage('exit_mm', (k, f) => {
-    const task = current(k)
-    if (task.mm === 0) return
-    k.config.monitor?.unmapped?.(k)
-    f.files = exit_mmap(k, task.mm)
-    task.mm = 0
-  }),
-  local('exit_files', (k, f) => {
-    const files = [...f.files]
-    for (const slot of fd_slot.rows_in(k, k.task)) {
-      files.push(slot.file)
-      fd_slot.remove(k, slot.id)
-    }
-    f.files = files
-  }),
-  call(fput_all, (_, f) => ({ files: f.files })),
-  stage('exit_notify', (k, f) => {
-    const task = current(k)
-    dput(k, task.pwd)
-    task.pwd = 0
-    task.pwd_mnt = 0
-    task.exit_code = f.code
-  }),
-])
+export const do_exit = fn(
+  'do_exit',
+  { source: 'kernel/exit.c', locals: { code: int(), files: list([true]) } },
+  [
+    stage('exit_mm', (k, f) => {
+      const task = current(k)
+      if (task.mm === 0) return
+      k.config.monitor?.unmapped?.(k)
+      f.files = exit_mmap(k, task.mm)
+      task.mm = 0
+    }),
+    local('exit_files', (k, f) => {
+      const files = [...f.files]
+      for (const slot of fd_slot.rows_in(k, k.task)) {
+        files.push(slot.file)
+        fd_slot.remove(k, slot.id)
+      }
+      f.files = files
+    }),
+    call(fput_all, (_, f) => ({ files: f.files })),
+    stage('exit_notify', (k, f) => {
+      const task = current(k)
+      dput(k, task.pwd)
+      task.pwd = 0
+      task.pwd_mnt = 0
+      task.exit_code = f.code
+    }),
+  ],
+)
 
 /** Signals are not sent here, so nobody wakes it (kernel/signal.c). It does not return. */
 export const pause = fn('pause', { source: 'kernel/signal.c' }, [stage('schedule', () => BLOCKED)])

@@ -1,6 +1,6 @@
 /** A task as the file system sees it (struct task_struct, cred, fs_struct, files_struct). */
 import type { Kernel } from '../../kernel/kernel.js'
-import { in_range, int, list, ref, str, table } from '../../kernel/schema.js'
+import { in_range, int, list, naming, ref, str, table, task_number } from '../../kernel/schema.js'
 
 export const CAP_CHOWN = 0
 export const CAP_DAC_OVERRIDE = 1
@@ -20,7 +20,7 @@ export const CAP_FULL_SET = 2 ** 41 - 1
 export const task_struct = table(
   'task_struct',
   {
-    ids: { parent: int(), comm: str() },
+    ids: { parent: task_number(), comm: str('', 'label') },
     /** Children that it has had: their numbers are not given again. */
     children: { children: int() },
     cred: {
@@ -35,7 +35,7 @@ export const task_struct = table(
       securebits: int(),
       no_new_privs: int(),
       /** Which struct cred it is: two tasks never share one, and what changes it makes another. */
-      cred: int(),
+      cred: naming('cred'),
     },
     fs: {
       umask: int(0o022),
@@ -50,7 +50,7 @@ export const task_struct = table(
     /** 0 while it lives; else 1 + exit status, or the negative number of the signal that ended it. */
     exit: { exit_code: int() },
   },
-  { owned: true },
+  { owned: true, of_tasks: true },
 )
 
 /** A slot of a descriptor table; its number is the task's range at the descriptor's place. */
@@ -61,7 +61,11 @@ export const fd_slot = table(
 )
 
 /** Memory of a task that the last call filled, and for each run of bytes the inode it came from: (inode, length) pairs. */
-export const user_buffer = table('user_buffer', { bytes: { data: str(), from: list() } }, { owned: true })
+export const user_buffer = table(
+  'user_buffer',
+  { bytes: { data: str(), from: list([true, false]) } },
+  { owned: true, of_tasks: true },
+)
 
 /** The running task. */
 export const current = (k: Kernel) => task_struct(k, k.task)
