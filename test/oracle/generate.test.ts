@@ -55,6 +55,22 @@ describe('random plays', () => {
     }
   })
 
+  it('name descriptors where tasks see them, and nothing else of proc', () => {
+    const named = new Map<string, number>()
+    for (let index = 0; index < 400; index++) {
+      const { setup, calls } = random_play(seeded(8, index)).play
+      const shows = setup.mounts!.some(({ at }) => at === '/p')
+      for (const { call, args = [] } of calls)
+        for (const path of args.filter((arg) => typeof arg === 'string' && /^\/p(\/|$)/.test(arg))) {
+          expect(shows).toBe(true)
+          expect(path).toMatch(/^\/p\/(self|\d)\/fd(\/-?\d+\/?)?$/)
+          named.set(call, (named.get(call) ?? 0) + 1)
+        }
+    }
+    for (const call of ['open', 'lstat', 'readlink', 'linkat'])
+      expect(named.get(call) ?? 0, call).toBeGreaterThan(1)
+  })
+
   it('leave the names, owners, modes and links of lower layers alone', () => {
     let overlays = 0
     for (let index = 0; index < 600; index++) {

@@ -1065,6 +1065,18 @@ static char proc_places[MAX_SHOWN][PATH_MAX];
 static unsigned long proc_flags[MAX_SHOWN];
 static int proc_count;
 
+static int proc_fd; /* a procfs that is mounted nowhere, until descriptors are to be shown */
+
+/* Gives our procfs a path: binds begin there. It leads out of the root of every task. */
+static bool attach_proc(void)
+{
+	static bool attached;
+
+	if (!attached)
+		attached = syscall(SYS_move_mount, proc_fd, "", AT_FDCWD, "/p", MOVE_MOUNT_F_EMPTY_PATH) == 0;
+	return attached;
+}
+
 static void proc_made(char *rest)
 {
 	char path[PATH_MAX];
@@ -1072,7 +1084,7 @@ static void proc_made(char *rest)
 	snprintf(proc_name, sizeof proc_name, "%s", rest != NULL ? rest : "");
 	file_system_made(rest);
 	snprintf(path, sizeof path, "/s/f/%s/t", proc_name);
-	if (chmod(path, 0555) != 0 || mkdir("/s/p", 0700) != 0 || mount("proc", "/s/p", "proc", 0, NULL) != 0)
+	if (chmod(path, 0555) != 0 || !attach_proc())
 		fail("proc");
 }
 
@@ -1106,7 +1118,7 @@ static void show_task(char *rest)
 	snprintf(fd, sizeof fd, "%s/fd", path);
 	mkdir(path, 0555);
 	mkdir(fd, 0555);
-	snprintf(from, sizeof from, "/s/p/%d/fd", shared->slot[n].pid);
+	snprintf(from, sizeof from, "/p/%d/fd",shared->slot[n].pid);
 	for (int i = 0; i < proc_count; i++) {
 		snprintf(fd, sizeof fd, "%.*s/%d/fd", PATH_MAX - 16, proc_places[i], atoi(number));
 		umount2(fd, MNT_DETACH); /* of an earlier task of that number */
@@ -1330,8 +1342,6 @@ static void clear_stage(void)
 		fail("umount");
 	stage_is_up = false;
 }
-
-static int proc_fd; /* a procfs that is mounted nowhere */
 
 /* State of a process as ps shows it, 0 when there is none. */
 static char process_state(pid_t pid)
@@ -1744,7 +1754,7 @@ static void make_user_ns(void)
 	write_text("/proc/self/gid_map", map);
 }
 
-/* A procfs of our processes, as a descriptor: no path leads to it. */
+/* A procfs of our processes, as a descriptor. */
 static int open_proc(void)
 {
 	int context = (int)syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC);
@@ -1766,7 +1776,7 @@ static void leave_host(void)
 	proc_fd = open_proc();
 	if (mount("tmpfs", "/tmp", "tmpfs", 0, "mode=0755,size=1m") != 0)
 		give_up("a tmpfs on /tmp");
-	if (mkdir("/tmp/s", 0755) != 0)
+	if (mkdir("/tmp/s", 0755) != 0 || mkdir("/tmp/p", 0700) != 0)
 		give_up("directories");
 	if (chdir("/tmp") != 0 || syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0 ||
 	    chdir("/") != 0)

@@ -459,7 +459,8 @@ class Telling {
   private renumbered(k: Kernel, fields: Record<string, number>): Record<string, number> {
     const numbers = this.inode_numbers
     for (const ino of numbers.keys()) if (!inode.has(k, ino)) numbers.delete(ino)
-    if (fields.st_ino === undefined) return fields
+    // What proc computes has none.
+    if (fields.st_ino === undefined || fields.st_ino === 0) return fields
     if (!numbers.has(fields.st_ino)) numbers.set(fields.st_ino, ++this.inodes)
     return { ...fields, st_ino: numbers.get(fields.st_ino)! }
   }

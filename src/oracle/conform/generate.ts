@@ -193,7 +193,79 @@ class Calls {
 
   /** Anything. */
   private path(): string {
-    return this.below(this.world.free)
+    return this.shown((fd) => !this.is_of_layer(fd)) ?? this.below(this.world.free)
+  }
+
+  /** Now and then, where there is a proc, the name of a descriptor: one of this task, or perhaps one of another. */
+  private shown(may: (fd: number) => boolean): string | undefined {
+    const { r } = this
+    const { proc } = this.world
+    if (proc === undefined || !r.chance(0.25)) return undefined
+    const own = this.task.fds.filter(may)
+    return own.length > 0 && r.chance(0.9)
+      ? `${proc}/self/fd/${r.pick(own)}`
+      : `${proc}/self/fd/${r.pick([3, 77, 1024])}`
+  }
+
+  /** The same of any task. */
+  private shown_of_others(): string | undefined {
+    const { r } = this
+    const { proc } = this.world
+    const there = this.tasks.filter(({ number }) => number <= this.played_by.length)
+    if (proc === undefined || there.length === 0 || !r.chance(0.5)) return undefined
+    const { number, fds } = r.pick(there)
+    return `${proc}/${number}/fd/${fds.length === 0 ? 3 : r.pick(fds)}`
+  }
+
+  /** Descriptors by their names in proc: looked at, read, opened afresh, given a name. */
+  private descriptors_by_name(): void {
+    const { r } = this
+    if (this.world.proc === undefined) return
+    const fd = this.fd()
+    const name = this.shown_of_others() ?? `${this.world.proc}/self/fd/${fd}`
+    r.weighted([
+      [3, () => this.add('lstat', name)],
+      [3, () => this.add('readlink', name, r.pick([99, 99, 4]))],
+      [2, () => this.add('access', name, r.int(8))],
+      [
+        4,
+        () =>
+          this.opened(
+            this.add(
+              'open',
+              name,
+              r.pick(['O_RDONLY', 'O_WRONLY', 'O_RDWR|O_CREAT', 'O_RDWR|O_TRUNC']),
+              0o644,
+            ),
+          ),
+      ],
+      [
+        1,
+        () =>
+          this.add(
+            'open',
+            name,
+            r.pick(['O_RDONLY|O_NOFOLLOW', 'O_PATH|O_NOFOLLOW', 'O_RDWR|O_CREAT|O_EXCL']),
+            0o644,
+          ),
+      ],
+      [
+        2,
+        () =>
+          this.add(
+            'linkat',
+            -100,
+            name,
+            -100,
+            this.below(this.world.free),
+            r.pick([0, 'AT_SYMLINK_FOLLOW', 'AT_SYMLINK_FOLLOW']),
+          ),
+      ],
+      [1, () => this.add('unlink', name)],
+      [1, () => this.add('execveat', -100, name, [], [], 'AT_EXECVE_CHECK')],
+      [1, () => this.add('lstat', `${this.world.proc}/self/fd`)],
+      [1, () => this.add('chmod', `${this.world.proc}/self/fd`, 0o700)],
+    ])
   }
 
   /** Anything, or a pointer to nowhere. */
@@ -204,6 +276,8 @@ class Calls {
   /** Anything whose content may be changed: layers too. */
   private content_path(): string {
     const { free, layer_files } = this.world
+    const shown = this.shown(() => true)
+    if (shown !== undefined) return shown
     return this.r.chance(0.25) && layer_files.length > 0 ? this.layer_path() : this.below(free)
   }
 
@@ -502,7 +576,7 @@ class Calls {
   /** Mount points stay. */
   private mount_points(): void {
     const { r } = this
-    const places = (this.world.setup.mounts ?? []).map(({ at }) => at)
+    const places = (this.world.setup.mounts ?? []).map(({ at }) => at).filter((at) => at !== this.world.proc)
     const place = r.pick(places)
     r.weighted([
       [2, () => this.add('unlink', place)],
@@ -970,6 +1044,7 @@ class Calls {
     [1, 'names', () => this.mount_points()],
     [1, 'names', () => this.removed_directory()],
     [1, 'names', () => this.removed_file()],
+    [4, 'names', () => this.descriptors_by_name()],
     [2, 'tasks', () => this.self()],
     [1, 'tasks', () => this.fork()],
     ...plain_calls.map(

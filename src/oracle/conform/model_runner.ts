@@ -172,7 +172,8 @@ export class ModelPlay {
     const { numbers } = this
     for (const ino of numbers.keys()) if (!inode.has(this.machine.k, ino)) numbers.delete(ino)
     const ino = answer.fields?.st_ino
-    if (ino === undefined) return answer
+    // What proc computes has none.
+    if (ino === undefined || ino === 0) return answer
     if (!numbers.has(ino)) numbers.set(ino, ++this.inodes)
     return { ...answer, fields: { ...answer.fields, st_ino: numbers.get(ino)! } }
   }

@@ -119,6 +119,8 @@ export interface World {
   readonly free: readonly string[]
   /** Files of layers, each mounted by itself, and the path at which an overlay has them unless they are hidden. */
   readonly layer_files: readonly LayerFile[]
+  /** Where proc is mounted, if it is. */
+  readonly proc?: string
 }
 
 export interface LayerFile {
@@ -128,7 +130,19 @@ export interface LayerFile {
 
 export function random_world(r: Random, one_user: boolean): World {
   const world = r.chance(0.35) ? plain_world(r) : overlay_world(r)
-  return one_user ? of_one_user(world) : world
+  const played = one_user ? of_one_user(world) : world
+  return r.chance(0.12) ? with_proc(played) : played
+}
+
+/** Tasks see their descriptors, at /p. */
+function with_proc(world: World): World {
+  const { filesystems, mounts = [] } = world.setup
+  const setup = {
+    ...world.setup,
+    filesystems: { ...filesystems, proc: { type: 'proc' as const } },
+    mounts: [...mounts, { at: '/p', filesystem: 'proc' }],
+  }
+  return { ...world, setup, proc: '/p' }
 }
 
 const bind_options = [['ro'], ['noexec'], ['ro'], ['nosuid'], ['nodev'], ['nosymfollow']] as const
