@@ -273,7 +273,7 @@ class Mounts {
       opaque: [...this.filesystems.values()].flatMap((each) => each.opaque),
     })
     if ('errno' in made) throw new ScenarioError(path, `${errno_name(made.errno)}: ${made.why}`)
-    const written = upper === null || work === null ? [] : [upper.dentry, work.dentry]
+    const written = [upper, work].flatMap((each) => (each === null ? [] : [each.dentry]))
     this.check_defined(lowers, written, path)
     this.written.push(...written)
     for (const each of [...lowers, ...written]) this.layers.add(each)
@@ -343,10 +343,11 @@ class Mounts {
     check_inside(name, path)
     const found = find_place(this.k, this.root_mnt, name)
     if (found !== undefined && !is_computed(found.dentry)) return found
-    const slash = name.replace(/\/+$/, '').lastIndexOf('/')
+    const bare = name.replace(/\/+$/, '')
+    const slash = bare.lastIndexOf('/')
     if (!make || slash < 0)
       throw new ScenarioError(path, `there is no ${name} (symbolic links are not followed here)`)
-    const above = this.walk(name.slice(0, slash), path, true)
+    const above = this.walk(bare.slice(0, slash), path, true)
     const { s_type } = super_block(this.k, dentry(this.k, above.dentry).d_sb)
     if (is_computing(s_type))
       throw new ScenarioError(path, `there is no ${name}, and nothing can be made or mounted in ${s_type}`)
@@ -357,7 +358,7 @@ class Mounts {
         path,
         `there is no ${name}, and an overlay that is mounted already has the directory above it as a layer; put ${name} into the tree of its file system`,
       )
-    const made = add_node(this.k, above.dentry, name.slice(slash + 1).replace(/\/+$/, ''), { type: 'dir' })
+    const made = add_node(this.k, above.dentry, bare.slice(slash + 1), { type: 'dir' })
     return { mnt: above.mnt, dentry: made }
   }
 }

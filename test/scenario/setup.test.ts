@@ -15,7 +15,7 @@ import { broken_invariant } from '../../src/scenario/invariants.js'
 import { boot_setup } from '../../src/scenario/setup.js'
 import { children, dentry } from '../../src/vfs/dentry.js'
 import { find_place, type MountOption } from '../../src/vfs/filesystems/populate.js'
-import { block_device } from '../../src/vfs/super_block.js'
+import { block_device, super_block } from '../../src/vfs/super_block.js'
 import { CAP_FULL_SET, task_struct } from '../../src/vfs/tasks/task.js'
 import { case_of, message_of, one_case, run } from './support.js'
 
@@ -236,7 +236,7 @@ describe('a set-up', () => {
     expect(dentry(k, task_struct(k, 1).root)).toMatchObject({ d_parent: task_struct(k, 1).root })
   })
 
-  test.each(['/made/', '//made', 'made'])('a mount point that is made is where %s leads', (at) => {
+  test.each(['/made/', '/made//', '//made', 'made'])('a mount point that is made is where %s leads', (at) => {
     const filesystems = { r: { type: 'tmpfs' as const, tree: { f: '' } } }
     const setup: SetupForm = {
       filesystems,
@@ -313,6 +313,18 @@ describe('layers by path', () => {
 
   test('are directories of overlays and of other mounts, merged with each other', () => {
     expect(names(make_kernel(new FastStore(), profile('6.18'), []), '/n')).toEqual(['f', 'g'])
+  })
+
+  test('an overlay is called after where it is mounted', () => {
+    const ids = (...at: string[]) => {
+      const k = make_kernel(new FastStore(), profile('6.18'), [])
+      const of_mounts = at.map((each) => ({ at: each, overlay: { lower: ['disk:/l', 'disk:/l2'] } }))
+      const first = at[0] === '/' ? [] : [{ at: '/', filesystem: 'root' }]
+      boot_setup(k, { filesystems, mounts: [...first, ...of_mounts] }, 'setup')
+      return super_block.rows(k).flatMap(({ s_type, s_id }) => (s_type === 'overlay' ? [s_id] : []))
+    }
+    expect(ids('/')).toEqual(['overlay'])
+    expect(ids('/m', '/t/o')).toEqual(['overlay-m', 'overlay-t-o'])
   })
 
   test('what is opaque for the overlay below is not for the one on top', () => {
@@ -411,6 +423,22 @@ describe('layers by path', () => {
       mounts(on_top(['disk:/l2', 'up:/u'])),
       'setup.mounts[3].overlay.lower[1]: another overlay writes to this directory (on a kernel the behaviour is undefined)',
     ],
+    [
+      'the upper of another overlay as the first lower',
+      mounts(on_top(['up:/u', 'disk:/l2'])),
+      'setup.mounts[3].overlay.lower[0]: another overlay writes to this directory',
+    ],
+    ...[
+      ['top:/l', 'top:/l/d'],
+      ['top:/l/d', 'top:/l'],
+    ].map(([first, second]): [string, SetupForm, string] => [
+      `an upper ${second} beside another in ${first}`,
+      mounts(
+        { at: '/n', overlay: { lower: ['disk:/l2'], upper: first!, work: 'top:/w' } },
+        { at: '/o', overlay: { lower: ['disk:/l'], upper: second!, work: 'top:/u' } },
+      ),
+      'setup.mounts[4].overlay: another overlay writes to upper or work already',
+    ]),
     [
       'a lower around the upper',
       mounts({ at: '/n', overlay: { lower: ['top'], upper: 'top:/u', work: 'top:/w' } }),
