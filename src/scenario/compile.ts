@@ -29,19 +29,17 @@ import { ScenarioError, suggestion } from './error.js'
 import type { ArgumentForm, CallForm, ConditionForm, OpForm, PieceForm, TaskForm, UseForm } from './form.js'
 import { octal_was_meant } from './mode.js'
 
+/** Adds one program, and those of the children that it forks, to the code of a case. */
 class Compiler {
-  readonly instructions: Instruction[] = []
-  readonly program_of: number[] = []
-  readonly programs: Program[] = []
-  private slots = new Map<string, number>()
+  private readonly slots = new Map<string, number>()
   /** Numbers tried for results that the program has no name for, by call. */
-  private tried = new Map<string, number>()
-  private slot_calls = new Map<number, CallInstruction[]>()
-  private call_slots = new Map<CallForm, number>()
+  private readonly tried = new Map<string, number>()
+  private readonly slot_calls = new Map<number, CallInstruction[]>()
+  private readonly call_slots = new Map<CallForm, number>()
   private uses = 0
   /** Bytes that the program takes without relying on a check. */
-  private own_looks: OwnLook[] = []
-  private block: Block = { begins: 0, forked_at: -1, parent: null }
+  private readonly own_looks: OwnLook[] = []
+  private block: Block
   private readonly children: {
     ops: readonly OpForm[]
     path: string
@@ -50,15 +48,16 @@ class Compiler {
     forked_at: number
   }[] = []
 
+  constructor(
+    private readonly instructions: Instruction[],
+    private readonly program_of: number[],
+    private readonly programs: Program[],
+  ) {
+    this.block = { begins: this.here(), forked_at: -1, parent: null }
+  }
+
   program(form: TaskForm, path: string): void {
-    this.slots = new Map()
-    this.tried = new Map()
-    this.slot_calls = new Map()
-    this.call_slots = new Map()
-    this.uses = 0
-    this.own_looks = []
     const entry = this.here()
-    this.block = { begins: entry, forked_at: -1, parent: null }
     this.ops(form.program, `${path}.program`)
     const end = this.end(`${path}.end`)
     for (let next = this.children.shift(); next !== undefined; next = this.children.shift()) {
@@ -362,9 +361,11 @@ function checks(): string[] {
 
 /** Turns the programs of all tasks of a case into instructions. @throws ScenarioError */
 export function compile(tasks: readonly TaskForm[], path: string): Code {
-  const compiler = new Compiler()
-  for (const [i, task] of tasks.entries()) compiler.program(task, `${path}[${i}]`)
-  const { instructions, programs, program_of } = compiler
+  const instructions: Instruction[] = []
+  const program_of: number[] = []
+  const programs: Program[] = []
+  for (const [i, task] of tasks.entries())
+    new Compiler(instructions, program_of, programs).program(task, `${path}[${i}]`)
   return { instructions, programs, program_of }
 }
 

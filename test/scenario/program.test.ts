@@ -190,6 +190,47 @@ describe('programs', () => {
   })
 })
 
+/** The programs of tasks that are data. */
+const programs_of = (...programs: OpForm[][]) =>
+  case_system({
+    form: { tasks: programs.map((program, i) => ({ name: `t${i}`, program })) },
+    code: { modules: new Map(), properties: new Map() },
+  }).code.programs
+
+test('results without a name are called after their calls, and pass over what has that name already', () => {
+  const stat: OpForm = { call: 'stat', args: ['/'] }
+  const umask: OpForm = { call: 'umask', args: [0] }
+  const program: OpForm[] = [
+    { ...stat, as: 'umask' },
+    { ...umask, as: 'stat3' },
+    stat,
+    { ...stat },
+    { ...stat },
+    umask,
+  ]
+  const names = ['umask', 'stat3', 'stat', 'stat2', 'stat4', 'umask2']
+  expect(programs_of(program, program).map(({ slots }) => slots)).toEqual([names, names])
+})
+
+test('programs may have ten thousand operations with their ends, and no more', () => {
+  const times = (repeat: number): OpForm[] => [{ repeat, body: [{ call: 'umask', args: [0] }] }]
+  expect(message_of(() => programs_of(times(9_998)))).toBe('nothing was thrown')
+  expect(message_of(() => programs_of(times(9_999)))).toContain('longer than 10000 operations')
+  expect(message_of(() => programs_of(times(4_998), times(4_998)))).toBe('nothing was thrown')
+  expect(message_of(() => programs_of(times(4_998), times(4_999)))).toContain('longer than 10000 operations')
+})
+
+test('a program has the role of its task, and other where none is given', () => {
+  const { system } = run(
+    case_of((s) => {
+      s.attacker('a')
+      s.task('o')
+      s.victim('v')
+    }),
+  )
+  expect(system.code.programs.map(({ role }) => role)).toEqual(['attacker', 'other', 'victim'])
+})
+
 describe('mistakes in programs', () => {
   const bad = (program: OpForm[]) =>
     message_of(() =>
