@@ -33,7 +33,7 @@ export interface ModuleDefinition {
  *   nor an errno, and for what the hook throws
  */
 export function define_module(definition: ModuleDefinition): SecurityModule {
-  const { name } = definition
+  const name = definition?.name
   if (typeof name !== 'string' || name === '') throw new LsmModuleError('a security module needs a name')
   if (typeof definition.hooks !== 'object' || definition.hooks === null) {
     throw new LsmModuleError(`${name}: hooks: expected an object with a function per hook`)

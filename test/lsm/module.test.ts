@@ -1,6 +1,6 @@
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { LsmModuleError } from '../../src/lsm/hooks.js'
-import { define_module } from '../../src/lsm/module.js'
+import { define_module, errno_of } from '../../src/lsm/module.js'
 import { rules_module } from '../../src/lsm/rules.js'
 import type { DentryView, FileView, PathView } from '../../src/lsm/view.js'
 import { World } from '../exec/world.js'
@@ -196,6 +196,23 @@ describe('a module of one’s own', () => {
   })
 })
 
+test.each([
+  [0, 0],
+  [-1, -1],
+  [-4095, -4095],
+  [-4096, undefined],
+  [1, undefined],
+  [-0.5, undefined],
+  ['EACCES', -13],
+  ['eacces', undefined],
+  ['SIGBUS', undefined],
+  ['', undefined],
+  [false, undefined],
+  [null, undefined],
+])('the answer %j stands for the errno %j (include/linux/err.h: MAX_ERRNO)', (answer, errno) => {
+  expect(errno_of(answer)).toBe(errno)
+})
+
 describe('mistakes', () => {
   const answering = (answer: unknown) => {
     const w = new World({ modules: [define_module({ name: 'm', hooks: { file_open: () => answer as 0 } })] })
@@ -229,7 +246,10 @@ describe('mistakes', () => {
   })
 
   test('names and functions', () => {
-    expect(() => define_module({ name: '', hooks: {} })).toThrow('needs a name')
+    for (const nameless of [undefined, null, 7, {}, { name: 7, hooks: {} }, { name: '', hooks: {} }])
+      expect(() => define_module(nameless as never)).toThrow(
+        new LsmModuleError('a security module needs a name'),
+      )
     expect(() => define_module({ name: 'm', hooks: { file_opem: () => 0 } as object })).toThrow(
       'there is no hook file_opem',
     )

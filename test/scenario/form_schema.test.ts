@@ -50,6 +50,41 @@ describe('the schema', () => {
     ],
     ['a uid', (c) => (c.tasks[0].uid = 'root'), 'cases[0].tasks[0].uid: expected number, not "root"'],
     [
+      'two fields of a call, of which one is near to a right one',
+      (c) => Object.assign(c.tasks[0].program[0], { arg: [], zzzzzz: 1 }),
+      'cases[0].tasks[0].program[0]: has no fields "arg" (did you mean args?), "zzzzzz"',
+    ],
+    [
+      'fields in two places',
+      (c, d) => {
+        c.tasks[0].userid = 1
+        d.titel = 'x'
+      },
+      `cases[0].tasks[0]: has no field "userid"; did you mean uid?
+has no field "titel"; expected one of $schema, toctoscope, name, summary, teaches, cases`,
+    ],
+    [
+      'a task without a name',
+      (c) => delete c.tasks[0].name,
+      'cases[0].tasks[0].name: is missing; expected string',
+    ],
+    ...[7, null, [], {}, { and: 1 }].map((value): [string, (one: any) => void, string] => [
+      `the property ${JSON.stringify(value)}`,
+      (c) => (c.properties = [value]),
+      `cases[0].properties[0]: expected "check-use", "policy", or an object with never or reaches, not ${JSON.stringify(value)}`,
+    ]),
+    ['parity', (c) => (c.properties = ['parity']), 'cases[0].properties[0]: parity is not modelled yet'],
+    [
+      'a text of as many characters as are shown',
+      (c) => (c.tasks[0].uid = 'x'.repeat(58)),
+      `cases[0].tasks[0].uid: expected number, not "${'x'.repeat(58)}"`,
+    ],
+    [
+      'a longer text',
+      (c) => (c.tasks[0].uid = 'x'.repeat(59)),
+      `cases[0].tasks[0].uid: expected number, not "${'x'.repeat(56)}…`,
+    ],
+    [
       'on_error',
       (c) => (c.tasks[0].program[0].on_error = 'contine'),
       'cases[0].tasks[0].program[0].on_error: expected "exit" or "continue", not "contine"; did you mean continue?',
