@@ -18,6 +18,8 @@ export interface ExploreCommandOptions extends BoundOptions, LoadOptions, ShardO
   /** False with --no-timing. */
   timing?: boolean
   exact?: boolean
+  /** Whether interleavings are counted. */
+  count?: boolean
   paranoid?: boolean
   /** Whether the document of JSON has the trace of each counterexample. */
   trace?: boolean
@@ -48,11 +50,16 @@ export async function explore(
     cases: choose_cases(loaded, options.case ?? []),
   }))
   const searched = dealt_to(options.shard ?? whole, chosen)
-  const { explored, wrong } = search_all(searched, failed, options, terminal, began)
-  const { doubts, not_judged } =
-    options.paranoid === true
-      ? await ask_judges(explored, { ...options, ...what_is_left(options, terminal, began) }, terminal)
-      : nobody_asked
+  const found = search_all(searched, failed, options, terminal, began)
+  const { wrong } = found
+  const left = () => ({ ...options, ...what_is_left(options, terminal, began) })
+  const judged = options.paranoid === true ? await ask_judges(found.explored, left(), terminal) : nobody_asked
+  const { explored, ...counted } =
+    options.count === true
+      ? (await import('./counting.js')).count_all(found.explored, left(), terminal)
+      : { explored: found.explored, doubts: [], not_counted: [] }
+  const doubts = [...judged.doubts, ...counted.doubts]
+  const not_judged = [...judged.not_judged, ...counted.not_counted]
   const cut_short = is_interrupted(terminal)
   const ms = terminal.now() - began
   if (options.report !== undefined) {
@@ -60,8 +67,8 @@ export async function explore(
       import('./explore_shard.js'),
       import('./shard_report.js'),
     ])
-    const found = { explored, failed: wrong, doubts, not_judged, ms, interrupted: cut_short }
-    write_report(options.report, shard_report(options.shard ?? whole, options, chosen, found))
+    const to_tell = { explored, failed: wrong, doubts, not_judged, ms, interrupted: cut_short }
+    write_report(options.report, shard_report(options.shard ?? whole, options, chosen, to_tell))
   }
   if (options.json === true) {
     const { timing, trace } = options
@@ -126,7 +133,7 @@ function search_all(
   return { explored, wrong }
 }
 
-const as_executions = ({ loaded, index, report, ms }: Explored) => ({ scenario: loaded, index, report, ms })
+const as_executions = ({ loaded, ...rest }: Explored) => ({ scenario: loaded, ...rest })
 
 /** What judges said, where none was asked. */
 const nobody_asked = { doubts: [], not_judged: [] }

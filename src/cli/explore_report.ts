@@ -14,6 +14,7 @@ import { file_of } from './draw.js'
 import type { Judged } from './explored.js'
 import type { Loaded } from './load.js'
 import { thousands } from './progress.js'
+import { is_clean, say_clean, say_numbers } from './say_numbers.js'
 import type { Terminal } from './terminal.js'
 import { say_verdict, verdict_list, verdict_table } from './verdict_table.js'
 
@@ -52,6 +53,7 @@ export function explore_report(
     ],
     table.length > 0 ? table : verdict_list(told, width, colors),
     totals(told, options.timing === false ? null : ms, width),
+    interleavings(explored, width),
     surprises(told, width),
     unreached(told, width),
     witnesses(told, width),
@@ -88,6 +90,22 @@ function totals(reports: readonly Told[], ms: number | null, width: number): str
     `${count(reports.length, 'case')}: ${kinds.join(', ')}. ${sum('states')} states, ${sum('transitions')} transitions${time}.`,
     width,
   )
+}
+
+/** How many of the interleavings are those that matter, where that was asked for; of what is safe, in one line. */
+function interleavings(judged: readonly Judged[], width: number): string[] {
+  const counted = judged.flatMap(({ report, counted: numbers }) =>
+    numbers === undefined ? [] : [{ report, numbers }],
+  )
+  const clean = counted.filter(({ numbers }) => is_clean(numbers))
+  return [
+    ...counted.flatMap(({ report, numbers }) => {
+      if (is_clean(numbers)) return []
+      const name = report.case === '' ? '' : `${printable(report.case)}: `
+      return wrap(`# ${name}${say_numbers(report, numbers)}`, width, 2)
+    }),
+    ...(clean.length === 0 ? [] : wrap(`# ${say_clean(clean.map(({ numbers }) => numbers))}`, width, 2)),
+  ]
 }
 
 /** Verdicts that were not expected. */

@@ -18,6 +18,7 @@ import type { Shard } from './shard.js'
 
 const place = z.number().int().nonnegative()
 const params = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+const decimals = z.string().regex(/^\d+$/)
 const text_list = z.array(z.string())
 const bounds = z.array(z.enum(Object.keys(bound_options) as [Bound, ...Bound[]]))
 const expected = z
@@ -67,6 +68,7 @@ const result_schema = z.strictObject({
   properties: text_list,
   unreached: text_list,
   found_steps: place.nullable(),
+  counted: z.strictObject({ all: decimals, racy: decimals, deadlocked: decimals }).optional(),
   /** Of the search, and of the counterexample that is shown. */
   bounds,
   shown_bounds: bounds,
@@ -76,6 +78,7 @@ const options_schema = z.strictObject({
   case: text_list.optional(),
   exact: z.boolean().optional(),
   paranoid: z.boolean().optional(),
+  count: z.boolean().optional(),
   maxStates: z.number().optional(),
   maxSteps: z.number().optional(),
   maxTime: z.number().optional(),
@@ -108,6 +111,7 @@ interface GivenOptions extends BoundOptions {
   readonly case?: readonly string[]
   readonly exact?: boolean
   readonly paranoid?: boolean
+  readonly count?: boolean
 }
 
 /** A scenario, and the places of its cases that all shards together search. */
@@ -156,19 +160,9 @@ export function shard_report(
   }
 }
 
-function shared_options(given: GivenOptions): ShardReport['options'] {
-  const { case: patterns, exact, paranoid, maxStates, maxSteps, maxTime, maxMemory, preemptions } = given
-  return {
-    case: patterns && [...patterns],
-    exact,
-    paranoid,
-    maxStates,
-    maxSteps,
-    maxTime,
-    maxMemory,
-    preemptions,
-  }
-}
+/** Those of the options that are alike in all shards. */
+const shared_options = (given: GivenOptions): ShardReport['options'] =>
+  z.object(options_schema.shape).parse(given)
 
 function case_of({ cases }: Loaded, index: number): z.infer<typeof case_schema> {
   const { form } = cases[index]!
@@ -183,9 +177,9 @@ function case_of({ cases }: Loaded, index: number): z.infer<typeof case_schema> 
 }
 
 function result_of(each: Explored): Omit<ShardResult, 'scenario'> {
-  const { index, report } = each
+  const { index, report, counted } = each
   const shown = each.shown()
-  const document = case_json({ scenario: each.loaded, index, report, ms: each.ms }, {})
+  const document = case_json({ scenario: each.loaded, index, report, ms: each.ms, counted }, {})
   return {
     index,
     document: {
@@ -195,6 +189,7 @@ function result_of(each: Explored): Omit<ShardResult, 'scenario'> {
     properties: [...report.properties],
     unreached: [...report.unreached],
     found_steps: report.found_steps,
+    ...(counted === undefined ? {} : { counted }),
     bounds: [...report.bounds],
     shown_bounds: [...(shown?.bounds ?? [])],
   }

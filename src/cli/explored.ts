@@ -2,6 +2,7 @@
 import type { Bound } from '../explore/system.js'
 import { trace_execution } from '../trace/record/execution.js'
 import { printable } from '../trace/render/printable.js'
+import type { InterleavingCount } from '../trace/render/verdicts_json.js'
 import type { Trace } from '../trace/trace.js'
 import { Decided } from '../verdict/decided.js'
 import type { Explained } from '../verdict/explained.js'
@@ -19,6 +20,8 @@ export interface Judged {
   readonly report: CaseVerdict
   /** Its counterexample as it is shown, where there is one. */
   readonly shown: () => Shown | null
+  /** Its interleavings, where they were counted. */
+  readonly counted?: InterleavingCount
 }
 
 /** A counterexample as it is shown. */

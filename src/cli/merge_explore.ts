@@ -139,7 +139,7 @@ function merged_case(
   const { document, ...rest } = result ?? never_searched(scenario, of)
   const { verdict, property, states, transitions, preemptions, as_expected, unwitnessed, witnesses, lints } =
     document
-  const { properties, unreached, found_steps, bounds, shown_bounds } = rest
+  const { properties, unreached, found_steps, bounds, shown_bounds, counted } = rest
   const report = {
     ...{
       case: of.case,
@@ -157,7 +157,14 @@ function merged_case(
     expected: expected as CaseVerdict['expected'],
   }
   const trace = document.trace as Trace | null
-  return { index, report, document, shown: () => (trace === null ? null : { trace, bounds: shown_bounds }) }
+  const numbers = counted === undefined ? {} : { counted }
+  return {
+    index,
+    report,
+    document,
+    ...numbers,
+    shown: () => (trace === null ? null : { trace, bounds: shown_bounds }),
+  }
 }
 
 /** What is known of a case whose shard is lost. */

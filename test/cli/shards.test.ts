@@ -102,6 +102,13 @@ describe('shards of explore', () => {
     expect(await toctoscope('merge', await shards(args, 4), ...options)).toEqual(whole)
   })
 
+  it('count what one run counts', async () => {
+    const args = [...EXPLORE, '--count']
+    const reports = await shards(args, 2)
+    for (const options of [['--no-timing'], ['--no-timing', '--json']])
+      expect(await toctoscope('merge', reports, ...options)).toEqual(await toctoscope(...args, ...options))
+  })
+
   it('beside each other in processes are one run', () => {
     const has_parallel = spawnSync('parallel', ['--version']).status === 0
     const shard = `"${process.execPath}" "${program}" explore writer-at-check --shard {}/16 --report out`

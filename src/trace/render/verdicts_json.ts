@@ -12,6 +12,15 @@ export interface ExploredCase {
   readonly report: CaseReport
   /** Milliseconds that it took. */
   readonly ms: number
+  /** Where they were counted. */
+  readonly counted?: InterleavingCount
+}
+
+/** How many interleavings there are, in decimals: all, those that violate a property, those that deadlock. */
+export interface InterleavingCount {
+  readonly all: string
+  readonly racy: string
+  readonly deadlocked: string
 }
 
 export interface VerdictsOptions {
@@ -44,7 +53,7 @@ export function verdicts_document(
 
 /** A case in the document. */
 export function case_json(
-  { scenario, index, report, ms }: ExploredCase,
+  { scenario, index, report, ms, counted }: ExploredCase,
   { timing, trace }: VerdictsOptions,
 ): object {
   const { explained } = report
@@ -59,8 +68,8 @@ export function case_json(
     property: report.property,
     states: report.states,
     transitions: report.transitions,
-    interleavings: null,
-    racy: null,
+    interleavings: counted?.all ?? null,
+    racy: counted?.racy ?? null,
     steps: report.steps,
     preemptions: report.preemptions,
     cause: report.cause?.kind ?? null,
