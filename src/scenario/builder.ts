@@ -376,14 +376,12 @@ function condition_of(given: unknown): Condition {
 }
 
 function use_form(bytes: unknown): UseForm['use'] {
-  if (!Array.isArray(bytes)) return bytes instanceof DraftResult ? name_of(bytes) : [piece_form(bytes)]
-  const pieces = bytes.map(piece_form)
+  const pieces = (Array.isArray(bytes) ? bytes : [bytes]).map(piece_form)
   return pieces.length === 1 && typeof pieces[0] === 'string' ? pieces[0] : pieces
 }
 
 function piece_form(piece: unknown): string | PieceForm {
-  if (typeof piece !== 'object' || piece === null || piece instanceof DraftResult || !('of' in piece))
-    return name_of(piece)
+  if (typeof piece !== 'object' || piece === null || !('of' in piece)) return name_of(piece)
   return { ...piece, of: name_of(piece.of) }
 }
 

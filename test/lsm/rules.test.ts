@@ -62,7 +62,7 @@ describe('rules', () => {
   test('all bits of mask and prot are needed', () => {
     const w = world(
       { hook: 'inode_permission', when: { mask: 'MAY_READ|MAY_WRITE', fs_type: 'tmpfs' }, answer: 'EACCES' },
-      { hook: 'mmap_file', when: { prot: 'PROT_READ|PROT_EXEC' }, answer: 'EACCES' },
+      { hook: 'mmap_file', when: { prot: 'PROT_READ | PROT_EXEC' }, answer: 'EACCES' },
       { hook: 'mmap_file', when: { prot: PROT_EXEC, fs_type: 'tmpfs' }, answer: 'EPERM' },
     )
     expect([w.open('f', 'O_RDONLY'), w.open('f', 'O_RDWR')]).toEqual([0, 'EACCES'])

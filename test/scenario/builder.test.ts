@@ -142,6 +142,32 @@ describe('a case as data', () => {
     )
   })
 
+  test('a use names its pieces, and where one stands only where that was said', () => {
+    const { form } = case_of((s) => {
+      const t = s.task('t')
+      const [a, b] = [t.read(0, 1).as('a'), t.read(0, 1).as('b')]
+      t.use(a)
+      t.use([a])
+      t.use({ of: a, at: 5 } as never)
+      t.use([a, { of: b, at: 1 }])
+    })
+    expect(form.tasks[0]!.program.slice(2)).toEqual([
+      { use: 'a' },
+      { use: 'a' },
+      { use: [{ of: 'a', at: 5 }] },
+      { use: ['a', { of: 'b', at: 1 }] },
+    ])
+  })
+
+  test.each([null, undefined, 7, 'a', {}, [null], [[]], { of: 'a' }, [{ of: null }]])(
+    'a use of %j is told that it is of no result',
+    (bytes) => {
+      expect(message_of(() => case_of((s) => s.task('t').use(bytes as never)))).toContain(
+        'expected the result of a call, not ',
+      )
+    },
+  )
+
   test('layers of an overlay are names, or what filesystem() gave', () => {
     const { form } = case_of((s) => {
       const rw = s.filesystem('rw', { type: 'tmpfs', tree: { u: { dir: {} }, w: { dir: {} } } })

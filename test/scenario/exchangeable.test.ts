@@ -57,6 +57,8 @@ test('not one that an outcome names', () => {
 test('not one that forks, though another may', () => {
   const forks: OpForm[] = [{ call: 'fork', child: [], as: 'pid' }]
   expect(classes({}, writer('a', { program: forks }), writer('b', { program: forks }))).toEqual([])
+  const also: OpForm[] = [...write, ...forks]
+  expect(classes({}, writer('a', { program: also }), writer('b', { program: also }))).toEqual([])
   expect(classes({}, writer('a'), writer('b'), { name: 'f', program: forks })).toEqual([[1, 2]])
 })
 

@@ -3,7 +3,7 @@ import { EACCES, EBADF, ENOENT } from '../../src/kernel/errno.js'
 import type { CaseBuilder } from '../../src/scenario/builder.js'
 import { case_system } from '../../src/scenario/case_system.js'
 import { MAX_INSTRUCTIONS } from '../../src/scenario/code.js'
-import type { OpForm } from '../../src/scenario/form.js'
+import type { OpForm, PropertyForm } from '../../src/scenario/form.js'
 import { approval, used, violation } from '../../src/scenario/monitor.js'
 import { case_of, message_of, run } from './support.js'
 
@@ -190,6 +190,12 @@ describe('programs', () => {
   })
 })
 
+const case_of_properties = (properties: PropertyForm[] | undefined) =>
+  case_system({
+    form: { tasks: [{ name: 't', program: [] }], properties },
+    code: { modules: new Map(), properties: new Map() },
+  })
+
 /** The programs of tasks that are data. */
 const programs_of = (...programs: OpForm[][]) =>
   case_system({
@@ -218,6 +224,16 @@ test('programs may have ten thousand operations with their ends, and no more', (
   expect(message_of(() => programs_of(times(9_999)))).toContain('longer than 10000 operations')
   expect(message_of(() => programs_of(times(4_998), times(4_998)))).toBe('nothing was thrown')
   expect(message_of(() => programs_of(times(4_998), times(4_999)))).toContain('longer than 10000 operations')
+})
+
+test('a case without properties watches that uses keep to their checks', () => {
+  const { properties } = case_of_properties(undefined)
+  expect([properties.names, [...properties.watched]]).toEqual([['check-use'], ['check-use']])
+  const more = case_of_properties(['policy', 'check-use']).properties
+  expect([more.names, [...more.watched]]).toEqual([
+    ['check-use', 'policy'],
+    ['check-use', 'policy'],
+  ])
 })
 
 test('a program has the role of its task, and other where none is given', () => {

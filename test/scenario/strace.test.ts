@@ -54,6 +54,24 @@ describe('system calls', () => {
     expect(shown[7]).toMatch(/^mmap\(NULL, 4096, PROT_READ, MAP_PRIVATE, 3\) = 0x[0-9a-f]+$/)
   })
 
+  it('have what has no name as a number, behind what has one', () => {
+    const shown = calls((s) => {
+      const t = s.task('t')
+      t.call('open', '/', 0x40000000 + 0o200000).may_fail()
+      t.call('open', '/', 0x40000000).may_fail()
+      t.call('mprotect', 4096, 4096, 0).may_fail()
+      t.call('mprotect', 4096, 4096, 3).may_fail()
+      t.call('mkdir', '/d', 0).may_fail()
+    })
+    expect(shown.map((each) => each.split(' = ')[0])).toEqual([
+      'open("/", O_DIRECTORY|0x40000000)',
+      'open("/", 1073741824)',
+      'mprotect(4096, 4096, PROT_NONE)',
+      'mprotect(4096, 4096, PROT_READ|PROT_WRITE)',
+      'mkdir("/d", 0)',
+    ])
+  })
+
   it('show addresses in hexadecimal, and other numbers not', () => {
     expect(show_address(0x7ffff7ffe000)).toBe('0x7ffff7ffe000')
     expect(show_address(4096)).toBe('4096')
