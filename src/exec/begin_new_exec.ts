@@ -4,7 +4,7 @@ import { call, fn, local, stage } from '../kernel/fn.js'
 import type { Frame, Kernel, Outcome } from '../kernel/kernel.js'
 import { int, list, ref, str, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
-import { dentry, ihold } from '../vfs/dentry.js'
+import { ihold, name_of } from '../vfs/dentry.js'
 import { file } from '../vfs/file.js'
 import { inode, inode_ops, PAGE_SIZE, S_ISGID, S_ISUID } from '../vfs/inode.js'
 import { mm_struct, PROT_EXEC, PROT_READ, PROT_WRITE, vm_area } from '../vfs/memory/mm.js'
@@ -130,7 +130,7 @@ const TASK_COMM_LEN = 16
 function comm_of(k: Kernel, f: NewExec): string {
   const of_file = f.by_descriptor === 1 && k.has('at_execve_check')
   const name = of_file
-    ? dentry(k, file(k, f.file).f_dentry).d_name.split('/')[0]!
+    ? name_of(k, file(k, f.file).f_dentry)
     : f.filename.slice(f.filename.lastIndexOf('/') + 1)
   return name.slice(0, TASK_COMM_LEN - 1)
 }

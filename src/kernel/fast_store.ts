@@ -15,7 +15,9 @@ import { type Notes, TouchNotes } from './notes.js'
 import {
   all_tables,
   type Column,
+  has_key,
   is_default,
+  moves_row,
   name_number,
   number_of,
   place_in_range,
@@ -195,7 +197,7 @@ class Rows {
 
   enter(row: FastRow): void {
     const { unique } = this.table
-    if (unique.length === 0) return
+    if (!has_key(this.table, row.v)) return
     const first = row.v[unique[0]!.index]!
     if (unique.length === 1) {
       this.index.set(first, row)
@@ -208,7 +210,7 @@ class Rows {
 
   leave(row: FastRow): void {
     const { unique } = this.table
-    if (unique.length === 0) return
+    if (!has_key(this.table, row.v)) return
     const first = row.v[unique[0]!.index]!
     if (unique.length === 1) {
       if (this.index.get(first) === row) this.index.delete(first)
@@ -335,8 +337,7 @@ export class FastStore implements Store {
   /** Called by the setters of rows. */
   write_row(row: FastRow, column: Column, value: Value): void {
     if (column.constant) throw new Error(`${row.table.name}.${column.name} is constant`)
-    const { unique } = row.table
-    const moves = unique.length !== 0 && unique.includes(column)
+    const moves = moves_row(row.table, column)
     if (this.notes !== null) {
       this.notes.row(true, row, column)
       if (moves) this.notes.moved(row)
@@ -520,8 +521,7 @@ export class FastStore implements Store {
   }
 
   private put_back(row: FastRow, index: number, value: Value): void {
-    const { unique } = row.table
-    if (unique.length !== 0 && unique.includes(row.table.columns[index]!)) this.put_unique(row, index, value)
+    if (moves_row(row.table, row.table.columns[index]!)) this.put_unique(row, index, value)
     else row.v[index] = value
   }
 

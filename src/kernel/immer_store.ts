@@ -14,6 +14,7 @@ import {
   all_tables,
   in_range,
   is_default,
+  moves_row,
   number_of,
   range_of,
   type Shape,
@@ -66,7 +67,7 @@ function row_class(table: TableInfo): typeof ImmerRow {
   made = class extends ImmerRow {}
   for (const column of table.columns) {
     const { name, constant } = column
-    const moves = table.unique.includes(column)
+    const moves = moves_row(table, column)
     Object.defineProperty(made.prototype, name, {
       get(this: ImmerRow) {
         if (!constant) this.store.notes?.row(false, this, column)
@@ -176,6 +177,7 @@ export class ImmerStore implements Store {
     return this.ids(table)
       .filter((id) => {
         const values = this.now.tables[table.name]![id]!
+        if (table.unkeyed !== null && values[table.unkeyed.name] !== 0) return false
         return values[a!.name] === first && (second === undefined || values[b!.name] === second)
       })
       .map((id) => this.view(table, id))

@@ -1,7 +1,7 @@
 /** What a step touches, noted by the accessors of either store while somebody asks for it. */
 
 import type { Footprint, Touch } from './footprint.js'
-import { type Column, range_of, type TableInfo, type Value } from './schema.js'
+import { type Column, has_key, range_of, type TableInfo, type Value } from './schema.js'
 
 export interface NotedRow {
   readonly table: TableInfo
@@ -15,7 +15,7 @@ export interface Notes {
   row(write: boolean, row: NotedRow, column: Column): void
   /** Something was added to a field of a row, of which nobody saw what it is. */
   added(row: NotedRow, column: Column): void
-  /** A unique column is written: told before and after, for those who look for the old key or the new one. */
+  /** A row gets another key, or none, or one: told before and after, for those who look for the old key or the new one. */
   moved(row: NotedRow): void
   /** A row came or went: for those who hold its number, and for those who look for its key. */
   row_made_or_gone(row: NotedRow): void
@@ -57,6 +57,7 @@ export class TouchNotes implements Notes {
 
   moved(row: NotedRow): void {
     const table = row.table
+    if (!has_key(table, row.v)) return
     this.key_of_row(true, table, row)
     if (table.unique.length === 2) this.add(true, table.name, `=${row.v[table.unique[0]!.index]}:*`, MEMBERS)
   }
@@ -64,9 +65,11 @@ export class TouchNotes implements Notes {
   row_made_or_gone(row: NotedRow): void {
     const table = row.table
     this.add(true, table.name, identity(table, row), 'exists')
-    if (table.unique.length > 0) this.key_of_row(true, table, row)
+    const found = has_key(table, row.v)
+    if (found) this.key_of_row(true, table, row)
     this.add(true, table.name, '*', MEMBERS)
-    if (table.unique.length === 2) this.add(true, table.name, `=${row.v[table.unique[0]!.index]}:*`, MEMBERS)
+    if (found && table.unique.length === 2)
+      this.add(true, table.name, `=${row.v[table.unique[0]!.index]}:*`, MEMBERS)
     if (!table.keyed) this.add(true, table.name, `@${range_of(row.id)}`, 'exists')
   }
 

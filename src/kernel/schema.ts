@@ -221,6 +221,8 @@ export interface TableInfo extends Shape {
   readonly index: number
   /** Columns whose values find a row: `dentry.find(k, parent, name)`. One or two. */
   readonly unique: readonly Column[]
+  /** Rows in which this is not 0 have no key, so that nobody finds them by it. */
+  readonly unkeyed: Column | null
   /** The unique columns are the row's identity, and its number is not. */
   readonly keyed: boolean
   /** Rows belong to the task that their number or first key value names: nobody else touches them. */
@@ -228,6 +230,14 @@ export interface TableInfo extends Shape {
   /** A row's number is that of its task. */
   readonly of_tasks: boolean
 }
+
+/** Whether a row with these values can be found by its unique columns. */
+export const has_key = ({ unique, unkeyed }: TableInfo, v: readonly Value[]): boolean =>
+  unique.length !== 0 && (unkeyed === null || v[unkeyed.index] === 0)
+
+/** Whether a change of this column gives a row another key, or none, or one. */
+export const moves_row = ({ unique, unkeyed }: TableInfo, column: Column): boolean =>
+  unique.length !== 0 && (unique.includes(column) || column === unkeyed)
 
 /** What the accessors of a row need; a stage sees it as `Row<V>` with the fields of its table. */
 export interface AnyRow {
@@ -288,6 +298,8 @@ export interface Table<V> {
 export interface TableOptions {
   /** Names of one or two fields; two rows never have the same values in them. */
   readonly unique?: readonly string[]
+  /** Name of a flag: rows that have it have no such values, nobody finds them, and no listing under a key has them. */
+  readonly unkeyed?: string
   readonly keyed?: boolean
   readonly owned?: boolean
   readonly of_tasks?: boolean
@@ -316,6 +328,7 @@ export function table<const G extends Groups>(
   const info: TableInfo = Object.assign(shape, {
     index: registered.length,
     unique,
+    unkeyed: options.unkeyed === undefined ? null : shape.by_name.get(options.unkeyed)!,
     keyed: options.keyed ?? false,
     owned: options.owned ?? false,
     of_tasks: options.of_tasks ?? false,

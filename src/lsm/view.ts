@@ -9,7 +9,7 @@ import { utf8_text } from '../kernel/decode.js'
 import type { Kernel } from '../kernel/kernel.js'
 import type { HookArguments, HookName, Path } from '../kernel/lsm_hook_defs.js'
 import { d_real_inode } from '../vfs/d_real.js'
-import { dentry } from '../vfs/dentry.js'
+import { dentry, name_of } from '../vfs/dentry.js'
 import { file } from '../vfs/file.js'
 import { file_superblock } from '../vfs/files/file_superblock.js'
 import { inode } from '../vfs/inode.js'
@@ -201,7 +201,7 @@ export class DentryView {
     Object.freeze(this)
   }
   get name(): string {
-    return dentry(this.#k, this.number).d_name.split('/')[0]!
+    return name_of(this.#k, this.number)
   }
   get inode(): InodeView {
     return new InodeView(this.#k, dentry(this.#k, this.number).d_inode, this.#looked)
@@ -210,9 +210,9 @@ export class DentryView {
   get path_in_filesystem(): string {
     const names: string[] = []
     for (let at = this.number; ; ) {
-      const { d_name, d_parent } = dentry(this.#k, at)
+      const { d_parent } = dentry(this.#k, at)
       if (d_parent === at || d_parent === 0) return `/${names.join('/')}`
-      names.unshift(d_name.split('/')[0]!)
+      names.unshift(name_of(this.#k, at))
       at = d_parent
     }
   }

@@ -193,12 +193,11 @@ function next_page_to_copy(k: Kernel, f: CopyUp): number {
 }
 
 /** The name that a dentry has, or had before it was unlinked: then a whiteout stands there. */
-const name_of = (k: Kernel, dent: number): string => dentry(k, dent).d_name.split('/')[0]!
 
 /** The copy gets its name in the upper directory, whose lock is held only for that (ovl_copy_up_tmpfile, ovl_copy_up_workdir). */
 function ovl_do_link(k: Kernel, f: CopyUp): Outcome {
   const { d_parent } = dentry(k, f.at)
-  const d_name = name_of(k, f.at)
+  const d_name = dentry(k, f.at).d_name
   const upperdir = ovl_dentry_upper(k, d_parent)
   if (inode(k, dentry(k, upperdir).d_inode).i_rwsem !== 0) return BLOCKED
   const read_only = mnt_want_write(k, ovl_fs(k, dentry(k, f.at).d_sb).upper_mnt)

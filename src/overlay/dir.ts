@@ -205,6 +205,7 @@ export const ovl_link = fn(
       inode(k, upper).i_nlink += 1
       inode(k, f.inode).i_nlink += 1
       d_add(k, upperdir, f.name, upper)
+      inode(k, upper).i_linkable = 0
       return done(f, d_add(k, f.parent, f.name, f.inode))
     }),
     copy_up_then('ovl_create_or_link'),

@@ -1,6 +1,6 @@
 /** Names of an overlay directory: merging, whiteouts, opaque directories (fs/overlayfs/namei.c). */
 import type { Kernel } from '../kernel/kernel.js'
-import { children, d_add, dentry, is_unhashed } from '../vfs/dentry.js'
+import { children, d_add, dentry } from '../vfs/dentry.js'
 import { inode, is_dir, S_IFCHR, S_IFMT } from '../vfs/inode.js'
 import { lookup_one } from '../vfs/namei/namei.js'
 import { ovl_fs, ovl_inode, ovl_lowerstack, type RealPath } from './ovl_entry.js'
@@ -115,7 +115,7 @@ export function ovl_lookup(k: Kernel, parent: number, name: string): number {
   const there = dentry.find(k, parent, name)
   if (there !== undefined) return there.id
   const { d_inode, d_sb } = dentry(k, parent)
-  if (!ovl_inode.has(k, d_inode) || is_unhashed(dentry(k, parent).d_name)) return 0
+  if (!ovl_inode.has(k, d_inode) || dentry(k, parent).d_unhashed === 1) return 0
   const found = ovl_lookup_layers(k, real_objects(k, d_inode), name)
   return found === null ? 0 : d_add(k, parent, name, ovl_get_inode(k, d_sb, found))
 }

@@ -7,7 +7,7 @@ import { hold_kind } from '../kernel/fn.js'
 import type { Frame, Kernel } from '../kernel/kernel.js'
 import { all_tables, is_computed, range_of, type TableInfo, type Value } from '../kernel/schema.js'
 import { ovl_fs } from '../overlay/ovl_entry.js'
-import { dentry, is_unhashed } from '../vfs/dentry.js'
+import { dentry } from '../vfs/dentry.js'
 import { FMODE_WRITER, file } from '../vfs/file.js'
 import { inode, is_dir } from '../vfs/inode.js'
 import { mm_struct, vm_area } from '../vfs/memory/mm.js'
@@ -115,8 +115,8 @@ function lock_books(k: Kernel, held: readonly Held[]): string | null {
 function link_counts(k: Kernel): string | null {
   const names = new Tally()
   const subdirectories = new Tally()
-  for (const { id, d_parent, d_name, d_inode, d_sb } of dentry.rows(k)) {
-    if (id === d_parent || is_unhashed(d_name) || super_block(k, d_sb).s_type === 'overlay') continue
+  for (const { id, d_parent, d_unhashed, d_inode, d_sb } of dentry.rows(k)) {
+    if (id === d_parent || d_unhashed === 1 || super_block(k, d_sb).s_type === 'overlay') continue
     names.add(d_inode)
     if (is_dir(inode(k, d_inode).i_mode)) subdirectories.add(dentry(k, d_parent).d_inode)
   }

@@ -13,7 +13,7 @@ import { all_syscalls, type Syscall, syscall_named } from '../kernel/syscall.js'
 import { is_seen, readable, readable_message } from '../scenario/characters.js'
 import { suggestion } from '../scenario/error.js'
 import { printable } from '../trace/render/printable.js'
-import { dentry, is_unhashed } from '../vfs/dentry.js'
+import { dentry } from '../vfs/dentry.js'
 import { find_place, type Place } from '../vfs/filesystems/populate.js'
 import { inode, is_dir } from '../vfs/inode.js'
 import { task_struct } from '../vfs/tasks/task.js'
@@ -511,7 +511,6 @@ export class Console {
       .filter(
         ({ id, d_name }) =>
           id !== place.dentry &&
-          !is_unhashed(d_name) &&
           d_name.startsWith(utf8_bytes(typed.slice(slash + 1))) &&
           can_be_typed(d_name),
       )

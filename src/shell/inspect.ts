@@ -8,7 +8,7 @@ import { readable } from '../scenario/characters.js'
 import { quote } from '../scenario/strace.js'
 import { pad, width_of } from '../trace/render/layout.js'
 import { printable } from '../trace/render/printable.js'
-import { dentry, is_unhashed } from '../vfs/dentry.js'
+import { dentry, name_of } from '../vfs/dentry.js'
 import { FMODE_PATH, FMODE_READ, FMODE_WRITE, file } from '../vfs/file.js'
 import { mount_flags, type Place } from '../vfs/filesystems/populate.js'
 import {
@@ -125,9 +125,8 @@ export function show_mounts(k: Kernel, task: number): string[] {
 
 /** The path of a dentry within its file system. */
 function path_in(k: Kernel, id: number): string {
-  const { d_parent, d_name } = dentry(k, id)
-  if (d_parent === id) return ''
-  return `${path_in(k, d_parent)}/${d_name.split('/')[0]}`
+  const { d_parent } = dentry(k, id)
+  return d_parent === id ? '' : `${path_in(k, d_parent)}/${name_of(k, id)}`
 }
 
 // --- inodes ------------------------------------------------------------------------------------------------------
@@ -146,7 +145,7 @@ const type_names: Readonly<Record<number, string>> = {
 export function show_inode(k: Kernel, place: Place, path: string): string[] {
   const at = dentry(k, place.dentry)
   return [
-    `${printable(path)}  dentry ${show_id(place.dentry)} on ${seen(super_block(k, at.d_sb).s_id)}${is_unhashed(at.d_name) ? ' (deleted)' : ''}`,
+    `${printable(path)}  dentry ${show_id(place.dentry)} on ${seen(super_block(k, at.d_sb).s_id)}${at.d_unhashed === 1 ? ' (deleted)' : ''}`,
     ...show_one(k, at.d_inode, '  '),
   ]
 }
@@ -188,7 +187,7 @@ function entries(k: Kernel, ino: number): string {
   if (home === undefined) return ''
   const names = dentry
     .where(k, home.id)
-    .filter(({ id, d_name }) => id !== home.id && !is_unhashed(d_name))
+    .filter(({ id }) => id !== home.id)
     .map(({ d_name }) => seen(d_name))
   return names.length === 0
     ? 'empty'

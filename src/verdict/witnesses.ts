@@ -239,8 +239,13 @@ function named_by(k: Kernel, { syscall, decoded }: CallInstruction, places: Read
     const value = decoded[i]
     return kind === 'path' && typeof value === 'string' ? [value.split('/').filter(Boolean).at(-1) ?? ''] : []
   })
-  return dentry.rows(k).flatMap(({ d_parent, d_name, d_inode }) => {
-    if (!words.includes(d_name) || !places.has(`inode ${dentry(k, d_parent).d_inode} attr`)) return []
+  return dentry.rows(k).flatMap(({ d_parent, d_name, d_unhashed, d_inode }) => {
+    if (
+      d_unhashed === 1 ||
+      !words.includes(d_name) ||
+      !places.has(`inode ${dentry(k, d_parent).d_inode} attr`)
+    )
+      return []
     return [`name ${d_parent}:${d_name}`, `inode ${d_inode}`]
   })
 }

@@ -42,7 +42,8 @@ export const inode = table(
     size: { i_size: int() },
     /** Writers if positive, deniers if negative. */
     writecount: { i_writecount: int() },
-    links: { i_nlink: int() },
+    /** With I_LINKABLE it can get a name though it has none. */
+    links: { i_nlink: int(), i_linkable: int() },
     /** The task that holds i_rwsem exclusively, or 0. */
     rwsem: { i_rwsem: task_number() },
     /** References: its dentries, and address spaces that run it. With none left, and no links, it goes. */

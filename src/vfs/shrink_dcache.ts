@@ -1,7 +1,7 @@
 /** Names that were taken away, and that nothing refers to any more (fs/dcache.c: shrink_dcache_sb). */
 import type { Kernel } from '../kernel/kernel.js'
 import { all_tables, type Column, type TableInfo, type Value } from '../kernel/schema.js'
-import { dentry, iput, is_unhashed } from './dentry.js'
+import { dentry, iput } from './dentry.js'
 
 /** References per unlinked name. */
 type Counts = Map<number, number>
@@ -48,8 +48,8 @@ function count(counts: Counts, id: number, by = 1): void {
  */
 export function shrink_dcache(k: Kernel): number {
   const counts: Counts = new Map()
-  for (const { id, d_name, d_count } of dentry.rows(k)) {
-    if (d_count === 0 && is_unhashed(d_name)) counts.set(id, 0)
+  for (const { id, d_unhashed, d_count } of dentry.rows(k)) {
+    if (d_count === 0 && d_unhashed === 1) counts.set(id, 0)
   }
   if (counts.size === 0) return 0
   count_references(k, counts)

@@ -5,7 +5,7 @@
  */
 import type { NotedRow, Notes } from '../../kernel/notes.js'
 import { type Renumbering, renumbered } from '../../kernel/renumbering.js'
-import { type Column, range_of, type TableInfo, type Value } from '../../kernel/schema.js'
+import { type Column, has_key, range_of, type TableInfo, type Value } from '../../kernel/schema.js'
 
 /**
  * How a cell is touched. Two reads commute, and so do two joins: rows that come to one set or go from it, and additions
@@ -59,7 +59,7 @@ export abstract class Cells implements Notes {
   }
 
   moved(row: NotedRow): void {
-    this.key_of_row(row)
+    if (has_key(row.table, row.v)) this.key_of_row(row)
   }
 
   /** All of the row is written: whoever has read a field of it did so before. */
@@ -72,7 +72,7 @@ export abstract class Cells implements Notes {
     for (const { group_number } of table.columns) this.touch(WRITE, mix(identity, group_number))
     this.whose = 0
     this.touch(JOIN, mix(table.salt_lo, ROWS_OF_TABLE))
-    if (table.unique.length > 0) this.key_of_row(row)
+    if (has_key(table, row.v)) this.key_of_row(row)
     if (!table.keyed) this.range_touched(WRITE, table, range_of(row.id))
   }
 

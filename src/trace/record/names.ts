@@ -16,9 +16,6 @@ const MNT_READONLY = 64
 const number_of = (row: PlainRow | undefined, field: string): number => Number(row?.[field] ?? 0)
 const text_of = (row: PlainRow | undefined, field: string): string => readable(String(row?.[field] ?? ''))
 
-/** fs/dcache.c: __d_drop. An unlinked name has a `/` in it, which no path can look up (see vfs/dentry.ts). */
-const is_dropped = (name: string): boolean => name.includes('/')
-
 export class Names {
   private readonly shown_at = new Map<number, { root: number; mnt: number }>()
 
@@ -131,7 +128,7 @@ export class Names {
     const row = this.row('dentry', id)
     if (row === undefined) return `dentry ${show_id(id)}`
     const sb = number_of(row, 'd_sb')
-    const deleted = is_dropped(text_of(row, 'd_name')) ? ' (deleted)' : ''
+    const deleted = number_of(row, 'd_unhashed') === 1 ? ' (deleted)' : ''
     const shown = this.shown_at.get(sb)
     const path = this.path_below(id, shown?.root ?? 0)
     if (shown !== undefined && path !== null) return join(this.mount_path(shown.mnt), path) + deleted
@@ -155,7 +152,8 @@ export class Names {
       const row = this.row('dentry', at)
       const parent = number_of(row, 'd_parent')
       if (row === undefined || parent === at) return root === 0 ? `/${parts.join('/')}` : null
-      parts.unshift(text_of(row, 'd_name').split('/')[0]!)
+      // A file without a name goes by its inode (vfs/dentry.ts: name_of).
+      parts.unshift(text_of(row, 'd_name') || `#${number_of(row, 'd_inode')}`)
       at = parent
     }
     return `/${parts.join('/')}`

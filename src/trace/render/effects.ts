@@ -67,8 +67,8 @@ export function say_change(change: Change): string {
   if (table === 'page' || table === 'anon_page') return ''
   if (table === 'dentry' && kind === 'made') return 'the name is made'
   if (table === 'dentry' && kind === 'removed') return 'the name is gone'
-  if (table === 'dentry' && field === 'd_name')
-    return to.includes('/') ? 'the name leads there no more' : `was ${from}`
+  if (table === 'dentry' && field === 'd_unhashed') return 'the name leads there no more'
+  if (table === 'dentry' && field === 'd_name') return `was ${from}`
   if (table === 'ovl_inode' && field === 'upper') return `now stands for ${to}`
   if (table === 'file' && field === 'realfile') return `real file: ${to.replace(/^open file /, '')}`
   if (table === 'file' && field === 'upperfile')

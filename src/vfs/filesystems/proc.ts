@@ -29,7 +29,7 @@ import type { Kernel } from '../../kernel/kernel.js'
 import { NotModelled } from '../../kernel/not_modelled.js'
 import { computed_number, computed_of, is_computed, place_in_range } from '../../kernel/schema.js'
 import { ATTR_GID, ATTR_MODE, ATTR_UID, setattr_prepare, simple_setattr } from '../attributes/attr.js'
-import { dentry, is_unhashed } from '../dentry.js'
+import { dentry } from '../dentry.js'
 import { FMODE_READ, FMODE_WRITE, file } from '../file.js'
 import { S_IFDIR, S_IFLNK, S_IMMUTABLE } from '../inode.js'
 import { mm_struct } from '../memory/mm.js'
@@ -310,9 +310,8 @@ function check_path_is_known(k: Kernel, { mnt, dentry: at }: Target): void {
   const { mnt_parent, mnt_mountpoint } = mount(k, mnt)
   if (mnt_parent === 0 && mnt_mountpoint !== 0)
     throw new NotModelled('the path in proc of a descriptor that a task begins with')
-  const { d_name } = dentry(k, at)
-  if (is_unhashed(d_name) && d_name.startsWith('#'))
-    throw new NotModelled('the path in proc of a file without a name')
+  const { d_name, d_unhashed } = dentry(k, at)
+  if (d_unhashed === 1 && d_name === '') throw new NotModelled('the path in proc of a file without a name')
 }
 
 // --- attributes --------------------------------------------------------------------------------------------

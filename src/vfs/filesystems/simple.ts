@@ -122,15 +122,13 @@ export const simple_unlink = fn(
   ],
 )
 
-/**
- * Moves a name (fs/dcache.c: d_move). On the way it has a name that no directory has, so that the place
- * between old and new is nobody's: half-way it would stand on another's name.
- */
+/** Moves a name. On the way no lookup finds it: half-way it would stand on another's name (fs/dcache.c: __d_move). */
 export function d_move(k: Kernel, id: number, parent: number, name: string): void {
   const d = dentry(k, id)
-  d.d_name = `/${id}`
+  d.d_unhashed = 1
   d.d_parent = parent
   d.d_name = name
+  d.d_unhashed = 0
 }
 
 /** Two names change places (fs/dcache.c: d_exchange). */
@@ -138,7 +136,7 @@ export function d_exchange(k: Kernel, a: number, b: number): void {
   const { d_parent, d_name } = dentry(k, a)
   const other = dentry(k, b)
   const to = { parent: other.d_parent, name: other.d_name }
-  dentry(k, a).d_name = `/${a}`
+  dentry(k, a).d_unhashed = 1
   d_move(k, b, d_parent, d_name)
   d_move(k, a, to.parent, to.name)
 }
@@ -192,11 +190,13 @@ export const simple_rename = fn(
 )
 
 /**
- * The dentry of a file without a name (fs/dcache.c: d_tmpfile). A slash at the end says that it may get a name later
- * (I_LINKABLE): not with O_EXCL.
+ * The dentry of a file without a name (fs/dcache.c: d_tmpfile). It may get a name later, but not with O_EXCL
+ * (fs/namei.c: vfs_tmpfile).
  */
 export function d_tmpfile(k: Kernel, parent: number, ino: number, flags: number): number {
-  return d_add(k, parent, (flags & O_EXCL) !== 0 ? `#${ino}/excl` : `#${ino}/`, ino)
+  const made = d_add(k, parent, '', ino, 1)
+  if ((flags & O_EXCL) === 0) inode(k, ino).i_linkable = 1
+  return made
 }
 
 /** A file without a name, which may be given one later (mm/shmem.c: shmem_tmpfile). @returns its dentry */

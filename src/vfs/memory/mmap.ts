@@ -271,7 +271,13 @@ function shmem_zero_setup(k: Kernel, length: number): number {
   const shm_mnt = super_block.rows(k).find((sb) => (sb.s_flags & SB_KERNMOUNT) !== 0)
   const sb = shm_mnt ?? super_block.create(k, { s_id: 'shm', s_type: 'tmpfs', s_flags: SB_KERNMOUNT })
   const ino = inode.create(k, { i_sb: sb.id, i_mode: S_IFREG | 0o777, i_size: length, i_count: 1 })
-  const name = dentry.create(k, { d_name: 'zero/', d_inode: ino.id, d_sb: sb.id, d_count: 1 })
+  const name = dentry.create(k, {
+    d_name: 'zero',
+    d_unhashed: 1,
+    d_inode: ino.id,
+    d_sb: sb.id,
+    d_count: 1,
+  })
   name.d_parent = name.id
   const f_mode = FMODE_READ | FMODE_WRITE
   const f_mnt = current(k).root_mnt

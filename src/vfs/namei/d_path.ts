@@ -1,6 +1,6 @@
 /** The name of a place, as the running task sees it (fs/d_path.c). */
 import type { Kernel } from '../../kernel/kernel.js'
-import { dentry, is_unhashed } from '../dentry.js'
+import { dentry, name_of } from '../dentry.js'
 import { mount } from '../mount.js'
 import { SB_KERNMOUNT, super_block } from '../super_block.js'
 import { task_struct } from '../tasks/task.js'
@@ -24,12 +24,12 @@ export function d_path(k: Kernel, mnt: number, dent: number): string {
       at = { mnt: mnt_parent, dent: mnt_mountpoint }
       continue
     }
-    const { d_name, d_parent } = dentry(k, at.dent)
+    const { d_parent } = dentry(k, at.dent)
     if (d_parent === at.dent) break
-    parts.unshift(d_name.split('/')[0]!)
+    parts.unshift(name_of(k, at.dent))
     at = { mnt: at.mnt, dent: d_parent }
   }
-  return `/${parts.join('/')}${is_unhashed(dentry(k, dent).d_name) ? ' (deleted)' : ''}`
+  return `/${parts.join('/')}${dentry(k, dent).d_unhashed === 1 ? ' (deleted)' : ''}`
 }
 
 function is_root(k: Kernel, at: { mnt: number; dent: number }): boolean {

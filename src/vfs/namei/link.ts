@@ -106,6 +106,7 @@ export const do_linkat = fn('do_linkat', { source: 'fs/namei.c', locals: linking
       old_dentry: f.old_dentry,
     }),
     (k, f, ret: number) => {
+      if (ret >= 0) d_inode(k, f.old_dentry).i_linkable = 0
       release_all(k, f, inode_rwsem)
       return ret < 0 ? ret : done(f)
     },
@@ -159,20 +160,12 @@ function may_linkat(k: Kernel, old: number): number {
   )
 }
 
-/**
- * A file that has lost its last name gets no other, unless it never had one (O_TMPFILE, I_LINKABLE): that
- * is seen by the name that it got instead, `#ino/`.
- */
+/** A file that has lost its last name gets no other, unless it never had one (O_TMPFILE, I_LINKABLE). */
 function lock_source(k: Kernel, f: Linking): Outcome {
-  const old = dentry(k, f.old_dentry)
-  return under_inode_lock(k, f, old.d_inode, () => {
-    const linkable = old.d_name.endsWith('/')
-    if (d_inode(k, f.old_dentry).i_nlink === 0 && !linkable) {
-      return k.refuse(-ENOENT, 'the file has lost its last name')
-    }
-    if (linkable) old.d_name = `${old.d_name}linked`
-    return 0
-  })
+  const { id, i_nlink, i_linkable } = d_inode(k, f.old_dentry)
+  return under_inode_lock(k, f, id, () =>
+    i_nlink === 0 && i_linkable === 0 ? k.refuse(-ENOENT, 'the file has lost its last name') : 0,
+  )
 }
 
 /**

@@ -20,7 +20,7 @@ import { AGAIN, type Frame, type Outcome } from '../../kernel/kernel.js'
 import { int, ref, str, type ValuesOf } from '../../kernel/schema.js'
 import { security } from '../../kernel/security.js'
 import { NULL_POINTER } from '../../kernel/syscall.js'
-import { dentry, is_unhashed } from '../dentry.js'
+import { dentry } from '../dentry.js'
 import { file } from '../file.js'
 import { fdget_raw } from '../files/file_table.js'
 import { inode, is_dir, is_lnk, S_ISVTX, S_IWOTH } from '../inode.js'
@@ -81,7 +81,7 @@ export function lookup_one(k: Kernel, parent: number, name: string): number {
 export function lookup_slow(k: Kernel, parent: number, name: string): number {
   const found = name.length > NAME_MAX ? 0 : lookup_one(k, parent, name)
   if (found !== 0) return found
-  if (is_unhashed(dentry(k, parent).d_name)) return k.refuse(-ENOENT, 'the directory has been removed')
+  if (dentry(k, parent).d_unhashed === 1) return k.refuse(-ENOENT, 'the directory has been removed')
   return name.length > NAME_MAX ? k.refuse(-ENAMETOOLONG, () => `a name of ${name.length} bytes`) : 0
 }
 
