@@ -48,6 +48,7 @@ describe('a file system', () => {
   test.each(['a:b', 'a/b', '..', '.', ''])('cannot be called %j: names of layers are paths', (name) => {
     const of = () => case_of((s) => void s.filesystem(name, { type: 'tmpfs' }))
     expect(message_of(of)).toMatch(/expected a name/)
+    expect(message_of(of)).toContain(`, not ${JSON.stringify(name)}`)
   })
 })
 

@@ -1,15 +1,17 @@
 /** Calls that do not matter are taken out at a cost that does not grow with their number alone, and in time. */
 import { readFileSync } from 'node:fs'
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { decide } from '../../src/explore/decide.js'
 import { Player } from '../../src/explore/replay.js'
 import { CutShort } from '../../src/explore/system.js'
+import { syscall_named } from '../../src/kernel/syscall.js'
 import { type CaseSystem, case_system } from '../../src/scenario/case_system.js'
-import type { CallForm, ScenarioForm } from '../../src/scenario/form.js'
+import type { CallForm, OpForm, PropertyForm, ScenarioForm } from '../../src/scenario/form.js'
 import { encode_token } from '../../src/trace/record/token.js'
 import { cause_of } from '../../src/verdict/cause.js'
 import { explain } from '../../src/verdict/explained.js'
 import { explore_case } from '../../src/verdict/explore_case.js'
+import { candidates, type Removal, without_calls } from '../../src/verdict/removal.js'
 import { tidy } from '../../src/verdict/tidy.js'
 import { witnessed } from '../../src/verdict/witnesses.js'
 
@@ -111,4 +113,79 @@ it('what there was no time to witness is incomplete', () => {
   const options = { max_time: 1000, now: () => time++ }
   const { verdict, bounds } = decide({ ...system, witnessed: endless }, options)
   expect([verdict, bounds]).toEqual(['incomplete', ['time']])
+})
+
+describe('calls that are left out', () => {
+  const program: OpForm[] = [
+    { call: 'open', args: ['/f', 'O_RDWR'], as: 'fd' },
+    { call: 'read', args: [{ $: 'fd' }, 2], as: 'bytes' },
+    { call: 'stat', args: ['/f'], as: 'st' },
+    { call: 'umask', args: [0], as: 'kept' },
+    { call: 'write', args: [{ $: 'fd' }, { $: 'bytes' }] },
+    { repeat: 2, body: [{ call: 'close', args: [{ $: 'fd' }] }] },
+    {
+      if: { result: 'kept', ok: true },
+      // biome-ignore lint/suspicious/noThenProperty: data
+      then: [{ call: 'truncate', args: ['/f', { $: 'st.st_size' }] }],
+      else: [{ call: 'close', args: [{ $: 'fd' }] }],
+    },
+    // biome-ignore lint/suspicious/noThenProperty: data
+    { if: { result: 'kept', failed: true }, then: [{ exit: true }] },
+    { call: 'fork', child: [{ call: 'close', args: [{ $: 'fd' }] }] },
+    { call: 'umask', args: [{ $: 'kept' }] },
+  ]
+  const of = {
+    form: { tasks: [{ name: 't', program }] },
+    code: { modules: new Map(), properties: new Map() },
+  }
+  const left = (...removals: Omit<Removal, 'task'>[]) =>
+    without_calls(
+      of,
+      removals.map((each) => ({ task: 1, ...each })),
+      case_system(of),
+    ).form.tasks[0]!.program
+  const size = syscall_named('stat')!.fields.indexOf('st_size')
+  const fields = syscall_named('stat')!.fields.map((_, i) => 10 * i)
+
+  it('are no more, and what others take of them is what they gave', () => {
+    const made = left({ op: 0, ret: 7 }, { op: 1, ret: 2, data: 'hi' }, { op: 2, ret: 0, fields })
+    expect(made).toEqual([
+      program[3],
+      { call: 'write', args: [7, { base64: 'aGk=' }] },
+      { repeat: 2, body: [{ call: 'close', args: [7] }] },
+      {
+        if: { result: 'kept', ok: true },
+        // biome-ignore lint/suspicious/noThenProperty: data
+        then: [{ call: 'truncate', args: ['/f', 10 * size] }],
+        else: [{ call: 'close', args: [7] }],
+      },
+      program[7],
+      { call: 'fork', child: [{ call: 'close', args: [7] }] },
+      program[9],
+    ])
+  })
+
+  it('of a structure that was not filled have given 0, and of a failed read its errno', () => {
+    const made = left({ op: 1, ret: -9 }, { op: 2, ret: -2 })
+    expect(made[0]).toEqual(program[0])
+    expect(made[2]).toEqual({ call: 'write', args: [{ $: 'fd' }, -9] })
+    // biome-ignore lint/suspicious/noThenProperty: data
+    expect(made[4]).toMatchObject({ then: [{ call: 'truncate', args: ['/f', 0] }] })
+  })
+
+  it('are calls, at the top of a program, each once, and none with children', () => {
+    expect(left()).toEqual(program)
+    for (const removed of [[5], [6], [8], [10], [-1], [0, 0]])
+      expect(() => left(...removed.map((op) => ({ op, ret: 0 })))).toThrow(
+        'it is no call that can be left out',
+      )
+  })
+
+  it('may be any whose result nobody asks for but as an argument', () => {
+    expect(candidates(of)).toEqual([9, 4, 2, 1, 0].map((op) => ({ task: 1, op })))
+    const never: PropertyForm[] = [{ never: { 't.st': 'ok' } }]
+    expect(candidates({ ...of, form: { ...of.form, properties: never } })).toEqual(
+      [9, 4, 1, 0].map((op) => ({ task: 1, op })),
+    )
+  })
 })
