@@ -37,6 +37,8 @@ export interface AgentOptions {
   readonly cache?: string
   /** In a user namespace even where there is root. */
   readonly user_ns?: boolean
+  /** The processor that all of its processes have, by number; unless told the one on which it starts. */
+  readonly processor?: number
 }
 
 /** Milliseconds within which one hears of the end of a process. */
@@ -164,7 +166,10 @@ export class Agent {
     // In a group of its own: an interrupt from the terminal is for us, who then say what there is so far.
     const child = spawn(
       existsSync('/proc/self/fd') ? '/proc/self/fd/3' : path,
-      options.user_ns ? ['--user-ns'] : [],
+      [
+        ...(options.user_ns ? ['--user-ns'] : []),
+        ...(options.processor === undefined ? [] : [String(options.processor)]),
+      ],
       {
         argv0: path,
         detached: true,

@@ -125,11 +125,11 @@ const faster = (one: Pace, other: Pace): Pace => ({
  */
 export async function conform(given: ConformOptions): Promise<ConformResult> {
   const options = { ...given, release: given.release ?? running_profile() }
-  const agents = [await Agent.start(options)]
+  const agents = [await Agent.start({ ...options, processor: 0 })]
   try {
     await need_overlay(agents[0]!)
     const pace = await pace_of(agents[0]!)
-    while (agents.length < AGENTS) agents.push(await Agent.start(options))
+    while (agents.length < AGENTS) agents.push(await Agent.start({ ...options, processor: agents.length }))
     const result = await new Conform(agents, options).run()
     return { ...result, pace: faster(pace, await pace_of(agents[0]!)) }
   } finally {
