@@ -99,6 +99,19 @@ describe('a step touches', () => {
     }
   })
 
+  test('what it asked for: a number, a free number, a key, or all rows', () => {
+    const asked: [Step, string][] = [
+      [(k) => plain.has(k, 5), 'notes_plain/5/exists'],
+      [(k) => plain.lowest_free(k, 2, 1), 'notes_plain/@2/exists'],
+      [(k) => plain.rows_in(k, 2), 'notes_plain/@2/exists'],
+      [(k) => named.find(k, 'z'), 'notes_named/=z/exists'],
+      [(k) => child.find(k, 7, 'z'), 'notes_child/=7:z/exists'],
+      [(k) => child.where(k, 7), 'notes_child/=7:*/members'],
+      [(k) => plain.rows(k), 'notes_plain/*/members'],
+    ]
+    for (const [step, what] of asked) expect(shown(step)).toEqual([`reads ${what}`])
+  })
+
   test('both keys of a row that is renamed', () => {
     expect(
       shown((k) => {
@@ -211,4 +224,10 @@ describe('a run that was touched like this is made another one', () => {
   test('not by another that joins where it only joined', () => {
     expect(changed(make('x'), make('y', in_range(3, 1)))).toBe(false)
   })
+})
+
+test('rows of one number in two tables have nothing to do with each other', () => {
+  const on = (table: string): Footprint => [{ write: true, table, row: '1', group: 'key' }]
+  expect(conflict(on('notes_named'), on('notes_child'))).toBe(false)
+  expect(conflict(on('notes_named'), on('notes_named'))).toBe(true)
 })
