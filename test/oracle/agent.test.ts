@@ -80,6 +80,48 @@ with_kernel('the agent', () => {
     expect(answers).toEqual([{ blocked: true }, { ret: 3 }])
   })
 
+  it('makes none of the calls that come after one that sleeps, not even when that wakes', async () => {
+    const fifo: Play = {
+      setup: {
+        filesystems: { root: { type: 'tmpfs', tree: { p: { device: 'fifo', mode: 0o666 } } } },
+        mounts: [{ at: '/', filesystem: 'root' }],
+      },
+      tasks: [{ name: 'a' }, { name: 'b' }],
+      calls: [],
+    }
+    const looks = Array.from({ length: 20 }, () => ({ task: 2, call: 'access', args: ['/q', 0] }))
+    const answers = await play(fifo, [
+      { task: 1, call: 'access', args: ['/p', 0] },
+      { task: 1, call: 'open', args: ['/p', 'O_RDONLY'] },
+      { task: 1, call: 'creat', args: ['/q', 0o644] },
+      { task: 2, call: 'open', args: ['/p', 'O_RDWR'] },
+      ...looks,
+    ])
+    expect(answers.slice(0, 4)).toEqual([{ ret: 0 }, { blocked: true }, { blocked: true }, { ret: 3 }])
+    expect(answers.slice(4)).toEqual(looks.map(() => ({ errno: 'ENOENT' })))
+  })
+
+  it('answers to each call of a task in order, however long the answers are', async () => {
+    const long = 'ab'.repeat(40_000)
+    const read = { task: 1, call: 'pread', args: [3, long.length, 0] }
+    const [opened, ...answers] = await play(overlay_play({ f: { file: long } }), [
+      { task: 1, call: 'open', args: ['/m/f', 'O_RDONLY'] },
+      read,
+      { task: 1, call: 'access', args: ['/m/g', 0] },
+      read,
+      read,
+      { task: 1, call: 'exit' },
+      read,
+      read,
+    ])
+    const whole = { ret: long.length, data: long }
+    expect(opened).toEqual({ ret: 3 })
+    expect(answers).toEqual([
+      ...[whole, { errno: 'ENOENT' }, whole, whole],
+      ...[{ dead: true }, { dead: true }, { dead: true }],
+    ])
+  })
+
   it('outlives forks, exits and failed execs', async () => {
     const answers = await play(base, [
       { task: 1, call: 'open', args: ['/m/f', 'O_RDONLY'] },
