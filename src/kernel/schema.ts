@@ -389,8 +389,11 @@ export const computed_of = (id: number): number => range_of(id) - COMPUTED_RANGE
 
 /** It is frozen: who would write to it has taken it for a row of the state. */
 function computed_row<V>({ columns }: Shape, id: number, fields: object): Row<V> {
-  const initial = Object.fromEntries(columns.map(({ name, initial }) => [name, initial]))
-  return Object.freeze({ ...initial, ...fields, id }) as Row<V>
+  const row = Object.fromEntries(columns.map(({ name, initial }) => [name, initial]))
+  // Fields that are getters stay so: what nobody asks for is not looked up.
+  return Object.freeze(
+    Object.defineProperties({ ...row, id }, Object.getOwnPropertyDescriptors(fields)),
+  ) as Row<V>
 }
 
 /** There are more rows of a kind than numbers for them. */

@@ -48,7 +48,18 @@ const opened: SetupForm['lsm'] = {
 }
 const calls = (...list: [string, ...(string | number)[]][]): OpForm[] =>
   list.map(([call, ...args]) => ({ call, args, on_error: 'continue' }))
+const shown: SetupForm = {
+  filesystems: { root: { type: 'tmpfs', tree: { p: { dir: {} } } }, proc: { type: 'proc' } },
+  mounts: [
+    { at: '/', filesystem: 'root' },
+    { at: '/p', filesystem: 'proc' },
+  ],
+}
 const directed: Record<string, CaseForm> = {
+  'a mode for what proc computes': {
+    setup: shown,
+    tasks: [{ name: 'a', program: calls(['chmod', '/p/self/fd', 0o700], ['lstat', '/p/self/fd/0']) }],
+  },
   'names on an overlay': {
     setup: overlaid,
     tasks: [

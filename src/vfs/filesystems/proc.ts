@@ -96,8 +96,12 @@ function path_of(id: number): string {
   return `${above}/${name_of(id)}`
 }
 
-/** There is one superblock of this type at most (`proc_fill_super`). */
-const proc_sb = (k: Kernel): number => super_block.rows(k).find(({ s_type }) => s_type === 'proc')!.id
+/** The one superblock of this type. Set-ups make them, one number after another: so it is found without a touch. */
+function proc_sb(k: Kernel): number {
+  let sb = 1
+  while (super_block(k, sb).s_type !== 'proc') sb++
+  return sb
+}
 
 // --- who may ----------------------------------------------------------------------------------------------
 
@@ -159,23 +163,31 @@ function mode_of(id: number): number {
 }
 
 /** The task's user and group; root's where nobody may look into it, but for its directory (fs/proc/base.c: task_dump_owner). */
-function task_dump_owner(k: Kernel, id: number): { i_uid: number; i_gid: number } {
+function task_dump_owner(k: Kernel, id: number): { uid: number; gid: number } {
   const task = computed_of(id)
-  if (named(id).kind !== 'task' && !task_dumpable(k, task)) return { i_uid: 0, i_gid: 0 }
+  if (named(id).kind !== 'task' && !task_dumpable(k, task)) return { uid: 0, gid: 0 }
   const { euid, egid } = task_struct(k, task)
-  return { i_uid: euid, i_gid: egid }
+  return { uid: euid, gid: egid }
 }
 
 const computed: ComputedNames = {
-  dentry: (k, id) => {
-    const d_sb = proc_sb(k)
-    const d_parent = named(id).kind === 'task' ? super_block(k, d_sb).s_root : parent_of(id)
-    return { d_parent, d_name: name_of(id), d_inode: id, d_sb }
-  },
+  dentry: (k, id) => ({
+    get d_parent() {
+      return named(id).kind === 'task' ? super_block(k, proc_sb(k)).s_root : parent_of(id)
+    },
+    d_name: name_of(id),
+    d_inode: id,
+    d_sb: proc_sb(k),
+  }),
   inode: (k, id) => ({
     i_sb: proc_sb(k),
     i_mode: mode_of(id),
-    ...task_dump_owner(k, id),
+    get i_uid() {
+      return task_dump_owner(k, id).uid
+    },
+    get i_gid() {
+      return task_dump_owner(k, id).gid
+    },
     i_nlink: links_of(id),
     i_size: named(id).kind === 'descriptor' ? LINK_SIZE : 0,
     // fs/proc/base.c: proc_pid_instantiate.
