@@ -10,7 +10,7 @@ import { AGAIN, BLOCKED, type Fn } from '../../src/kernel/kernel.js'
 import { start } from '../../src/kernel/machine.js'
 import { int } from '../../src/kernel/schema.js'
 import { boot, programs } from '../kernel/worlds.js'
-import { cell, increment, memo, toy, two_locks } from './toys.js'
+import { cell, increment, memo, type Op, toy, toy_of, two_locks } from './toys.js'
 
 /** Adds one to a cell, so many times: a stage each. */
 const add = fn('toy_infer_add', { source: 'toy', locals: { cell: int(), times: int() } }, [
@@ -168,6 +168,25 @@ describe('what somebody meets is not', () => {
     states([wait, {}], [wake, {}], [add, { cell: 2, times: 2 }])
   })
 
+  test('who sleeps in a stage of his own, and who has several answers', () => {
+    const sleeper: readonly Op[] = [
+      { kind: 'lock', cell: 1, number: 1 },
+      { kind: 'fail', cell: 1, number: 1 },
+    ]
+    const chooser: readonly Op[] = [
+      { kind: 'write', cell: 2, number: 1 },
+      { kind: 'choose', cell: 1, number: 1 },
+    ]
+    for (const programs of [
+      [sleeper, chooser],
+      [chooser, sleeper],
+      [sleeper, chooser, chooser],
+      [chooser, sleeper, chooser],
+    ]) {
+      const system = toy_of(programs)
+      expect(depth_first_reduced(system).outcomes).toEqual(judge(system, new FastStore()).outcomes)
+    }
+  })
   test('who makes rows, and who counts them', () => {
     states([make, {}], [count, {}])
     states([count, {}], [make, {}])

@@ -20,7 +20,10 @@ export function expand_local_first(place: Place, tasks: number[], is_local: (tas
   put_first(tasks, first)
 }
 
-/** The task with a local stage has moved, and only to new states: the others come after it. */
+/**
+ * The task with a local stage has moved, with each answer that there is, and only to new states: the others come after
+ * it. Where it has slept another may have moved, but has not done so with all of its answers.
+ */
 export function is_enough(place: Place): boolean {
-  return place.only && place.at === 1 && place.moves > 0 && !place.repeated
+  return place.only && place.at === 1 && place.choice === 0 && place.moves > 0 && !place.repeated
 }
