@@ -24,6 +24,8 @@ const MAX_STATES = 800_000
 const SIZES = [1, 2, 3, 4, 5]
 /** Beyond this the search without reduction shows nothing more: it stops at the bound. */
 const UNREDUCED_SIZES = [1, 2, 3, 4]
+/** In the order in which they are added, each to those before it. */
+const reductions: readonly Reduction[] = ['none', 'fused', 'inferred', 'symmetric', 'ordered']
 const COLD_STARTS = 7
 const PROGRAMS = 4_000
 const SHELL_CALLS = 200_000
@@ -94,7 +96,7 @@ function measure<T>(program: string, ...args: readonly (string | number)[]): T {
 
 function search_rows(program: string, max_states: number): Row[] {
   return SIZES.flatMap((n) =>
-    (['inferred', 'fused', 'none'] as const)
+    reductions
       .filter((reduction) => reduction !== 'none' || UNREDUCED_SIZES.includes(n))
       .map((reduction) => {
         const figures = measure<SearchFigures>(program, 'search', n, reduction, max_states)
@@ -266,9 +268,9 @@ function show_reductions({ family }: Result): string {
     const time = (whole.cpu_seconds / reduced.cpu_seconds).toFixed(1)
     return `N = ${n}: of ${states} states (${more}) one is left (${less}), and of ${time} s of processor time one second.`
   }
-  return SIZES.flatMap((n) => [compared(n, 'fused', 'none'), compared(n, 'inferred', 'fused')].flat()).join(
-    '\n',
-  )
+  return SIZES.flatMap((n) =>
+    reductions.flatMap((more, i) => (i === 0 ? [] : compared(n, more, reductions[i - 1]!))),
+  ).join('\n')
 }
 
 function show_ratios({ ratios }: Result): string {

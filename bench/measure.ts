@@ -12,12 +12,17 @@ import { step } from '../src/kernel/machine.js'
 import { case_system } from '../src/scenario/case_system.js'
 import { family } from './family.js'
 
-/** What is left out of a search: nothing; orders of local stages; also of those that are found to be local. */
-export type Reduction = 'none' | 'fused' | 'inferred'
+/**
+ * What is left out of a search: nothing; orders of local stages; also of those that are found to be local; also who of
+ * tasks that are alike is where; also orders of those who meet nobody any more.
+ */
+export type Reduction = 'none' | 'fused' | 'inferred' | 'symmetric' | 'ordered'
 const options_of: Readonly<Record<Reduction, DepthFirstOptions>> = {
-  none: { fusion: false },
-  fused: { inferred: false },
-  inferred: {},
+  none: { fusion: false, symmetry: false },
+  fused: { inferred: false, symmetry: false },
+  inferred: { symmetry: false, order: false },
+  symmetric: { order: false },
+  ordered: {},
 }
 
 /** A search of the family. */
@@ -102,7 +107,7 @@ const measurements: Record<string, (...args: string[]) => object> = {
   keys: () => {
     const system = case_system(family(1))
     return in_turns(
-      () => depth_first(system, { fusion: false }).transitions,
+      () => depth_first(system, { fusion: false, symmetry: false }).transitions,
       () => judge(system, new FastStore()).transitions,
     )
   },

@@ -9,6 +9,7 @@ import { explore_report, say_unwitnessed } from './explore_report.js'
 import type { Chosen } from './explore_shard.js'
 import { type Explored, is_interrupted, type Judged, search, time_to_show, what_is_left } from './explored.js'
 import type { Loaded } from './load.js'
+import type { ReductionName } from './reductions.js'
 import { is_dealt_to, type Shard, type ShardOptions, say_shard, whole } from './shard.js'
 import type { Terminal } from './terminal.js'
 
@@ -20,6 +21,7 @@ export interface ExploreCommandOptions extends BoundOptions, LoadOptions, ShardO
   exact?: boolean
   /** Whether interleavings are counted. */
   count?: boolean
+  reduce?: readonly ReductionName[]
   paranoid?: boolean
   /** Whether the document of JSON has the trace of each counterexample. */
   trace?: boolean

@@ -2,6 +2,7 @@
  * What a shard of `explore` has found, as data. It names every case that was to be searched by any shard, so that what a
  * lost one would have said is known to be missing.
  */
+
 import { z } from 'zod'
 import { verdict_names } from '../explore/decide.js'
 import type { Bound } from '../explore/system.js'
@@ -14,6 +15,7 @@ import { type BoundOptions, bound_options } from './bounds.js'
 import type { Failed } from './errors.js'
 import type { Explored } from './explored.js'
 import type { Loaded } from './load.js'
+import { type ReductionName, reduction_names } from './reductions.js'
 import type { Shard } from './shard.js'
 
 const place = z.number().int().nonnegative()
@@ -77,6 +79,7 @@ const result_schema = z.strictObject({
 const options_schema = z.strictObject({
   case: text_list.optional(),
   exact: z.boolean().optional(),
+  reduce: z.array(z.enum(reduction_names)).readonly().optional(),
   paranoid: z.boolean().optional(),
   count: z.boolean().optional(),
   maxStates: z.number().optional(),
@@ -110,6 +113,7 @@ export type ShardResult = z.infer<typeof result_schema>
 interface GivenOptions extends BoundOptions {
   readonly case?: readonly string[]
   readonly exact?: boolean
+  readonly reduce?: readonly ReductionName[]
   readonly paranoid?: boolean
   readonly count?: boolean
 }

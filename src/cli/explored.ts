@@ -11,6 +11,7 @@ import { type BoundOptions, bounds_of } from './bounds.js'
 import { pattern_of } from './choose_cases.js'
 import { about, type Loaded } from './load.js'
 import { ProgressLine } from './progress.js'
+import { type ReductionName, reductions_of } from './reductions.js'
 import type { Terminal } from './terminal.js'
 
 /** A case whose verdict is known: from a search of this run, or from the report of another. */
@@ -45,6 +46,8 @@ export interface SearchOptions extends BoundOptions {
   /** Every counterexample will be shown, not one of them: then each is explained within the time of its search. */
   json?: boolean
   exact?: boolean
+  /** The reductions that are on; all unless told. */
+  reduce?: readonly ReductionName[]
 }
 
 export const is_interrupted = (terminal: Terminal): boolean => terminal.interrupted?.() ?? false
@@ -134,8 +137,9 @@ function shown_of(
 /** Memory that a search takes at most which keeps the states themselves, unless told: it is soon a lot. */
 const EXACT_MEMORY = 1 << 30
 
-/** The bounds of every search, and how it compares states. */
+/** The bounds of every search, what it leaves out, and how it compares states. */
 function search_bounds(options: SearchOptions, terminal: Terminal) {
-  if (options.exact !== true) return bounds_of(options, terminal)
-  return { ...bounds_of({ maxMemory: EXACT_MEMORY, ...options }, terminal), exact: true }
+  const reductions = reductions_of(options)
+  if (options.exact !== true) return { ...bounds_of(options, terminal), ...reductions }
+  return { ...bounds_of({ maxMemory: EXACT_MEMORY, ...options }, terminal), ...reductions, exact: true }
 }

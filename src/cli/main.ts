@@ -2,6 +2,7 @@
  * The command line. One file per verb; what a verb needs is loaded when it is asked for, since the program must
  * have explored a scenario before a second is over.
  */
+
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
@@ -18,6 +19,7 @@ import { exit } from './exit_codes.js'
 import type { ExploreCommandOptions } from './explore.js'
 import { formats } from './formats.js'
 import type { Loaded } from './load.js'
+import { parse_reductions, reduction_names } from './reductions.js'
 import type { ReplayOptions } from './replay.js'
 import type { ReproOptions } from './repro.js'
 import type { RunOptions } from './run.js'
@@ -176,6 +178,12 @@ function add_list(program: Command, terminal: Terminal, finish: Finish): void {
     )
 }
 
+const reduce_option = () =>
+  new Option(
+    '--reduce <names>',
+    `what the search may leave out: ${reduction_names.join(',')}, or none; all unless given`,
+  ).argParser(parse_reductions)
+
 function add_explore(program: Command, terminal: Terminal, files: Files, finish: Finish): void {
   const command = program
     .command('explore')
@@ -189,6 +197,7 @@ function add_explore(program: Command, terminal: Terminal, files: Files, finish:
   add_load_time(add_bounds(command))
     .option('--no-timing', 'leave out times: the same output on every machine')
     .option('--exact', 'compare states themselves, not their 64-bit hashes (slow)')
+    .addOption(reduce_option())
     .option('--strict', 'a lint is a failure: exit code 1')
     .option('--count', 'how many interleavings there are, and how many of them race')
     .option('--paranoid', 'ask the unreduced search too, and compare (slow)')
@@ -394,6 +403,7 @@ export async function explore_itself(
   add_bounds(program)
     .option('--no-timing', 'leave out times')
     .option('--exact', 'compare states themselves, not their 64-bit hashes (slow)')
+    .addOption(reduce_option())
     .option('--strict', 'a lint is a failure: exit code 1')
     .option('--count', 'how many interleavings there are, and how many of them race')
     .option('--paranoid', 'ask the unreduced search too, and compare (slow)')

@@ -2,7 +2,7 @@
 import { raise, SIGSEGV } from '../kernel/errno.js'
 import { call, fn, local, stage } from '../kernel/fn.js'
 import type { Frame, Kernel, Outcome } from '../kernel/kernel.js'
-import { int, list, ref, str, type ValuesOf } from '../kernel/schema.js'
+import { BELOW, int, list, ref, str, type ValuesOf } from '../kernel/schema.js'
 import { security } from '../kernel/security.js'
 import { ihold, name_of } from '../vfs/dentry.js'
 import { file } from '../vfs/file.js'
@@ -85,7 +85,7 @@ function do_close_on_exec(k: Kernel, f: NewExec): void {
  */
 function exec_mmap(k: Kernel, f: NewExec): void {
   const { f_inode, f_mnt, f_dentry } = file(k, f.file)
-  if (k.has('exec_denies_writes')) inode(k, f_inode).i_writecount -= 1
+  if (k.has('exec_denies_writes')) inode.add_on_side(k, f_inode, 'i_writecount', -1, BELOW)
   ihold(k, f_inode)
   const task = current(k)
   const old = task.mm

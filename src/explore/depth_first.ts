@@ -18,6 +18,7 @@ import { Frontier, type Place } from './frontier.js'
 import { type Invariant, InvariantFailure, Mover, may_fuse } from './selection/fusion.js'
 import { InferredLocality } from './selection/inferred_locality.js'
 import { expand_local_first, is_enough, put_first } from './selection/local_first.js'
+import { expand_few } from './selection/order.js'
 import { is_worth_it, permutations } from './selection/symmetry.js'
 import {
   type Bounds,
@@ -38,6 +39,8 @@ export interface DepthFirstOptions extends Bounds {
   readonly fusion?: boolean
   /** Off: only stages that are local by themselves are fused, in however many states. */
   readonly inferred?: boolean
+  /** Off: every task is expanded that may meet another at any time, in however many states. */
+  readonly order?: boolean
   /** Off: states in which exchangeable tasks have each other's places are different, however many there are. */
   readonly symmetry?: boolean
   /** States are compared themselves, not their hashes: slow. */
@@ -79,9 +82,11 @@ class DepthFirst {
     private readonly options: DepthFirstOptions,
     private readonly locality: InferredLocality | null = null,
     exchangeable: Exchangeable | null = null,
+    private readonly order = false,
   ) {
     this.store = exchangeable === null ? new FastStore() : new SymmetricStore(exchangeable)
     this.k = system.boot(this.store)
+    locality?.begin(this.k)
     this.fusion = may_fuse(system, options.fusion)
     this.mover = new Mover(this.k, this.fusion, options.invariant ?? null, locality)
     this.visited = new Visited(this.store, options)
@@ -127,12 +132,12 @@ class DepthFirst {
   private enter(mark: number, task: number, choice: number, stages: number, preemptions: number): void {
     const { frontier, bounds } = this
     if (!this.is_new(task, preemptions)) {
-      if (frontier.height > 0) frontier.top.repeated = true
+      if (frontier.height > 0 && this.leads_back) frontier.top.repeated = true
       this.store.undo(mark)
       return
     }
     if (bounds.look_at_states(this.states)) return
-    const place = frontier.push(mark, task, choice, stages, preemptions)
+    const place = frontier.push(this.visited.lo, mark, task, choice, stages, preemptions)
     this.order_tasks(place)
     if (place.depth > this.deepest) this.deepest = place.depth
     this.states++
@@ -152,7 +157,12 @@ class DepthFirst {
     const tasks = this.store.tasks()
     if (this.options.preemptions !== undefined) put_first(tasks, tasks.indexOf(place.task))
     else if (this.fusion) expand_local_first(place, tasks, this.is_local)
-    place.tasks = tasks
+    place.tasks = this.order && place.only === 0 ? expand_few(place, tasks, this.k, this.locality!) : tasks
+  }
+
+  /** Whether the present state, which was met before, may be one from which something is put off. */
+  private get leads_back(): boolean {
+    return !this.order || this.frontier.may_have(this.visited.lo)
   }
 
   private readonly is_local = (task: number): boolean => this.mover.is_local(task)
@@ -283,11 +293,11 @@ function is_symmetric(system: System): boolean {
 function inferring(system: System, options: DepthFirstOptions, exchangeable: Exchangeable | null): Report {
   if (!may_infer(system, options)) return new DepthFirst(system, options, null, exchangeable).run()
   const began = options.now?.() ?? 0
-  const locality = new InferredLocality(system, exchangeable?.classes)
+  const order = options.order !== false && options.invariant === undefined
+  const locality = new InferredLocality(system, exchangeable?.classes, order)
   for (;;) {
-    locality.begin()
     const left = { ...options, ...time_left(options, began) }
-    const report = new DepthFirst(system, left, locality, exchangeable).run()
+    const report = new DepthFirst(system, left, locality, exchangeable, order).run()
     if (report.bounds.length > 0) return report
     if (locality.disproved) continue
     locality.settled = true

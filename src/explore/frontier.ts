@@ -18,8 +18,10 @@ export class Place {
   /** Moves made from here, and whether one led to a state seen before. */
   moves = 0
   repeated = false
-  /** Only the first of `tasks` need be expanded. */
-  only = false
+  /** So many of `tasks`, from the first, need be expanded; 0 if all. */
+  only = 0
+  /** What the state is known by. */
+  lo = 0
   /** A bound forbade a move. */
   skipped = false
   /** The running task could go on: leaving it is a preemption. */
@@ -49,20 +51,25 @@ export class Place {
 export class Frontier {
   height = 0
   private readonly places: Place[] = []
+  /** How many states on the way are known by a word. */
+  private readonly words = new Map<number, number>()
 
   /** The present state's; the way must not be empty. */
   get top(): Place {
     return this.places[this.height - 1]!
   }
 
-  /** One state further, reached from the top by a move of so many stages. */
-  push(mark: number, task: number, choice: number, stages: number, preemptions: number): Place {
+  /** One state further, known by this word, and reached from the top by a move of so many stages. */
+  push(lo: number, mark: number, task: number, choice: number, stages: number, preemptions: number): Place {
     const depth = this.height === 0 ? 0 : this.top.depth
     if (this.height === this.places.length) this.places.push(new Place())
     const place = this.places[this.height++]!
+    this.words.set(lo, (this.words.get(lo) ?? 0) + 1)
+    place.lo = lo
     place.mark = mark
     place.at = place.choice = place.moves = 0
-    place.repeated = place.skipped = place.could_go_on = place.only = false
+    place.repeated = place.skipped = place.could_go_on = false
+    place.only = 0
     place.task = task
     place.came_by = choice
     place.stages = stages
@@ -72,7 +79,16 @@ export class Frontier {
   }
 
   pop(): void {
+    const { lo } = this.top
+    const others = this.words.get(lo)! - 1
+    if (others === 0) this.words.delete(lo)
+    else this.words.set(lo, others)
     this.height--
+  }
+
+  /** Whether a state that is known by this word may be on the way: if not, it is not. */
+  may_have(lo: number): boolean {
+    return this.words.has(lo)
   }
 
   /** The stages from the start to the present state. */

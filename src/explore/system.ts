@@ -19,8 +19,8 @@ export interface System {
    * every stage; or tasks look at what belongs to others, so that no stage is local by itself.
    */
   readonly momentary?: boolean
-  /** The first of the tasks that do the same as this one, with the same rights; the task itself unless told. */
-  alike?(task: number): number
+  /** How far the program of a task is that was there from the start: from 0, and never less later in a run. */
+  phase?(k: Kernel, task: number): number
   /**
    * Tasks that nobody can tell apart, if there are any: a run in which they have each other's places is a run too, and
    * violates the same properties. No property names them, and nothing that tasks are told tells them who they are.

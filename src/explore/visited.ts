@@ -38,6 +38,11 @@ export class Visited {
     return set.add(identity.lo, identity.hi)
   }
 
+  /** A word by which the state is known that was met last. */
+  get lo(): number {
+    return this.identity.lo
+  }
+
   get bytes(): number {
     return this.set.bytes + this.identity.bytes
   }

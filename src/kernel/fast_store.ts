@@ -24,6 +24,7 @@ import {
   RANGE_BITS,
   range_of,
   type Shape,
+  type Side,
   type TableInfo,
   UnknownField,
   type Value,
@@ -397,6 +398,16 @@ export class FastStore implements Store {
     if (this.notes !== null) this.notes.added(row, column)
     const sum = (row.v[column.index] as number) + n
     if (this.changes(row, column, sum, column.index)) row.v[column.index] = sum
+  }
+
+  add_on_side(table: TableInfo, id: number, field: string, n: number, side: Side): boolean {
+    const row = this.row(table, id)
+    const column = table.by_name.get(field)!
+    if (this.notes !== null) this.notes.sided(row, column, side)
+    const count = row.v[column.index] as number
+    if (count * side < 0) return false
+    if (this.changes(row, column, count + n, column.index)) row.v[column.index] = count + n
+    return true
   }
 
   lowest_free(table: TableInfo, range: number, from = 1): number {

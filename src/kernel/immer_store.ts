@@ -18,6 +18,7 @@ import {
   number_of,
   range_of,
   type Shape,
+  type Side,
   type TableInfo,
   UnknownField,
   type Value,
@@ -225,6 +226,18 @@ export class ImmerStore implements Store {
     this.notes = null
     ;(row as unknown as Record<string, number>)[field]! += n
     this.notes = notes
+  }
+
+  add_on_side(table: TableInfo, id: number, field: string, n: number, side: Side): boolean {
+    const row = this.row(table, id)
+    const { notes } = this
+    notes?.sided(row, table.by_name.get(field)!, side)
+    this.notes = null
+    const fields = row as unknown as Record<string, number>
+    const joins = fields[field]! * side >= 0
+    if (joins) fields[field]! += n
+    this.notes = notes
+    return joins
   }
 
   lowest_free(table: TableInfo, range: number, from = 1): number {

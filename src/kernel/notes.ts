@@ -1,7 +1,7 @@
 /** What a step touches, noted by the accessors of either store while somebody asks for it. */
 
 import type { Footprint, Touch } from './footprint.js'
-import { type Column, has_key, range_of, type TableInfo, type Value } from './schema.js'
+import { type Column, has_key, range_of, type Side, type TableInfo, type Value } from './schema.js'
 
 export interface NotedRow {
   readonly table: TableInfo
@@ -15,6 +15,8 @@ export interface Notes {
   row(write: boolean, row: NotedRow, column: Column): void
   /** Something was added to a field of a row, of which nobody saw what it is. */
   added(row: NotedRow, column: Column): void
+  /** One side of a sided counter was joined or left, or was not for somebody is on the other. */
+  sided(row: NotedRow, column: Column, side: Side): void
   /** A row gets another key, or none, or one: told before and after, for those who look for the old key or the new one. */
   moved(row: NotedRow): void
   /** A row came or went: for those who hold its number, and for those who look for its key. */
@@ -52,6 +54,10 @@ export class TouchNotes implements Notes {
 
   /** In footprints this is a write like others: who compares steps by them sees what a step changes. */
   added(row: NotedRow, column: Column): void {
+    this.row(true, row, column)
+  }
+
+  sided(row: NotedRow, column: Column): void {
     this.row(true, row, column)
   }
 

@@ -27,6 +27,8 @@ export interface FieldType<T extends Value = Value> {
   readonly table?: string
   /** What numbers in it stand for, other than for themselves; see `renumbering.ts`. */
   readonly names?: Names
+  /** It counts above zero those of one side, and below those of another, and there are never both. */
+  readonly sided?: boolean
 }
 
 /**
@@ -49,6 +51,11 @@ const EMPTY: readonly number[] = []
 export const int = (initial = 0): FieldType<number> => ({ kind: 'int', initial })
 /** The number of a task; 0 for none. */
 export const task_number = (): FieldType<number> => ({ kind: 'int', initial: 0, names: 'task' })
+/**
+ * A number of those on one of two sides, above zero or below. Whoever joins a side does so unless somebody is on the
+ * other, and whoever leaves it has joined it before: so those of one side do not meet.
+ */
+export const sided = (): FieldType<number> => ({ kind: 'int', initial: 0, sided: true })
 /** A number that stands for something else than itself and is no reference. */
 export const naming = (names: Names): FieldType<number> => ({ kind: 'int', initial: 0, names })
 /** A string; bytes are strings whose characters are below 256. */
@@ -244,6 +251,11 @@ export interface AnyRow {
   readonly id: number
 }
 
+/** The side of a sided counter. */
+export type Side = 1 | -1
+export const ABOVE: Side = 1
+export const BELOW: Side = -1
+
 /** Where rows are: the part of a store that tables need. */
 export interface Rows {
   row(table: TableInfo, id: number): AnyRow
@@ -255,6 +267,8 @@ export interface Rows {
   remove(table: TableInfo, id: number): void
   /** Adds to a counter without looking at it. */
   add(table: TableInfo, id: number, field: string, n: number): void
+  /** Adds to a sided counter unless somebody is on the other side. @returns whether it did */
+  add_on_side(table: TableInfo, id: number, field: string, n: number, side: Side): boolean
   /** The lowest number in `range` that no row has, at or after place `from` (1 unless told). */
   lowest_free(table: TableInfo, range: number, from?: number): number
   /** The rows of one range, ordered by number. */
@@ -283,6 +297,12 @@ export interface Table<V> {
    * like, where nobody looks at the result).
    */
   add(k: World, id: number, field: keyof V & string, n: number): void
+  /**
+   * Joins or leaves one side of a `sided` counter: above zero (atomic_inc_unless_negative) or below.
+   *
+   * @returns whether it did: not while somebody is on the other side
+   */
+  add_on_side(k: World, id: number, field: keyof V & string, n: number, side: Side): boolean
   /** The row whose unique columns have these values. */
   find(k: World, first: number | string, second?: number | string): Row<V> | undefined
   /** All rows whose first unique column has this value. */
@@ -350,6 +370,8 @@ export function table<const G extends Groups>(
       k.store.create(info, id, values) as unknown as Row<V>,
     remove: (k: World, id: number) => k.store.remove(info, id),
     add: (k: World, id: number, field: keyof V & string, n: number) => k.store.add(info, id, field, n),
+    add_on_side: (k: World, id: number, field: keyof V & string, n: number, side: Side) =>
+      k.store.add_on_side(info, id, field, n, side),
     find: (k: World, first: number | string, second?: number | string) =>
       k.store.find(info, first, second) as unknown as Row<V> | undefined,
     where: (k: World, first: number | string) => k.store.where(info, first) as unknown as Row<V>[],

@@ -2,7 +2,7 @@
 
 import { FastStore } from '../kernel/fast_store.js'
 import { file_system } from '../kernel/fs.js'
-import type { Store } from '../kernel/kernel.js'
+import type { Frame, Store } from '../kernel/kernel.js'
 import { Kernel } from '../kernel/kernel.js'
 import type { Exchangeable } from '../kernel/renumbering.js'
 import { in_range, place_in_range, range_of } from '../kernel/schema.js'
@@ -31,7 +31,7 @@ export interface CaseSystem {
   start(store: Store, env: Environment): Kernel
   violations(k: Kernel): readonly string[]
   readonly momentary: boolean
-  alike(task: number): number
+  phase(k: Kernel, task: number): number
   readonly exchangeable: Exchangeable | null
   outcome(k: Kernel, to?: (task: number) => number): string
   witness(k: Kernel): readonly string[]
@@ -86,7 +86,7 @@ export function case_system(of: Case, path = ''): CaseSystem {
     start,
     violations: (k) => violated(k, properties),
     momentary: properties.code.length > 0 || tasks_are_seen(form),
-    alike: tasks_are_seen(form) ? (task) => task : alike_tasks(form),
+    phase: phase_in(code),
     exchangeable: exchangeable_tasks(form, code, of.code.modules.size + properties.code.length > 0),
     outcome: (k, to) => outcome(k, code, to),
     witness: (k) => witness_of(k, code, properties),
@@ -97,18 +97,24 @@ export function case_system(of: Case, path = ''): CaseSystem {
 }
 
 /**
- * Whether tasks may look at what others have, by their numbers: then no stage is local by itself, and no two tasks are
- * alike.
+ * Whether tasks may look at what others have, by their numbers: then no stage is local by itself.
  */
 function tasks_are_seen({ setup }: CaseForm): boolean {
   return Object.values(setup?.filesystems ?? {}).some(({ type }) => file_system(type).computed !== undefined)
 }
 
-/** By task: the first one of the same program, user and rights. Children of forks are like nobody else. */
-function alike_tasks({ tasks }: CaseForm): (task: number) => number {
-  const kinds = tasks.map(({ name: _, ...task }) => JSON.stringify(task))
-  const first = kinds.map((kind) => kinds.indexOf(kind) + 1)
-  return (task) => first[task - 1] ?? task
+/** The place of the call that a task is in, counted from where its program begins: nothing in it leads back. */
+function phase_in({ instructions, programs }: Code): (k: Kernel, task: number) => number {
+  const leads_back = programs.some(({ entry, end }) =>
+    instructions.slice(entry, end + 1).some((each, i) => 'target' in each && each.target <= entry + i),
+  )
+  if (leads_back) return () => 0
+  return (k, task) => {
+    const program = programs[task - 1]
+    if (program === undefined) return 0
+    const { pc } = k.store.frame(task, 0) as Frame<{ pc: number }>
+    return pc - program.entry
+  }
 }
 
 function check_expectation({ expect }: CaseForm, { names }: Properties, path: string): void {

@@ -1,7 +1,7 @@
 /** A file apart from its names (struct inode), and the pages that hold its data. */
 import { computing_type, type FileSystemOperations } from '../kernel/fs.js'
 import type { Kernel } from '../kernel/kernel.js'
-import { int, ref, str, table, task_number } from '../kernel/schema.js'
+import { int, ref, sided, str, table, task_number } from '../kernel/schema.js'
 import { ops_of } from './super_block.js'
 
 export const S_IFMT = 0o170000
@@ -41,7 +41,7 @@ export const inode = table(
     attr: { i_mode: int(), i_uid: int(), i_gid: int(), i_flags: int() },
     size: { i_size: int() },
     /** Writers if positive, deniers if negative. */
-    writecount: { i_writecount: int() },
+    writecount: { i_writecount: sided() },
     /** With I_LINKABLE it can get a name though it has none. */
     links: { i_nlink: int(), i_linkable: int() },
     /** The task that holds i_rwsem exclusively, or 0. */

@@ -5,14 +5,14 @@
  */
 import type { NotedRow, Notes } from '../../kernel/notes.js'
 import { type Renumbering, renumbered } from '../../kernel/renumbering.js'
-import { type Column, has_key, range_of, type TableInfo, type Value } from '../../kernel/schema.js'
+import { type Column, has_key, range_of, type Side, type TableInfo, type Value } from '../../kernel/schema.js'
 
 /**
  * How a cell is touched. Two reads commute, and so do two joins: rows that come to one set or go from it, and additions
  * to one counter, of which nobody sees what it is in between. Nothing else does.
  */
 export const READ = 0
-const WRITE = 1
+export const WRITE = 1
 export const JOIN = 2
 export const WAYS = 3
 
@@ -48,7 +48,7 @@ export abstract class Cells implements Notes {
   row(write: boolean, row: NotedRow, column: Column): void {
     this.owned(row)
     this.whose = 0
-    this.touch(write ? WRITE : READ, mix(this.identity(row), column.group_number))
+    this.touch_group(write ? WRITE : READ, this.identity(row), column)
   }
 
   /** Of additions to one counter it does not matter which comes first. */
@@ -56,6 +56,21 @@ export abstract class Cells implements Notes {
     this.owned(row)
     this.whose = 0
     this.touch(JOIN, mix(this.identity(row), column.group_number))
+  }
+
+  /** Those of one side only see that nobody is on the other, which is so as long as they are there. */
+  sided(row: NotedRow, column: Column, side: Side): void {
+    this.owned(row)
+    this.whose = 0
+    const identity = this.identity(row)
+    this.touch(JOIN, mix(identity, side * column.group_number))
+    this.touch(READ, mix(identity, -side * column.group_number))
+  }
+
+  /** Of a sided counter each side is a cell: who sees the number sees both. */
+  private touch_group(way: number, identity: number, { group_number, type }: Column): void {
+    this.touch(way, mix(identity, group_number))
+    if (type.sided === true) this.touch(way, mix(identity, -group_number))
   }
 
   moved(row: NotedRow): void {
@@ -69,7 +84,7 @@ export abstract class Cells implements Notes {
     this.number_touched(WRITE, table, row.id)
     this.whose = 0
     const identity = this.identity(row)
-    for (const { group_number } of table.columns) this.touch(WRITE, mix(identity, group_number))
+    for (const column of table.columns) this.touch_group(WRITE, identity, column)
     this.whose = 0
     this.touch(JOIN, mix(table.salt_lo, ROWS_OF_TABLE))
     if (has_key(table, row.v)) this.key_of_row(row)

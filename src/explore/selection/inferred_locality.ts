@@ -37,9 +37,9 @@ import { is_local } from '../../kernel/machine.js'
 import { in_range, place_in_range, range_of } from '../../kernel/schema.js'
 import { PairSet } from '../pair_set.js'
 import type { Locality, System } from '../system.js'
-import { ANOTHERS, Cells, JOIN, OWN, READ, WAYS } from './cells.js'
+import { ANOTHERS, Cells, OWN, WAYS, WRITE } from './cells.js'
 
-/** Sets of tasks are the bits of a number; those that have no bit of their own share one. */
+/** Who may touch a cell has an index, from 0; those for whom there is none share one. */
 const SHARED = 31
 /** Odd: with another stage a cell stands elsewhere in the set of what was noted, and no two pairs become one. */
 const SPREAD = 0x9e3779b1
@@ -47,79 +47,167 @@ const SPREAD = 0x9e3779b1
 const PLACES = 256
 const GIVES_BACK = 128
 const FUNCTIONS = 1 << 12
+/** Phases of programs: beyond the last, one is as good as another. */
+const PHASES = 1 << 12
 
-/** Who touches a cell: sets of tasks, by how; and the stages that do, by task and with how. */
+/** A stage of a task, or of each of a class, in one phase of its program. */
+interface Stage {
+  readonly number: number
+  readonly index: number
+  readonly phase: number
+  /** By index: the last phase in which those meet it, as far as is known. */
+  readonly meets: number[]
+  /** By index: the first phase from which on it was taken for granted, in this search, that those do not. */
+  readonly relied: number[]
+  /** It was taken for local, or its task for one of those that need be expanded. */
+  used: boolean
+  /** It touches what another task owns, or is met by somebody of whom nobody knows what he may still do. */
+  met_for_ever: boolean
+}
+
+/** Who touches a cell: by way and index, in which phase last; and the stages that do, each with how. */
 interface Touched {
-  readonly tasks: number[]
+  readonly last: readonly [number[], number[], number[]]
   readonly stages: number[]
 }
 
 export class InferredLocality extends Cells implements Locality {
   settled = false
-  /** A stage that was taken for local has been found not to be, since the search began. */
+  /** What was taken for granted has been found to be wrong, since the search began. */
   disproved = false
-  /** Stages that concern others, by function and place, of tasks that are alike. */
-  private readonly yielding = new Set<number>()
+  /** How often something was found out. */
+  known = 0
+  private readonly stages: Stage[] = []
+  private readonly by_key = new Map<number, Stage>()
   private readonly cells = new Map<number, Touched>()
   /** Stages with how, and cells: pairs that were noted. */
   private readonly noted = new PairSet()
   private last_cell = 0
-  private last_way = -1
-  /** By task. */
+  private last_how = -1
+  /** By task; of a class the index is that of all its tasks, and the next one stands for them as each other's others. */
   private readonly indexes: number[] = []
-  /** By index: a task that has it. */
-  private readonly tasks: number[] = []
   private met = 0
+  /** By index: whether it stands for others of a class, and whose tasks may yet be made. */
+  private readonly stands_for_others: boolean[] = []
+  private readonly is_child: boolean[] = []
   /** Exchangeable tasks, by the first of their class. */
   private readonly first_of = new Map<number, number>()
+  /** The tasks that there are from the start. */
+  private beginners: readonly number[] = []
 
-  // The running stage: its task, and its number by index of the task, function and place.
+  // The running stage, and whether its task is one of a class.
   private task = 0
-  private stage = 0
+  private stage: Stage | null = null
   private is_exchangeable = false
 
   protected override readonly collapses: boolean
 
-  /** @param classes of exchangeable tasks, where the search takes states for one that differ in these alone */
+  /**
+   * @param classes of exchangeable tasks, where the search takes states for one that differ in these alone
+   * @param phases  whether it counts what tasks may still do, and not what they ever do
+   */
   constructor(
     private readonly system: System,
     classes: readonly (readonly number[])[] = [],
+    private readonly phases = false,
   ) {
     super()
     this.collapses = classes.length > 0
     for (const tasks of classes) {
       for (const task of tasks) this.first_of.set(task, tasks[0]!)
-      this.give_index(tasks[0]!, 2)
+      const index = this.new_index(2)
+      for (const task of tasks) this.indexes[task] = index
+      if (index !== SHARED) this.stands_for_others[index + 1] = true
     }
     const longest = Math.max(...all_functions().map(({ steps }) => steps.length))
     if (all_functions().length > FUNCTIONS || longest > GIVES_BACK)
       throw new Error('no numbers for so many stages')
   }
 
-  /** A search begins. */
-  begin(): void {
+  /** A search begins, in the state that the system begins with. */
+  begin(k: Kernel): void {
     this.disproved = false
-  }
-
-  /** How many stages are known to concern others. */
-  get known(): number {
-    return this.yielding.size
+    this.beginners = k.store.tasks()
+    for (const task of this.beginners) this.index_of(task)
+    for (const stage of this.stages) {
+      stage.used = false
+      stage.relied.length = 0
+    }
   }
 
   get bytes(): number {
     return this.noted.bytes + 64 * this.noted.size
   }
 
+  // --- who need not wait for whom --------------------------------------------------------------------------
+
   is_local(k: Kernel, task: number): boolean {
     if (is_local(k, task)) return true
     const stage = this.stage_of(k, task)
-    return this.index_of(task) !== SHARED && !this.yielding.has(this.kind_of(stage, task))
+    if (stage.met_for_ever) return false
+    for (const other of this.beginners) if (other !== task && this.may_meet(k, stage, other)) return false
+    if (!this.settled) this.rely(k, stage, (other) => other !== task)
+    return true
   }
+
+  /**
+   * Some of these tasks, the first of which one may begin with: their next stages meet nothing that the others may still
+   * do. All of them, where there are no fewer.
+   */
+  few_enough(k: Kernel, tasks: readonly number[]): readonly number[] {
+    let fewest = tasks
+    for (const task of tasks) {
+      const some = this.closed(k, [task], tasks)
+      if (some.length < fewest.length) fewest = some
+    }
+    if (fewest.length < tasks.length)
+      for (const task of fewest) this.rely(k, this.stage_of(k, task), (other) => !fewest.includes(other))
+    return fewest
+  }
+
+  /** Adds whoever may meet the next stage of one of them. */
+  private closed(k: Kernel, some: number[], all: readonly number[]): readonly number[] {
+    for (let i = 0; i < some.length; i++) {
+      const stage = this.stage_of(k, some[i]!)
+      if (stage.met_for_ever) return all
+      for (const other of all) {
+        if (some.includes(other)) continue
+        if (!this.beginners.includes(other)) return all
+        if (this.may_meet(k, stage, other)) some.push(other)
+      }
+    }
+    return some
+  }
+
+  private may_meet(k: Kernel, { meets }: Stage, other: number): boolean {
+    const last = meets[this.index_of(other)]
+    return last !== undefined && last >= this.phase_of(k, other)
+  }
+
+  /** It is taken for granted that these do not meet a stage any more. */
+  private rely(k: Kernel, stage: Stage, on: (task: number) => boolean): void {
+    stage.used = true
+    for (const other of this.beginners) {
+      if (!on(other)) continue
+      const index = this.index_of(other)
+      const phase = this.phase_of(k, other)
+      if (!(stage.relied[index]! <= phase)) stage.relied[index] = phase
+    }
+  }
+
+  /** How far a task is; beyond all phases where it has ended. */
+  private phase_of(k: Kernel, task: number): number {
+    if (!this.phases) return 0
+    if (k.store.depth(task) === 0) return PHASES
+    return Math.min(this.system.phase?.(k, task) ?? 0, PHASES - 1)
+  }
+
+  // --- what is noted ---------------------------------------------------------------------------------------
 
   watch(k: Kernel, task: number): void {
     this.task = task
     this.stage = this.stage_of(k, task)
-    this.is_exchangeable = this.first_of.has(task) && this.index_of(task) !== SHARED
+    this.is_exchangeable = this.first_of.has(task) && this.stage.index !== SHARED
   }
 
   protected override collapsed(number: number, of_task: boolean): number {
@@ -133,90 +221,107 @@ export class InferredLocality extends Cells implements Locality {
 
   /** Of exchangeable tasks, who touches what is his own has the index of his class, and who touches else the next. */
   protected touch(way: number, cell: number): void {
-    const beside = this.is_exchangeable && this.whose !== OWN ? FUNCTIONS * PLACES : 0
-    const how = (this.stage + beside) * WAYS + way
-    if (cell === this.last_cell && how === this.last_way) return
+    const beside = this.is_exchangeable && this.whose !== OWN ? 1 : 0
+    const how = (this.stage!.number * 2 + beside) * WAYS + way
+    if (cell === this.last_cell && how === this.last_how) return
     this.last_cell = cell
-    this.last_way = how
+    this.last_how = how
     // The cell first: by it the set finds its slot.
     if (this.noted.add(cell ^ Math.imul(how, SPREAD), how)) this.note(how, way, cell)
   }
 
   protected touch_owned(owner: number): void {
-    if (owner !== this.task && range_of(owner) !== this.task) this.yields(this.stage)
+    if (owner === this.task || range_of(owner) === this.task) return
+    this.meet_for_ever(this.stage!)
+  }
+
+  private meet_for_ever(stage: Stage): void {
+    if (stage.met_for_ever) return
+    stage.met_for_ever = true
+    this.known++
+    if (stage.used) this.disproved = true
   }
 
   private note(how: number, way: number, cell: number): void {
     let touched = this.cells.get(cell)
     if (touched === undefined) {
-      touched = { tasks: [0, 0, 0], stages: [] }
+      touched = { last: [[], [], []], stages: [] }
       this.cells.set(cell, touched)
     }
     touched.stages.push(how)
-    const bit = 1 << this.index_in(how)
-    if ((touched.tasks[way]! & bit) !== 0) this.look_at(how, touched)
-    else {
-      touched.tasks[way]! |= bit
-      for (const each of touched.stages) this.look_at(each, touched)
+    const { phase } = this.stage!
+    const index = this.index_in(how)
+    const last = touched.last[way as 0]
+    if (!(last[index]! >= phase)) {
+      last[index] = phase
+      for (const each of touched.stages) if (!commute(way, each % WAYS)) this.meet(each, index, phase)
+    }
+    for (let other = 0; other < WAYS; other++) {
+      if (commute(way, other)) continue
+      touched.last[other as 0].forEach((phase_of_other, index_of_other) => {
+        this.meet(how, index_of_other, phase_of_other)
+      })
     }
   }
 
-  /** Whether other tasks touch the cell in a way that does not commute with how this stage does. */
-  private look_at(how: number, { tasks }: Touched): void {
-    const way = how % WAYS
-    const stage = (how - way) / WAYS
-    const [read, write, join] = tasks as [number, number, number]
-    const against = way === READ ? write | join : way === JOIN ? read | write : read | write | join
-    const index = this.index_in(how)
-    const own = this.is_of_others(index) ? 0 : 1 << index
-    if ((against & ~own) !== 0) this.yields(stage)
-  }
-
-  private yields(stage: number): void {
-    const index = Math.floor(stage / (FUNCTIONS * PLACES))
-    if (index === SHARED) return
-    const kind = this.kind_of(stage, this.tasks[index]!)
-    if (this.yielding.has(kind)) return
-    this.yielding.add(kind)
-    this.disproved = true
-  }
-
-  /** The same for tasks that are alike: what one of them may meet, the others may. */
-  private kind_of(stage: number, task: number): number {
-    const of_task = FUNCTIONS * PLACES
-    return (this.system.alike?.(task) ?? task) * of_task + (stage % of_task)
+  /** Those of this index meet a stage in this phase, unless they are its own task. */
+  private meet(how: number, index: number, phase: number): void {
+    if (index === this.index_in(how) && index !== SHARED && this.stands_for_others[index] !== true) return
+    const stage = this.stages[Math.floor(how / (2 * WAYS))]!
+    const whose = this.stands_for_others[index] === true ? index - 1 : index
+    if (whose === SHARED || this.is_child[whose] === true) {
+      this.meet_for_ever(stage)
+      return
+    }
+    if (stage.meets[whose]! >= phase) return
+    stage.meets[whose] = phase
+    this.known++
+    if (phase >= stage.relied[whose]!) this.disproved = true
   }
 
   // --- numbers -----------------------------------------------------------------------------------------------
 
-  /** Which of the tasks that were met it is; the class of exchangeable ones is as one. */
+  /** Of whom it is; the class of exchangeable tasks is as one. */
   private index_of(task: number): number {
-    return this.indexes[task] ?? this.give_index(this.first_of.get(task) ?? task, 1, task)
+    let index = this.indexes[task]
+    if (index === undefined) {
+      index = this.new_index(1)
+      this.indexes[task] = index
+      if (!this.beginners.includes(task)) this.is_child[index] = true
+    }
+    return index
   }
 
-  private give_index(first: number, indexes: number, task = first): number {
-    const index = this.indexes[first] ?? (this.met + indexes > SHARED ? SHARED : this.met)
-    if (this.indexes[first] === undefined && index !== SHARED) this.met += indexes
-    for (let i = 0; i < indexes && index !== SHARED; i++) this.tasks[index + i] = first
-    this.indexes[first] = index
-    this.indexes[task] = index
+  private new_index(so_many: number): number {
+    if (this.met + so_many > SHARED) return SHARED
+    const index = this.met
+    this.met += so_many
     return index
   }
 
   private index_in(how: number): number {
-    return Math.floor(how / (WAYS * FUNCTIONS * PLACES))
+    const { index } = this.stages[Math.floor(how / (2 * WAYS))]!
+    return index + (Math.floor(how / WAYS) % 2)
   }
 
-  /** Whether others of the same class have it too. */
-  private is_of_others(index: number): boolean {
-    const task = this.tasks[index]
-    return task !== undefined && this.first_of.has(task) && this.indexes[task] !== index
-  }
-
-  private stage_of(k: Kernel, task: number): number {
+  /** The next stage of a task, in the phase in which it is. */
+  private stage_of(k: Kernel, task: number): Stage {
     const { fn, stage, holds } = k.store.top(task)
     const given_back = holds.length === 0 ? 0 : 1 + hold_kind(holds[holds.length - 2]!).index
     const place = stage === RETURNING ? GIVES_BACK + given_back : stage
-    return (this.index_of(task) * FUNCTIONS + fn.index) * PLACES + place
+    const index = this.index_of(task)
+    const phase = this.phase_of(k, task)
+    const key = ((index * FUNCTIONS + fn.index) * PLACES + place) * PHASES + phase
+    let known = this.by_key.get(key)
+    if (known === undefined) {
+      const number = this.stages.length
+      known = { number, index, phase, meets: [], relied: [], used: false, met_for_ever: index === SHARED }
+      this.stages.push(known)
+      this.by_key.set(key, known)
+    }
+    return known
   }
 }
+
+/** Whether two touches of one cell may change places. */
+const commute = (one: number, other: number): boolean => one === other && one !== WRITE

@@ -16,14 +16,14 @@ export function put_first(tasks: number[], first: number): void {
 /** The task with a local stage comes first, and alone. */
 export function expand_local_first(place: Place, tasks: number[], is_local: (task: number) => boolean): void {
   const first = tasks.findIndex(is_local)
-  place.only = first >= 0
+  place.only = first >= 0 ? 1 : 0
   put_first(tasks, first)
 }
 
 /**
- * The task with a local stage has moved, with each answer that there is, and only to new states: the others come after
- * it. Where it has slept another may have moved, but has not done so with all of its answers.
+ * Those that need be expanded have moved, with each answer that there is, and only to new states: the others come after
+ * them. Where they have slept another may have moved, but has not done so with all of its answers.
  */
 export function is_enough(place: Place): boolean {
-  return place.only && place.at === 1 && place.choice === 0 && place.moves > 0 && !place.repeated
+  return place.only > 0 && place.at === place.only && place.choice === 0 && place.moves > 0 && !place.repeated
 }

@@ -2,7 +2,7 @@
 import { EBADF, EINVAL, EMFILE } from '../../kernel/errno.js'
 import { call, done, fn, local, stage } from '../../kernel/fn.js'
 import type { Kernel } from '../../kernel/kernel.js'
-import { int, place_in_range, ref } from '../../kernel/schema.js'
+import { ABOVE, int, place_in_range, ref } from '../../kernel/schema.js'
 import { define_syscall } from '../../kernel/syscall.js'
 import { dput } from '../dentry.js'
 import { FMODE_PATH, FMODE_WRITER, file } from '../file.js'
@@ -41,7 +41,7 @@ export function fd_install(k: Kernel, fd: number, opened: number, close_on_exec:
 export function destroy_file(k: Kernel, id: number): void {
   const { f_mode, f_inode, f_dentry } = file(k, id)
   pipe_release(k, id)
-  if ((f_mode & FMODE_WRITER) !== 0) inode(k, f_inode).i_writecount -= 1
+  if ((f_mode & FMODE_WRITER) !== 0) inode.add_on_side(k, f_inode, 'i_writecount', -1, ABOVE)
   file.remove(k, id)
   dput(k, f_dentry)
 }

@@ -5,17 +5,20 @@
 import { ETXTBSY } from '../../kernel/errno.js'
 import { hold, take } from '../../kernel/fn.js'
 import type { Frame, Kernel } from '../../kernel/kernel.js'
+import { ABOVE, BELOW } from '../../kernel/schema.js'
 import { inode } from '../inode.js'
 
 /** A writer's count, given back by put_write_access. */
 export const write_access = hold('put_write_access', (k, ino) => {
-  inode(k, ino).i_writecount -= 1
+  inode.add_on_side(k, ino, 'i_writecount', -1, ABOVE)
 })
 
 /** A denier's count, given back by allow_write_access. */
 export const write_denial = hold('allow_write_access', (k, ino) => {
-  inode(k, ino).i_writecount += 1
+  inode.add_on_side(k, ino, 'i_writecount', 1, BELOW)
 })
+
+const count = (k: Kernel, ino: number): string => `i_writecount ${inode(k, ino).i_writecount}`
 
 /**
  * Counts one more writer, which the frame gives back unless it hands it over.
@@ -23,10 +26,8 @@ export const write_denial = hold('allow_write_access', (k, ino) => {
  * @returns 0, or -ETXTBSY while anybody denies writing
  */
 export function get_write_access(k: Kernel, f: Frame<any>, ino: number): number {
-  const node = inode(k, ino)
-  if (node.i_writecount < 0)
-    return k.refuse(-ETXTBSY, () => `inode ${ino} is denied to writers (i_writecount ${node.i_writecount})`)
-  node.i_writecount += 1
+  if (!inode.add_on_side(k, ino, 'i_writecount', 1, ABOVE))
+    return k.refuse(-ETXTBSY, () => `inode ${ino} is denied to writers (${count(k, ino)})`)
   take(f, write_access, ino)
   return 0
 }
@@ -37,10 +38,8 @@ export function get_write_access(k: Kernel, f: Frame<any>, ino: number): number 
  * @returns 0, or -ETXTBSY while anybody has the file open for writing
  */
 export function deny_write_access(k: Kernel, f: Frame<any>, ino: number): number {
-  const node = inode(k, ino)
-  if (node.i_writecount > 0)
-    return k.refuse(-ETXTBSY, () => `inode ${ino} is open for writing (i_writecount ${node.i_writecount})`)
-  node.i_writecount -= 1
+  if (!inode.add_on_side(k, ino, 'i_writecount', -1, BELOW))
+    return k.refuse(-ETXTBSY, () => `inode ${ino} is open for writing (${count(k, ino)})`)
   take(f, write_denial, ino)
   return 0
 }

@@ -12,7 +12,7 @@ import { EAGAIN } from '../../kernel/errno.js'
 import { call, done, fn, local, stage } from '../../kernel/fn.js'
 import type { Kernel } from '../../kernel/kernel.js'
 import { BLOCKED } from '../../kernel/kernel.js'
-import { int, list, place_in_range, type Row, type TableInfo } from '../../kernel/schema.js'
+import { BELOW, int, list, place_in_range, type Row, type TableInfo } from '../../kernel/schema.js'
 import { define_syscall } from '../../kernel/syscall.js'
 import { dget, dput, ihold, iput } from '../dentry.js'
 import { FMODE_STREAM, FMODE_WRITER, file } from '../file.js'
@@ -71,7 +71,7 @@ function copy_mm(k: Kernel, child: number): number {
   )
   if (exe_file !== 0) {
     ihold(k, exe_file)
-    if (k.has('exec_denies_writes')) inode(k, exe_file).i_writecount -= 1
+    if (k.has('exec_denies_writes')) inode.add_on_side(k, exe_file, 'i_writecount', -1, BELOW)
   }
   for (const vma of mappings(k, mm)) {
     if (vma.vm_file !== 0) file(k, vma.vm_file).f_count += 1
@@ -124,7 +124,7 @@ export function exit_mmap(k: Kernel, mm: number): number[] {
   const { exe_file } = mm_struct(k, mm)
   mm_struct.remove(k, mm)
   if (exe_file !== 0) {
-    if (k.has('exec_denies_writes')) inode(k, exe_file).i_writecount += 1
+    if (k.has('exec_denies_writes')) inode.add_on_side(k, exe_file, 'i_writecount', 1, BELOW)
     iput(k, exe_file)
   }
   return files
