@@ -49,6 +49,14 @@ interface ColdStart {
   readonly seconds: readonly number[]
 }
 
+/** What SPIN takes for a sketch of the same race, compiling included. */
+interface SpinRow {
+  readonly n: number
+  readonly states: number
+  readonly transitions: number
+  readonly seconds: number
+}
+
 /** Random programs on the model and on this kernel; null where none can be played here. */
 interface ConformFigures {
   readonly programs_per_second: number
@@ -66,6 +74,8 @@ interface Result {
   readonly load: number
   readonly max_states: number
   readonly family: readonly Row[]
+  /** Null where there is no `spin` or no `gcc`. */
+  readonly spin: readonly SpinRow[] | null
   readonly ratios: readonly Ratio[]
   /** Null where dist/ could not be built. */
   readonly cold_start: readonly ColdStart[] | null
@@ -103,6 +113,29 @@ function search_rows(program: string, max_states: number): Row[] {
         return { n, reduction, ...figures }
       }),
   )
+}
+
+/** Sizes of which SPIN's search ends within a minute on a slow machine. */
+const SPIN_SIZES = [1, 2, 3, 4]
+
+/** From the sketch to the complete search: `spin -a`, `gcc -O2`, `pan`. */
+function spin_rows(folder: string): SpinRow[] | null {
+  const missing = ['spin', 'gcc'].filter((each) => spawnSync('which', [each]).status !== 0)
+  if (missing.length > 0) {
+    process.stderr.write(`bench: SPIN IS NOT MEASURED: there is no ${missing.join(' and no ')} here\n`)
+    return null
+  }
+  return SPIN_SIZES.map((n) => {
+    const began = performance.now()
+    const run = (command: string, ...args: string[]) =>
+      execFileSync(command, args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+    run('spin', `-DN=${n}`, '-a', join(root, 'bench/many_writers.pml'))
+    run('gcc', '-O2', '-o', 'pan', 'pan.c')
+    const told = run('./pan', '-c0', '-m1000000')
+    const number = (what: RegExp) => Number(what.exec(told)?.[1])
+    const seconds = (performance.now() - began) / 1000
+    return { n, states: number(/(\d+) states, stored/), transitions: number(/(\d+) transitions/), seconds }
+  })
 }
 
 function ratios(program: string): Ratio[] {
@@ -204,6 +237,7 @@ async function measure_all(max_states: number): Promise<Result> {
       max_states,
       cold_start: cold,
       family: search_rows(program, max_states),
+      spin: spin_rows(folder),
       ratios: ratios(program),
     }
   } finally {
@@ -273,6 +307,17 @@ function show_reductions({ family }: Result): string {
   ).join('\n')
 }
 
+function show_spin({ spin }: Result): string {
+  if (spin === null) return 'not measured: it takes spin and gcc (apt-get install spin gcc)'
+  const rows = spin.map(({ n, states, transitions, seconds }) => [
+    String(n),
+    thousands(states),
+    thousands(transitions),
+    seconds.toFixed(2),
+  ])
+  return table([['N', 'states', 'transitions', 'seconds'], ...rows], 1)
+}
+
 function show_ratios({ ratios }: Result): string {
   const rows = ratios.map(({ what, first, second, unit, figures }) => [
     what,
@@ -334,6 +379,10 @@ function show(result: Result): string {
     show_family(result),
     '',
     show_reductions(result),
+    '',
+    'SPIN on a sketch of the same race (bench/many_writers.pml): spin -a, gcc -O2, and the complete search',
+    '',
+    show_spin(result),
     '',
     'Side by side',
     '',
