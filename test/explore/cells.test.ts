@@ -7,10 +7,11 @@ import { Kernel } from '../../src/kernel/kernel.js'
 import { ended, step } from '../../src/kernel/machine.js'
 import { conflict } from '../../src/kernel/notes.js'
 import { profile } from '../../src/kernel/profile.js'
-import { in_range, int, list, str, table } from '../../src/kernel/schema.js'
+import { ABOVE, BELOW, in_range, int, list, type Side, sided, str, table } from '../../src/kernel/schema.js'
 import { boot, programs } from '../kernel/worlds.js'
 
 const plain = table('cells_plain', { size: { size: int() }, mode: { mode: int() } })
+const counted = table('cells_counted', { count: { count: sided() } })
 const named = table('cells_named', { key: { name: str() } }, { unique: ['name'] })
 const child = table('cells_child', { key: { parent: int(), name: str() } }, { unique: ['parent', 'name'] })
 const page = table(
@@ -56,6 +57,7 @@ function world(): Kernel {
   plain.create_at(k, 2, {})
   named.create_at(k, 1, { name: 'a' })
   named.create_at(k, 2, { name: 'b' })
+  counted.create_at(k, 1, {})
   child.create_at(k, 1, { parent: 7, name: 'a' })
   page.create_at(k, 1, { of: 7, index: 0 })
   page.create_at(k, 2, { of: 7, index: 1 })
@@ -70,7 +72,23 @@ const make =
 describe('two steps', () => {
   const read: Step = (k) => plain(k, 1).size
   const write: Step = (k) => (plain(k, 1).size = 1)
+  const add: Step = (k) => plain.add(k, 1, 'size', 2)
+  const join =
+    (side: Side, n: number = side): Step =>
+    (k) =>
+      counted.add_on_side(k, 1, 'count', n, side)
   const rows: [string, Step, Step, boolean][] = [
+    ['two additions to one field', add, add, false],
+    ['an addition and a read', add, read, true],
+    ['an addition and a write', add, write, true],
+    ['an addition, and the row goes', add, (k) => plain.remove(k, 1), true],
+    ['two that join one side', join(ABOVE), join(ABOVE), false],
+    ['one that joins a side and one that leaves it', join(BELOW), join(BELOW, 1), false],
+    ['two that join two sides', join(ABOVE), join(BELOW), true],
+    ['one that joins a side, and a read', join(BELOW), (k) => counted(k, 1).count, true],
+    ['one that joins a side, and a write', join(ABOVE), (k) => (counted(k, 1).count = 3), true],
+    ['one that joins a side, and the row goes', join(BELOW), (k) => counted.remove(k, 1), true],
+    ['two reads of a counter with sides', (k) => counted(k, 1).count, (k) => counted(k, 1).count, false],
     ['two reads of one field', read, read, false],
     ['a read and a write of one field', read, write, true],
     ['two writes of one field', write, (k) => (plain(k, 1).size = 2), true],
