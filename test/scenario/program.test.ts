@@ -46,6 +46,33 @@ describe('programs', () => {
     expect(ran.ret('t', 'third')).toBeUndefined()
   })
 
+  test('a call that gave 0 has not failed', () => {
+    const ran = run(
+      case_of((s) => {
+        files(s)
+        const t = s.task('t')
+        const closed = t.close(t.open('/script', 'O_RDONLY'))
+        t.if(closed.failed(), () => t.stat('/').as('wrong'))
+        t.if(closed.ok(), () => t.stat('/').as('right'))
+      }),
+    )
+    expect([ran.ret('t', 'right'), ran.ret('t', 'wrong')]).toEqual([0, undefined])
+  })
+
+  test('the first result of all can be what a use relies on', () => {
+    const ran = run(
+      case_of((s) => {
+        files(s)
+        const t = s.task('t')
+        const check = t.execveat('AT_FDCWD', '/script', null, null, 'AT_EXECVE_CHECK')
+        const fd = t.open('/script', 'O_RDWR')
+        t.write(fd, 'changed')
+        t.use(t.pread(fd, 100, 0), { relies: check })
+      }),
+    )
+    expect(ran.system.violations(ran.k)).toContain('check-use')
+  })
+
   test('the descriptor of a failed open is -1, as in C', () => {
     const ran = run(
       case_of((s) => {
