@@ -93,6 +93,12 @@ describe.each([
     expect(thing.find(k, 0, 0)?.id).toBe(row.id)
   })
 
+  test('the last number of a range is given, and none after it', () => {
+    const k = world()
+    expect(thing.lowest_free(k, 1, RANGE_SIZE - 1)).toBe(in_range(1, RANGE_SIZE - 1))
+    expect(() => thing.lowest_free(k, 1, RANGE_SIZE)).toThrow(TooMany)
+  })
+
   test('a field that a table does not have is refused', () => {
     const k = world()
     expect(() => thing.create(k, { wieght: 1 } as never)).toThrow(/wieght/)
@@ -104,4 +110,8 @@ test('a number names its range, and how many rows a range has room for', () => {
   expect(new TooMany('inode').message).toBe(
     `more than ${RANGE_SIZE - 1} of inode at once: the model has no numbers for more`,
   )
+})
+
+test("a table is nobody's and its rows have numbers, unless it says so", () => {
+  expect([thing.info.owned, thing.info.keyed]).toEqual([false, false])
 })
