@@ -46,7 +46,6 @@ function decode_words(param: Parameter, given: string): number {
         `${param.name}: ${JSON.stringify(word)} is not a constant that ${param.name} knows${meant(word, param)}`,
       )
   }
-  if (numbers === 0n) return constants
   if (numbers !== BigInt.asUintN(64, numbers) && numbers !== BigInt.asIntN(64, numbers))
     throw beyond(param, given)
   const value = BigInt.asIntN(argument_kinds[param.kind].wide ? 64 : 32, numbers | BigInt(constants))
@@ -69,15 +68,12 @@ function meant(word: string, { constants = {} }: Parameter): string {
   return near === undefined ? '' : `; did you mean ${near}?`
 }
 
-function decode_bytes(param: Parameter, given: unknown): string {
+function decode_bytes(param: Parameter, given: object | string | number | boolean): string {
   if (typeof given === 'string') return utf8_bytes(given)
-  if (
-    typeof given === 'object' &&
-    given !== null &&
-    typeof (given as { base64?: unknown }).base64 === 'string'
-  ) {
+  const { base64 } = given as { base64?: unknown }
+  if (typeof base64 === 'string') {
     try {
-      return atob((given as { base64: string }).base64)
+      return atob(base64)
     } catch {
       throw new ArgumentError(`${param.name}: not base64`)
     }
@@ -89,7 +85,7 @@ function decode_bytes(param: Parameter, given: unknown): string {
 export const hex_address = (at: number): string => `0x${BigInt.asUintN(64, BigInt(at)).toString(16)}`
 
 /** Bits of an `int` as C writes them. */
-export const hex_flags = (bits: number): string => `0x${(bits < 0 ? bits >>> 0 : bits).toString(16)}`
+export const hex_flags = (bits: number): string => `0x${(bits >>> 0).toString(16)}`
 
 /** A string's UTF-8 bytes as a byte string: one character below 256 per byte. */
 export function utf8_bytes(text: string): string {

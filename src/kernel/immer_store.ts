@@ -76,6 +76,7 @@ function row_class(table: TableInfo): typeof ImmerRow {
       },
       set(this: ImmerRow, value: Value) {
         if (constant) throw new Error(`${table.name}.${name} is constant`)
+        if (moves && table.keyed) throw new Error(`${table.name}: the key of a row is what it is`)
         this.store.notes?.row(true, this, column)
         if (moves) this.store.notes?.moved(this)
         this.store.assign(this.values, name, value)

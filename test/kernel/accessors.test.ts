@@ -2,13 +2,30 @@
 import { describe, expect, test } from 'vitest'
 import { FastStore } from '../../src/kernel/fast_store.js'
 import { ImmerStore } from '../../src/kernel/immer_store.js'
-import { in_range, int, RANGE_SIZE, show_id, str, TooMany, table } from '../../src/kernel/schema.js'
+import {
+  computed_number,
+  computed_of,
+  in_range,
+  int,
+  is_computed,
+  list,
+  RANGE_SIZE,
+  show_id,
+  str,
+  TooMany,
+  table,
+} from '../../src/kernel/schema.js'
 import { UnhashedStore } from '../../src/kernel/unhashed_store.js'
 
 const thing = table(
   'test_accessors_thing',
   { kind: { kind: str() }, place: { shelf: int(), number: int() }, weight: { weight: int() } },
   { unique: ['shelf', 'number'], constant: ['kind'] },
+)
+const page = table(
+  'test_accessors_page',
+  { key: { of: int(), index: int() }, data: { bytes: list() } },
+  { unique: ['of', 'index'], keyed: true },
 )
 
 describe.each([
@@ -48,7 +65,7 @@ describe.each([
     thing.remove(k, in_range(1, 2))
     expect(thing.rows_in(k, 1).map(({ number }) => number)).toEqual([5, 4])
     expect(thing.rows_in(k, 3).map(({ id }) => id)).toEqual([in_range(3, 7)])
-    expect(thing.rows_in(k, 2)).toEqual([])
+    expect([2, 9].map((range) => thing.rows_in(k, range))).toEqual([[], []])
     expect(thing.rows(k).map(({ number }) => number)).toEqual([5, 4, 1])
   })
 
@@ -99,10 +116,79 @@ describe.each([
     expect(() => thing.lowest_free(k, 1, RANGE_SIZE)).toThrow(TooMany)
   })
 
+  test('rows that have a key instead of a number are listed by it, whichever was made first', () => {
+    const keys = [
+      [1, 2],
+      [1, 10],
+      [2, 0],
+      [2, 1],
+    ]
+    for (const turned of [keys, keys.toReversed(), [2, 0, 3, 1].map((i) => keys[i]!)]) {
+      const k = world()
+      for (const [of, index] of turned) page.create(k, { of, index })
+      expect(page.rows(k).map(({ of, index }) => [of, index])).toEqual(keys)
+      expect(page.where(k, 1).map(({ index }) => index)).toEqual([2, 10])
+      expect(page.where(k, 2).map(({ index }) => index)).toEqual([0, 1])
+      expect(Object.keys(k.store.snapshot().tables.test_accessors_page!)).toEqual([
+        '1:10',
+        '1:2',
+        '2:0',
+        '2:1',
+      ])
+    }
+  })
+
+  test('such a key stays what it is', () => {
+    const k = world()
+    const row = page.create(k, { of: 1, index: 2 })
+    expect(() => Object.assign(row, { index: 3 })).toThrow(
+      'test_accessors_page: the key of a row is what it is',
+    )
+    expect([row.index, page.find(k, 1, 2)?.index, page.find(k, 1, 3)]).toEqual([2, 2, undefined])
+  })
+
+  test('a list is written when one of its numbers, or their count, is another', () => {
+    const k = world()
+    const row = page.create(k, { bytes: [1, 2] })
+    for (const bytes of [[1, 2, 3], [1, 3], [1], [], [4]]) {
+      row.bytes = bytes
+      expect(row.bytes).toEqual(bytes)
+    }
+  })
+
   test('a field that a table does not have is refused', () => {
     const k = world()
     expect(() => thing.create(k, { wieght: 1 } as never)).toThrow(/wieght/)
   })
+})
+
+test.each([
+  ['fast store', () => new FastStore()],
+  ['unhashed store', () => new UnhashedStore()],
+])('the journal of the %s grows with what is changed, not with what is written again', (_, make) => {
+  const k = { store: make(), task: 0 }
+  const row = page.create(k, { bytes: [1, 2] })
+  const grown = (write: () => void) => {
+    const before = k.store.bytes
+    write()
+    return k.store.bytes - before
+  }
+  expect(grown(() => (row.bytes = [1, 2]))).toBe(0)
+  // Of three words at least: what was done, to what, and the old value.
+  const one = grown(() => (row.bytes = [1, 3]))
+  expect(one).toBeGreaterThanOrEqual(3 * 8)
+  expect(grown(() => Object.assign(row, { bytes: [1] }))).toBe(one)
+})
+
+test('a row that nobody makes has a number of its own, above all that tasks give', () => {
+  const last = in_range((1 << 13) - 1, RANGE_SIZE - 1)
+  const first = computed_number(0, 0)
+  expect([is_computed(last), is_computed(first)]).toEqual([false, true])
+  expect(first).toBe(last + 1)
+  const numbers = [0, 1, 1, 8191].map((task, place) => computed_number(task, place))
+  expect(new Set(numbers).size).toBe(4)
+  expect(numbers.map(computed_of)).toEqual([0, 1, 1, 8191])
+  expect(Math.min(...numbers)).toBeGreaterThan(0)
 })
 
 test('a number names its range, and how many rows a range has room for', () => {
