@@ -103,12 +103,8 @@ function tasks_are_seen({ setup }: CaseForm): boolean {
   return Object.values(setup?.filesystems ?? {}).some(({ type }) => file_system(type).computed !== undefined)
 }
 
-/** The place of the call that a task is in, counted from where its program begins: nothing in it leads back. */
-function phase_in({ instructions, programs }: Code): (k: Kernel, task: number) => number {
-  const leads_back = programs.some(({ entry, end }) =>
-    instructions.slice(entry, end + 1).some((each, i) => 'target' in each && each.target <= entry + i),
-  )
-  if (leads_back) return () => 0
+/** The place of the call that a task is in, counted from where its program begins: loops are written out, so nothing leads back. */
+function phase_in({ programs }: Code): (k: Kernel, task: number) => number {
   return (k, task) => {
     const program = programs[task - 1]
     if (program === undefined) return 0

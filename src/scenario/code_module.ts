@@ -43,8 +43,7 @@ function check_words(definition: ModuleDefinition): void {
 }
 
 /** Whether a module was made by `define_module`. */
-export const is_defined = (module: SecurityModule): boolean =>
-  typeof module === 'object' && module !== null && hashes.has(module)
+export const is_defined = (module: SecurityModule): boolean => hashes.has(module)
 
 /** The hash of a module's source. */
 export function module_source(module: SecurityModule): string {

@@ -76,13 +76,14 @@ export const locks: readonly Lock[] = [
 
 const place_of = (kind: string): number => locks.findIndex(({ hold }) => hold.name === kind)
 
-/** How many file systems lie below this one (fs/overlayfs/super.c: s_stack_depth). What no file system has is above all. */
+/**
+ * How many file systems lie below this one (fs/overlayfs/super.c: s_stack_depth): under an upper layer there is none.
+ * What no file system has is above all.
+ */
 function stack_depth(k: Kernel, sb: number): number {
   if (sb === 0) return Number.POSITIVE_INFINITY
   if (!ovl_fs.has(k, sb)) return 0
-  const { upper_mnt, lower_mnts } = ovl_fs(k, sb)
-  const layers = upper_mnt === 0 ? lower_mnts : [upper_mnt, ...lower_mnts]
-  return 1 + Math.max(...layers.map((mnt) => stack_depth(k, mount(k, mnt).mnt_sb)))
+  return 1 + Math.max(...ovl_fs(k, sb).lower_mnts.map((mnt) => stack_depth(k, mount(k, mnt).mnt_sb)))
 }
 
 /** Whether one directory is above another. */

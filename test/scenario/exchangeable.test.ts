@@ -46,6 +46,11 @@ test('those of the same program, user and role', () => {
   expect(classes({}, writer('a'), reader)).toEqual([])
 })
 
+test('where there are none it is not asked of every state', () => {
+  const form = { setup, tasks: [writer('a'), reader] }
+  expect(case_system(case_of(form)).exchangeable).toBeNull()
+})
+
 test('not one that an outcome names', () => {
   expect(classes({ properties: [{ never: { 'a.wrote': 4 } }] })).toEqual([])
   expect(classes({ properties: [{ reaches: { 'b.wrote': 4 } }] })).toEqual([])

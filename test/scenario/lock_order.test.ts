@@ -59,6 +59,17 @@ describe('the order of locks', () => {
     expect(broken_lock_order(k, held)).toMatch(/ was taken while .* was held$/)
   })
 
+  it('has a directory without a name below none, and none below it', () => {
+    const tmpfile = inode.create(k, { i_mode: inode(k, upper!).i_mode, i_sb: below }).id
+    for (const held of [
+      [rwsem(upper!), rwsem(tmpfile)],
+      [rwsem(tmpfile), rwsem(upper!)],
+    ]) {
+      expect(broken_lock_order(k, held)).toMatch(/ was taken while .* was held$/)
+      expect(broken_lock_order(k, [rename(below), ...held])).toBeNull()
+    }
+  })
+
   it('knows every lock that there is', () => {
     const kinds: Hold[] = []
     for (let i = 0; hold_kind(i) !== undefined; i++) kinds.push(hold_kind(i))

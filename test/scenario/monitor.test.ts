@@ -3,11 +3,14 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { errno_name } from '../../src/kernel/errno.js'
 import { FastStore } from '../../src/kernel/fast_store.js'
+import { step } from '../../src/kernel/machine.js'
 import type { CaseBuilder, Task } from '../../src/scenario/builder.js'
 import { scenario_from_form } from '../../src/scenario/builder.js'
+import { case_system } from '../../src/scenario/case_system.js'
 import { validate_scenario } from '../../src/scenario/form_schema.js'
 import { difference, use_and_approval, used, violation } from '../../src/scenario/monitor.js'
 import { explore_case } from '../../src/verdict/explore_case.js'
+import { inode } from '../../src/vfs/inode.js'
 import { case_of, run } from './support.js'
 
 const EMPTY_PATH = 'AT_EMPTY_PATH|AT_EXECVE_CHECK'
@@ -27,6 +30,31 @@ function faults(program: (t: Task, s: CaseBuilder) => void, content = 'content')
   })
   return violation.rows(run(of).k).map((row) => `${row.property}: ${row.kind} of ${row.use}`)
 }
+
+test('an approval is told with the bytes as they are, and what the policy says of them', () => {
+  const of = case_of((s) => {
+    const tree = { f: { file: 'abc', mode: 0o755 } }
+    s.mount('/', s.filesystem('root', { type: 'tmpfs', tree }))
+    const t = s.victim('t')
+    const fd = t.open('/f', 'O_RDONLY')
+    t.use(t.read(fd, 3), { relies: check(t, fd) })
+  })
+  const k = case_system(of).boot(new FastStore())
+  const told: unknown[] = []
+  while (k.store.depth(1) > 0) {
+    k.events = []
+    step(k, 1)
+    told.push(...k.events.filter(({ kind }) => kind === 'approval'))
+  }
+  const data_inode = inode.rows(k).find(({ i_size }) => i_size === 3)!.id
+  expect(told).toEqual([
+    {
+      kind: 'approval',
+      text: `approves 3 bytes of inode ${data_inode}`,
+      detail: { data_inode, bytes: 'abc', approved: 1 },
+    },
+  ])
+})
 
 describe('a fault in the place of bytes', () => {
   test('is of the use that would have come first, whatever uses follow', () => {

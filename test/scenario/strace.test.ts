@@ -72,6 +72,19 @@ describe('system calls', () => {
     ])
   })
 
+  it('have a constant of several bits before those that it consists of, and any bit that has no name', () => {
+    const shown = calls((s) => {
+      const t = s.task('t')
+      // asm-generic/fcntl.h: O_TMPFILE is __O_TMPFILE (020000000) with O_DIRECTORY (0200000).
+      t.call('open', '/', 0o20200000 | 0o2, 0o600).may_fail()
+      t.call('open', '/', 0o200000 | (1 << 31)).may_fail()
+    })
+    expect(shown.slice(0, 2).map((each) => each.split(' = ')[0])).toEqual([
+      'open("/", O_RDWR|O_TMPFILE, 0600)',
+      'open("/", O_DIRECTORY|0x80000000)',
+    ])
+  })
+
   it('show addresses in hexadecimal, and other numbers not', () => {
     expect(show_address(0x7ffff7ffe000)).toBe('0x7ffff7ffe000')
     expect(show_address(4096)).toBe('4096')

@@ -110,6 +110,8 @@ describe('tidying', () => {
     const { system } = explore_case(overlay.cases[index_of(overlay, READ_RACE)]!)
     const nonsense = [{ task: 9, choice: 0 }]
     expect(tidy(new Player(system), nonsense)).toBe(nonsense)
+    const switching = [nonsense[0]!, { task: 8, choice: 0 }, nonsense[0]!]
+    expect(tidy(new Player(system), switching)).toBe(switching)
   })
 })
 

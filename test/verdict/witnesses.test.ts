@@ -92,6 +92,20 @@ describe('approval and use', () => {
     expect(reads(0)).toBe('in no run were any bytes used')
   })
 
+  test('bytes that no property speaks of need not be used', () => {
+    const used = (policy: boolean) =>
+      missing((s) => {
+        if (policy) s.property('policy')
+        s.never({ 'v.st': 'EIO' })
+        const v = s.victim('v')
+        v.stat('/d/f').as('st')
+        v.use(v.read(v.open('/d/f', 'O_RDONLY'), 0))
+        attack(s)
+      })
+    expect(used(false)).toBeNull()
+    expect(used(true)).toBe('in no run were any bytes used')
+  })
+
   test('a check that never says yes, or whose yes nothing relies on', () => {
     const not_executable = (s: CaseBuilder) => {
       relies(s)
