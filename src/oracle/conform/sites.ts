@@ -50,11 +50,6 @@ const beyond_plays: readonly Beyond[] = [
     why: 'entries of a table, which are read when the module is loaded: which of them was used is not seen',
   },
   {
-    file: '',
-    text: /'i_op'|without_operation|no_operation = /,
-    why: 'the file system types that are played have every operation',
-  },
-  {
     file: 'vfs/namei/path_openat',
     text: /-EOPNOTSUPP/,
     why: 'the file system types that are played have unnamed files',
