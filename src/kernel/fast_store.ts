@@ -190,7 +190,7 @@ class Rows {
     const places = this.ranges[range]
     if (places === undefined || (from === 0 && places[0] === undefined)) return from
     const known = this.taken[range]!
-    let place = Math.max(from, from <= known + 1 ? known + 1 : 0)
+    let place = Math.max(from, known + 1)
     while (place < places.length && places[place] !== undefined) place++
     if (from <= known + 1) this.taken[range] = place - 1
     return place
@@ -217,8 +217,8 @@ class Rows {
       if (this.index.get(first) === row) this.index.delete(first)
       return
     }
-    const second = this.index.get(first) as Map<Value, FastRow> | undefined
-    if (second?.get(row.v[unique[1]!.index]!) === row) second.delete(row.v[unique[1]!.index]!)
+    const second = this.index.get(first) as Map<Value, FastRow>
+    if (second.get(row.v[unique[1]!.index]!) === row) second.delete(row.v[unique[1]!.index]!)
   }
 }
 

@@ -158,10 +158,9 @@ export class ImmerStore implements Store {
     return new (row_class(table))(this, table, id)
   }
 
+  /** In ascending order, as JavaScript lists keys that are such numbers. */
   private ids(table: TableInfo): number[] {
-    return Object.keys(this.now.tables[table.name] ?? {})
-      .map(Number)
-      .sort((a, b) => a - b)
+    return Object.keys(this.now.tables[table.name] ?? {}).map(Number)
   }
 
   row(table: TableInfo, id: number): ImmerRow {
@@ -243,7 +242,7 @@ export class ImmerStore implements Store {
 
   lowest_free(table: TableInfo, range: number, from = 1): number {
     this.notes?.range(table, range)
-    const taken = new Set(this.ids(table).filter((id) => range_of(id) === range))
+    const taken = new Set(this.ids(table))
     let place = from
     while (taken.has(in_range(range, place))) place++
     return number_of(table, range, place)
@@ -254,15 +253,12 @@ export class ImmerStore implements Store {
     return this.ids(table)
       .filter((id) => range_of(id) === range)
       .map((id) => this.view(table, id))
-      .sort(order_of(table))
   }
 
   // --- frames ----------------------------------------------------------------------------------------
 
   tasks(): number[] {
-    return Object.keys(this.now.stacks)
-      .map(Number)
-      .sort((a, b) => a - b)
+    return Object.keys(this.now.stacks).map(Number)
   }
 
   depth(task: number): number {

@@ -1,8 +1,11 @@
 /** What tables give and take, the same on both stores. */
 import { describe, expect, test } from 'vitest'
 import { FastStore } from '../../src/kernel/fast_store.js'
+import { all_functions, fn } from '../../src/kernel/fn.js'
 import { ImmerStore } from '../../src/kernel/immer_store.js'
+import type { Notes } from '../../src/kernel/notes.js'
 import {
+  type Column,
   computed_number,
   computed_of,
   in_range,
@@ -26,6 +29,12 @@ const page = table(
   'test_accessors_page',
   { key: { of: int(), index: int() }, data: { bytes: list() } },
   { unique: ['of', 'index'], keyed: true },
+)
+const flag = table('test_accessors_flag', { key: { name: str() }, n: { n: int() } }, { unique: ['name'] })
+const label = table(
+  'test_accessors_label',
+  { key: { name: str() }, n: { n: int() } },
+  { unique: ['name'], keyed: true },
 )
 
 describe.each([
@@ -156,6 +165,95 @@ describe.each([
     }
   })
 
+  test('two rows that exchange their keys are each found by the new one, and by the old one when it is taken back', () => {
+    const k = world()
+    const [a, b] = [thing.create(k, { number: 1 }), thing.create(k, { number: 2 })]
+    const [c, d] = [flag.create(k, { name: 'c' }), flag.create(k, { name: 'd' })]
+    const found = () =>
+      [1, 2].map((n) => thing.find(k, 0, n)?.id).concat(['c', 'd'].map((n) => flag.find(k, n)?.id))
+    expect(found()).toEqual([a.id, b.id, c.id, d.id])
+    const mark = k.store.mark()
+    a.number = 2
+    b.number = 1
+    c.name = 'd'
+    d.name = 'c'
+    expect(found()).toEqual([b.id, a.id, d.id, c.id])
+    k.store.undo(mark)
+    expect(found()).toEqual([a.id, b.id, c.id, d.id])
+  })
+
+  test('a counter is added to, and to its side while nobody is on the other (atomic_inc_unless_negative)', () => {
+    const k = world()
+    const row = thing.create(k, { weight: 1 })
+    thing.add(k, row.id, 'weight', 4)
+    expect(row.weight).toBe(5)
+    expect([thing.add_on_side(k, row.id, 'weight', -1, -1), row.weight]).toEqual([false, 5])
+    expect([thing.add_on_side(k, row.id, 'weight', -5, 1), row.weight]).toEqual([true, 0])
+    expect([thing.add_on_side(k, row.id, 'weight', -2, -1), row.weight]).toEqual([true, -2])
+    expect([thing.add_on_side(k, row.id, 'weight', 1, 1), row.weight]).toEqual([false, -2])
+    thing.add(k, row.id, 'weight', -1)
+    expect(row.weight).toBe(-3)
+  })
+
+  test('additions are noted as such, and as nothing else', () => {
+    const k = world()
+    const row = thing.create(k, {})
+    const told: unknown[] = []
+    const notes = new Proxy({} as Notes, {
+      get: (_, what) => (of: { id: number }, column: Column, side?: number) =>
+        told.push([what, of.id, column.name, side]),
+    })
+    k.store.watch(notes)
+    thing.add(k, row.id, 'weight', 1)
+    thing.add_on_side(k, row.id, 'weight', 1, 1)
+    thing.add_on_side(k, row.id, 'weight', -1, -1)
+    expect(told).toEqual([
+      ['added', row.id, 'weight', undefined],
+      ['sided', row.id, 'weight', 1],
+      ['sided', row.id, 'weight', -1],
+    ])
+    k.store.watch(null)
+    thing.add(k, row.id, 'weight', 1)
+    thing.add_on_side(k, row.id, 'weight', 1, 1)
+    expect(told).toHaveLength(3)
+  })
+
+  test('a write touches the key only where it changes it, and without notes there are none', () => {
+    const k = world()
+    const row = thing.create(k, {})
+    k.store.note()
+    row.weight = 1
+    expect(k.store.footprint()).toEqual([
+      { write: true, table: 'test_accessors_thing', row: '1', group: 'weight' },
+    ])
+    row.weight = 2
+    expect(k.store.footprint()).toEqual([])
+  })
+
+  test('a table without rows is like one that never had any', () => {
+    const k = world()
+    const empty = k.store.snapshot()
+    thing.create(k, {})
+    expect(k.store.snapshot()).not.toEqual(empty)
+    thing.remove(k, 1)
+    expect(k.store.snapshot()).toEqual(empty)
+  })
+
+  test('what is given as undefined has its default, and a task that there is not has no frames', () => {
+    const k = world()
+    expect(thing.create(k, { kind: 'pot', weight: undefined as never }).weight).toBe(0)
+    expect([k.store.tasks(), k.store.depth(0), k.store.depth(99)]).toEqual([[], 0, 0])
+  })
+
+  test('a function that was defined after the store has its locals too', () => {
+    const store = make()
+    const local = `late_${all_functions().length}`
+    const late = fn(`accessors_${local}`, { source: 'test', locals: { [local]: int() } }, [])
+    const frame = store.push(1, late, { [local]: 7 }) as unknown as Record<string, number>
+    frame[local]! += 1
+    expect([store.frame(1, 0), store.top(1)].map((each) => (each as never)[local])).toEqual([8, 8])
+  })
+
   test('a field that a table does not have is refused', () => {
     const k = world()
     expect(() => thing.create(k, { wieght: 1 } as never)).toThrow(/wieght/)
@@ -178,6 +276,19 @@ test.each([
   const one = grown(() => (row.bytes = [1, 3]))
   expect(one).toBeGreaterThanOrEqual(3 * 8)
   expect(grown(() => Object.assign(row, { bytes: [1] }))).toBe(one)
+})
+
+test.each([
+  ['fast store', () => new FastStore()],
+  ['immer store', () => new ImmerStore()],
+])('on the %s rows with a text as key are not taken for each other', (_, make) => {
+  const hash = (...rows: [string, number][]) => {
+    const k = { store: make(), task: 0 }
+    for (const [name, n] of rows) label.create(k, { name, n })
+    return [k.store.hash_lo, k.store.hash_hi]
+  }
+  expect(hash(['a', 1], ['b', 2])).toEqual(hash(['b', 2], ['a', 1]))
+  expect(hash(['a', 1], ['b', 2])).not.toEqual(hash(['a', 2], ['b', 1]))
 })
 
 test('a row that nobody makes has a number of its own, above all that tasks give', () => {
