@@ -126,7 +126,12 @@ describe('what cannot be counted', () => {
     expect(count(system).states).toBe(21 * 21)
     expect(count(system, { max_states: 441 }).why).toBeNull()
     expect(count(system, { max_states: 440 })).toMatchObject({ interleavings: null, why: 'states' })
+    // All have been met by then: those that are counted, and those on the way.
+    expect(count(system, { max_states: 440 }).states).toBe(441)
     expect(count(system, { max_memory: 10_000 })).toMatchObject({ interleavings: null, why: 'memory' })
+    // What states themselves take comes to what their numbers take.
+    const exact = [false, true].map((exact) => count(system, { max_memory: 400 * 441, exact }).why)
+    expect(exact).toEqual([null, 'memory'])
     let now = 0
     expect(count(system, { max_time: 1, now: () => now++ })).toMatchObject({
       interleavings: null,

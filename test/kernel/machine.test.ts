@@ -134,6 +134,38 @@ describe.each([
     expect(is_local(k, 1)).toBe(true)
   })
 
+  test('a call and a stage that is local concern nobody else; neither does a return with nothing to give back', () => {
+    const inner = make([stage('a', () => {})])
+    const main = make([
+      local('own', (_, f) => take(f, left, 1)),
+      call(inner, () => ({})),
+      stage('fail', () => -1),
+    ])
+    const k = boot(main)
+    const seen: boolean[] = []
+    for (let i = 0; i < 4; i++) {
+      seen.push(is_local(k, 1))
+      step(k, 1)
+    }
+    expect(seen).toEqual([true, true, false, false])
+    // In a run that others do not take part in, they give back at once what they hold.
+    k.store.top(1).holds = []
+    expect([is_local(k, 1), ended(k, 1)]).toEqual([true, false])
+    expect([step(k, 1), ended(k, 1), k.returned, note(k, 1).text]).toEqual([STEPPED, true, -1, ''])
+  })
+
+  test.each([['-5'], [[-5]], [0]])('%j is no failure', (given) => {
+    const inner = make([stage('give', (_, f) => done(f, given))])
+    const outer = make([
+      call(
+        inner,
+        () => ({}),
+        (k, _, ret) => say(k, JSON.stringify(ret)),
+      ),
+    ])
+    expect(run(outer)).toEqual([JSON.stringify(given), 2])
+  })
+
   test('what is handed over or released is not given back again', () => {
     const main = make([
       stage('take', (k, f) => {
