@@ -83,7 +83,7 @@ export class Names {
       case 'fd_slot':
         return `fd ${place_in_range(first)} of ${this.task(range_of(first))}`
       case 'mm_struct':
-        return `memory of ${this.task(first)}`
+        return `memory of ${this.task(range_of(first))}`
       default:
         return `${table} ${row
           .split(':')
