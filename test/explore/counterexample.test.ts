@@ -3,9 +3,10 @@ import { describe, expect, test } from 'vitest'
 import { deadlocks, type ShortestOptions, shortest, violates } from '../../src/explore/counterexample.js'
 import { depth_first_reduced } from '../../src/explore/depth_first.js'
 import type { System } from '../../src/explore/system.js'
-import { fn, local, stage } from '../../src/kernel/fn.js'
+import { fn, jump, local, stage } from '../../src/kernel/fn.js'
 import type { Kernel } from '../../src/kernel/kernel.js'
 import { AGAIN } from '../../src/kernel/kernel.js'
+import { choose } from '../../src/kernel/machine.js'
 import { int } from '../../src/kernel/schema.js'
 import { cell, increment, memo, toy, two_locks } from './toys.js'
 
@@ -114,6 +115,34 @@ describe('the way', () => {
     expect(shortest(system, violates(system, 'some')).counterexample!.preemptions).toBe(0)
     expect(shortest(system, violates(system, 'other')).counterexample).toBeNull()
     expect(shortest(system, violates(system)).counterexample!.preemptions).toBe(0)
+  })
+
+  test.each([0, 1])('is the shorter of two that meet again, whichever was gone first (%i)', (long) => {
+    const detour = fn(`toy_short_detour_${long}`, { source: 'toy', locals: { left: int() } }, [
+      stage('toss', (k, f) => (choose(k, 2) === long ? jump(f, 'set_out') : undefined)),
+      stage('short', (_, f) => {
+        f.left = 1
+        return jump(f, 'walk')
+      }),
+      stage('set_out', (_, f) => {
+        f.left = 4
+      }),
+      stage('walk', (_, f) => {
+        f.left -= 1
+        return f.left > 0 ? AGAIN : undefined
+      }),
+      stage('arrive', (k) => {
+        cell(k, 1).value = 1
+      }),
+    ])
+    const system = toy({
+      cells: 1,
+      programs: [[detour, {}]],
+      violations: (k) => (cell(k, 1).value === 1 ? ['there'] : []),
+    })
+    // toss, short, walk, arrive
+    expect(search(system, { fusion: false }).counterexample!.schedule).toHaveLength(4)
+    expect(search(system).counterexample!.schedule).toHaveLength(4)
   })
 
   test('to a deadlock: both hold one lock', () => {
