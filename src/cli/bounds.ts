@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { LEAST_MEMORY } from '../explore/decide.js'
 import type { Bound, Bounds } from '../explore/system.js'
+import { thousands } from './progress.js'
 import type { Terminal } from './terminal.js'
 
 export interface BoundOptions {
@@ -91,7 +92,7 @@ export function say_bound(bound: Bound, options: BoundOptions): string {
 }
 
 const of = (n: number | undefined, noun: string, bound: Bound): string =>
-  n === undefined ? bound : `${String(n).replace(/\B(?=(\d{3})+$)/g, ',')} ${noun}${n === 1 ? '' : 's'}`
+  n === undefined ? bound : `${thousands(n)} ${noun}${n === 1 ? '' : 's'}`
 
 /** `12`, `10k`, `2M`. */
 export function parse_count(text: string): number {

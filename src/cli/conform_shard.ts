@@ -1,6 +1,5 @@
 /** What a shard of `conform` has found, as data: sums of which the sums of all are made. */
 import { z } from 'zod'
-import type { Site } from '../oracle/conform/sites.js'
 import { VERSION } from '../version.js'
 import type { Conformed, Drawn } from './conform_report.js'
 import type { Shard } from './shard.js'
@@ -8,7 +7,7 @@ import type { Shard } from './shard.js'
 const count = z.number().int().nonnegative()
 const text = z.string()
 const site = z.strictObject({ file: text, within: text, errno: text, text, nth: count })
-const sites = z.strictObject({
+const sites_schema = z.strictObject({
   reached: z.array(site),
   missed: z.array(site),
   beyond: z.array(z.strictObject({ ...site.shape, why: text })),
@@ -31,7 +30,7 @@ export const report_schema = z.strictObject({
   disagreements: z.array(text),
   /** How often, by call, ending and kind of object. */
   reach: z.array(z.tuple([text, text, text, count])),
-  sites: sites.optional(),
+  sites: sites_schema.optional(),
 })
 
 export type ConformShardReport = z.infer<typeof report_schema>
@@ -49,7 +48,7 @@ export function part_of(
 export function conform_report(
   { shard, of }: Shard,
   { count, seed, from, only }: Drawn,
-  { release, profile, plays, calls, ms, disagreements, reach, sites: seen }: Conformed,
+  { release, profile, plays, calls, ms, disagreements, reach, sites }: Conformed,
 ): ConformShardReport {
   return {
     toctoscope_report: 'conform',
@@ -60,22 +59,8 @@ export function conform_report(
     ...{ release, profile, plays, calls, ms },
     disagreements: [...disagreements],
     reach: [...reach.entries()],
-    ...(seen === undefined
+    ...(sites === undefined
       ? {}
-      : {
-          sites: {
-            reached: seen.reached.map(plain),
-            missed: seen.missed.map(plain),
-            beyond: seen.beyond.map((each) => ({ ...plain(each), why: each.why })),
-          },
-        }),
+      : { sites: { reached: [...sites.reached], missed: [...sites.missed], beyond: [...sites.beyond] } }),
   }
 }
-
-const plain = ({ file, within, errno, text: line, nth }: Site): Site => ({
-  file,
-  within,
-  errno,
-  text: line,
-  nth,
-})

@@ -1,16 +1,14 @@
 /** `toctoscope explore`: every interleaving of every case, a verdict for each, and the shortest counterexample. */
-import { printable, printable_json } from '../trace/render/printable.js'
-import { verdicts_json } from '../trace/render/verdicts_json.js'
+import { case_json } from '../trace/render/verdicts_json.js'
 import type { BoundOptions, LoadOptions } from './bounds.js'
 import { choose_cases, matching_cases, most_fitting } from './choose_cases.js'
-import { type Failed, tell_error, UsageError, worst } from './errors.js'
-import { exit } from './exit_codes.js'
-import { explore_report, say_unwitnessed } from './explore_report.js'
+import { type Failed, tell_error, UsageError } from './errors.js'
 import type { Chosen } from './explore_shard.js'
-import { type Explored, is_interrupted, type Judged, search, time_to_show, what_is_left } from './explored.js'
+import { type Explored, is_interrupted, search, time_to_show, what_is_left } from './explored.js'
 import type { Loaded } from './load.js'
 import type { ReductionName } from './reductions.js'
 import { is_dealt_to, type Shard, type ShardOptions, say_shard, whole } from './shard.js'
+import { tell_explored } from './tell_explored.js'
 import type { Terminal } from './terminal.js'
 
 export interface ExploreCommandOptions extends BoundOptions, LoadOptions, ShardOptions {
@@ -69,35 +67,22 @@ export async function explore(
       import('./explore_shard.js'),
       import('./shard_report.js'),
     ])
-    const to_tell = { explored, failed: wrong, doubts, not_judged, ms, interrupted: cut_short }
-    write_report(options.report, shard_report(options.shard ?? whole, options, chosen, to_tell))
+    const to_write = { explored, failed: wrong, doubts, not_judged, ms, interrupted: cut_short }
+    write_report(options.report, shard_report(options.shard ?? whole, options, chosen, to_write))
   }
-  if (options.json === true) {
-    const { timing, trace } = options
-    const document = verdicts_json(explored.map(as_executions), wrong, { timing, trace })
-    terminal.out(`${printable_json(JSON.stringify(document, null, 2))}\n`)
-    // The document has no place for it, and the exit code alone says nothing.
-    for (const { loaded, report } of explored) {
-      if (report.unwitnessed !== null)
-        terminal.err(`toctoscope: ${printable(`${loaded.name}: ${say_unwitnessed(report)}`)}\n`)
-    }
-  } else {
-    for (const loaded of scenarios) {
-      const of_this = explored.filter((each) => each.loaded === loaded)
-      if (of_this.length > 0) terminal.out(explore_report(loaded, of_this, options, terminal, ms))
-    }
+  const to_tell = {
+    scenarios: scenarios.map((of) => ({ of, cases: explored.filter(({ loaded }) => loaded === of) })),
+    documents: () => explored.map(({ loaded, ...rest }) => case_json({ scenario: loaded, ...rest }, options)),
+    failed: wrong,
+    notices:
+      searched.length === 0 && options.shard !== undefined
+        ? [`no case falls to shard ${say_shard(options.shard)}`]
+        : [],
+    incomplete: [...(cut_short ? ['interrupted: this is what there is'] : []), ...not_judged],
+    doubts,
+    ms,
   }
-  for (const { text } of wrong) terminal.err(`toctoscope: ${text}\n`)
-  if (searched.length === 0 && options.shard !== undefined)
-    terminal.err(`toctoscope: no case falls to shard ${say_shard(options.shard)}\n`)
-  if (cut_short) terminal.err(`toctoscope: interrupted: this is what there is\n`)
-  for (const each of [...not_judged, ...doubts]) terminal.err(`toctoscope: ${each}\n`)
-  return worst([
-    exit_code(explored, options),
-    ...wrong.map(({ code }) => code),
-    ...(cut_short || not_judged.length > 0 ? [exit.incomplete] : []),
-    ...(doubts.length > 0 ? [exit.bug] : []),
-  ])
+  return tell_explored(to_tell, options, terminal)
 }
 
 /** Those of the chosen cases that a shard searches. */
@@ -135,8 +120,6 @@ function search_all(
   return { explored, wrong }
 }
 
-const as_executions = ({ loaded, ...rest }: Explored) => ({ scenario: loaded, ...rest })
-
 /** What judges said, where none was asked. */
 const nobody_asked = { doubts: [], not_judged: [] }
 
@@ -158,15 +141,4 @@ function with_matching_cases(
       terminal.err(`toctoscope: ${each.called}: no case matches, so it is left out\n`)
   }
   return matching
-}
-
-/** 1 if a verdict was not expected, as `unwitnessed` never is; else 4 if a search was not complete; else 0. */
-export function exit_code(
-  judged: readonly Judged[],
-  { strict }: Pick<ExploreCommandOptions, 'strict'>,
-): number {
-  const wrong = ({ report }: Judged) =>
-    (report.verdict !== 'incomplete' && !report.as_expected) || (strict === true && report.lints.length > 0)
-  if (judged.some(wrong)) return exit.unexpected
-  return judged.some(({ report }) => report.verdict === 'incomplete') ? exit.incomplete : exit.ok
 }

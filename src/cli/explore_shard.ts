@@ -8,7 +8,7 @@ import { verdict_names } from '../explore/decide.js'
 import type { Bound } from '../explore/system.js'
 import { case_name, case_profile } from '../scenario/form.js'
 import { case_hash } from '../trace/record/token.js'
-import { case_json, with_steps_last } from '../trace/render/verdicts_json.js'
+import { case_json } from '../trace/render/verdicts_json.js'
 import { trace_schema } from '../trace/trace_schema.js'
 import { VERSION } from '../version.js'
 import { type BoundOptions, bound_options } from './bounds.js'
@@ -182,19 +182,15 @@ function case_of({ cases }: Loaded, index: number): z.infer<typeof case_schema> 
 
 function result_of(each: Explored): Omit<ShardResult, 'scenario'> {
   const { index, report, counted } = each
-  const shown = each.shown()
-  const document = case_json({ scenario: each.loaded, index, report, ms: each.ms, counted }, {})
+  const execution = { scenario: each.loaded, index, report, ms: each.ms, counted }
   return {
     index,
-    document: {
-      ...document,
-      trace: shown === null ? null : with_steps_last(shown.trace),
-    } as ShardResult['document'],
+    document: case_json(execution, { trace: true }) as ShardResult['document'],
     properties: [...report.properties],
     unreached: [...report.unreached],
     found_steps: report.found_steps,
     ...(counted === undefined ? {} : { counted }),
     bounds: [...report.bounds],
-    shown_bounds: [...(shown?.bounds ?? [])],
+    shown_bounds: [...(report.explained?.bounds ?? [])],
   }
 }

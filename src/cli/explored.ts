@@ -38,8 +38,6 @@ export interface Explored extends Judged {
   readonly report: CaseReport
   /** Milliseconds. */
   readonly ms: number
-  /** Its counterexample, explained, while a line says how far that is. */
-  readonly explain: () => Explained | null
 }
 
 export interface SearchOptions extends BoundOptions {
@@ -118,7 +116,7 @@ export function search(
       if (options.json === true) explain()
       line.case_done()
       const shown = () => shown_of({ loaded, index }, explain())
-      explored.push({ loaded, index, report, ms: terminal.now() - began, explain, shown })
+      explored.push({ loaded, index, report, ms: terminal.now() - began, shown })
     }
     return explored
   } finally {

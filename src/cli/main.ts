@@ -184,17 +184,14 @@ const reduce_option = () =>
     `what the search may leave out: ${reduction_names.join(',')}, or none; all unless given`,
   ).argParser(parse_reductions)
 
-function add_explore(program: Command, terminal: Terminal, files: Files, finish: Finish): void {
-  const command = program
-    .command('explore')
-    .argument('<scenario...>', 'names (see list) or files (.ts, .js, .json)')
-    .description(
-      'search all interleavings of every case: a verdict per case, and the shortest counterexample',
-    )
-    .option('--case <pattern>', CASE_HELP, several)
-    .option('--json', 'one JSON document')
-    .option('--trace', 'with --json: the trace of each counterexample, as show --format json prints it')
-  add_load_time(add_bounds(command))
+/** How cases are searched and reported, whoever names the scenario. */
+const add_explore_options = (command: Command): Command =>
+  add_bounds(
+    command
+      .option('--case <pattern>', CASE_HELP, several)
+      .option('--json', 'one JSON document')
+      .option('--trace', 'with --json: the trace of each counterexample, as show --format json prints it'),
+  )
     .option('--no-timing', 'leave out times: the same output on every machine')
     .option('--exact', 'compare states themselves, not their 64-bit hashes (slow)')
     .addOption(reduce_option())
@@ -203,6 +200,15 @@ function add_explore(program: Command, terminal: Terminal, files: Files, finish:
     .option('--paranoid', 'ask the unreduced search too, and compare (slow)')
     .addOption(stages_option())
     .addOption(width_option())
+
+function add_explore(program: Command, terminal: Terminal, files: Files, finish: Finish): void {
+  const command = program
+    .command('explore')
+    .argument('<scenario...>', 'names (see list) or files (.ts, .js, .json)')
+    .description(
+      'search all interleavings of every case: a verdict per case, and the shortest counterexample',
+    )
+  add_load_time(add_explore_options(command))
   add_shard(command, 'the cases').action(async (called: string[], options: ExploreCommandOptions & Width) => {
     const began = terminal.now()
     const { scenarios, failed } = await load_all(called, options, files)
@@ -395,30 +401,17 @@ export async function explore_itself(
     writeErr: (text) => terminal.err(text),
     outputError: (text, write) => write(usage_error(text)),
   })
-  program
-    .description(scenario.summary)
-    .option('--case <pattern>', CASE_HELP, several)
-    .option('--json', 'one JSON document')
-    .option('--trace', 'with --json: the trace of each counterexample, as show --format json prints it')
-  add_bounds(program)
-    .option('--no-timing', 'leave out times')
-    .option('--exact', 'compare states themselves, not their 64-bit hashes (slow)')
-    .addOption(reduce_option())
-    .option('--strict', 'a lint is a failure: exit code 1')
-    .option('--count', 'how many interleavings there are, and how many of them race')
-    .option('--paranoid', 'ask the unreduced search too, and compare (slow)')
-    .addOption(stages_option())
-    .addOption(width_option())
-    .action(async (options: ExploreCommandOptions & Width) => {
-      const { explore } = await import('./explore.js')
-      const { name, summary, teaches, cases } = scenario
-      const file = files[0] ?? null
-      code = await explore(
-        [{ name, summary, teaches, cases, called: file ?? name, file }],
-        options,
-        with_width(terminal, options),
-      )
-    })
+  program.description(scenario.summary)
+  add_explore_options(program).action(async (options: ExploreCommandOptions & Width) => {
+    const { explore } = await import('./explore.js')
+    const { name, summary, teaches, cases } = scenario
+    const file = files[0] ?? null
+    code = await explore(
+      [{ name, summary, teaches, cases, called: file ?? name, file }],
+      options,
+      with_width(terminal, options),
+    )
+  })
   try {
     await program.parseAsync([...args], { from: 'user' })
     return code

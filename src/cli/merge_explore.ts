@@ -1,16 +1,12 @@
 /** Reports of shards of `explore` as one. */
-import { printable, printable_json } from '../trace/render/printable.js'
-import { verdicts_document } from '../trace/render/verdicts_json.js'
 import type { Trace } from '../trace/trace.js'
 import type { CaseVerdict } from '../verdict/explore_case.js'
-import { worst } from './errors.js'
-import { exit } from './exit_codes.js'
-import { exit_code } from './explore.js'
-import { explore_report, type Reported, say_unwitnessed } from './explore_report.js'
+import type { Reported } from './explore_report.js'
 import { report_schema, type ShardReport, type ShardResult } from './explore_shard.js'
 import type { Judged } from './explored.js'
 import { is_dealt_to, say_shard } from './shard.js'
 import { fitting, lost_shards, type MergeOptions } from './shard_report.js'
+import { type JudgedScenario, tell_explored } from './tell_explored.js'
 import type { Terminal } from './terminal.js'
 
 /**
@@ -26,49 +22,25 @@ export function merge_explore(
   terminal: Terminal,
 ): number {
   const reports = fitting(read, { schema: report_schema, misplaced, what_differs })
-  const [first] = reports
-  const lost = lost_shards(reports)
-  const merged = merged_scenarios(reports)
-  const failed = distinct(reports.flatMap((each) => each.failed))
-  if (options.json === true) {
-    const documents = merged.flatMap(({ cases }) =>
-      cases.map((each) => shown_document(each.document, options)),
-    )
-    terminal.out(`${printable_json(JSON.stringify(verdicts_document(documents, failed), null, 2))}\n`)
-    for (const { of, cases } of merged) {
-      for (const { report } of cases) {
-        if (report.unwitnessed !== null)
-          terminal.err(`toctoscope: ${printable(`${of.name}: ${say_unwitnessed(report)}`)}\n`)
-      }
-    }
-  } else {
-    const ms = Math.max(...reports.map((each) => each.ms))
-    const told = { ...first!.options, ...options }
-    for (const { of, cases } of merged)
-      if (cases.length > 0) terminal.out(explore_report(of, cases, told, terminal, ms))
+  const scenarios = merged_scenarios(reports)
+  const told = {
+    scenarios,
+    documents: () =>
+      scenarios.flatMap(({ cases }) => cases.map((each) => shown_document(each.document, options))),
+    failed: distinct(reports.flatMap((each) => each.failed)),
+    incomplete: [
+      ...lost_shards(reports).map(
+        (shard) => `shard ${say_shard(shard)} is lost, and its cases are incomplete: run it again`,
+      ),
+      ...reports
+        .filter((each) => each.interrupted)
+        .map((shard) => `shard ${say_shard(shard)} was interrupted: what it did not reach is incomplete`),
+      ...reports.flatMap((each) => each.not_judged),
+    ],
+    doubts: reports.flatMap((each) => each.doubts),
+    ms: Math.max(...reports.map((each) => each.ms)),
   }
-  const interrupted = reports.filter((each) => each.interrupted)
-  const doubts = reports.flatMap((each) => each.doubts)
-  const not_judged = reports.flatMap((each) => each.not_judged)
-  const said = [
-    ...failed.map(({ text }) => text),
-    ...lost.map((shard) => `shard ${say_shard(shard)} is lost, and its cases are incomplete: run it again`),
-    ...interrupted.map(
-      (shard) => `shard ${say_shard(shard)} was interrupted: what it did not reach is incomplete`,
-    ),
-    ...not_judged,
-    ...doubts,
-  ]
-  for (const each of said) terminal.err(`toctoscope: ${each}\n`)
-  return worst([
-    exit_code(
-      merged.flatMap(({ cases }) => cases),
-      options,
-    ),
-    ...failed.map(({ code }) => code),
-    ...(lost.length + interrupted.length + not_judged.length > 0 ? [exit.incomplete] : []),
-    ...(doubts.length > 0 ? [exit.bug] : []),
-  ])
+  return tell_explored(told, { ...reports[0]!.options, ...options }, terminal)
 }
 
 // --- reports that belong together --------------------------------------------------------------------------------
@@ -95,8 +67,7 @@ function what_differs(one: ShardReport, other: ShardReport): string | null {
 
 // --- one report --------------------------------------------------------------------------------------------------
 
-interface MergedScenario {
-  readonly of: Reported
+interface MergedScenario extends JudgedScenario {
   readonly cases: readonly MergedCase[]
 }
 

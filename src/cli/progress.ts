@@ -70,6 +70,6 @@ export class ProgressLine {
 }
 
 /** `1,234,567` */
-export function thousands(n: number): string {
+export function thousands(n: number | bigint): string {
   return String(n).replace(/\B(?=(\d{3})+$)/g, ',')
 }

@@ -66,13 +66,17 @@ export function renumbered({ stands, type }: Column, value: Value, by: Renumberi
   )
 }
 
+/** The number that a row has whose task is in another's place. */
+export const row_in_place = (id: number, to: (task: number) => number): number =>
+  range_of(id) === 0 ? id : in_range(to(range_of(id)), place_in_range(id))
+
 /** The state in which each task has the place of another of its class: `to` of it. */
 export function renumber(
   { tables, stacks }: Snapshot,
   exchangeable: Exchangeable,
   to: (task: number) => number,
 ): Snapshot {
-  const row = (id: number) => (range_of(id) === 0 ? id : in_range(to(range_of(id)), place_in_range(id)))
+  const row = (id: number) => row_in_place(id, to)
   const by = (owner: number): Renumbering => ({
     task: to,
     row,

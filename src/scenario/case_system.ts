@@ -4,8 +4,7 @@ import { FastStore } from '../kernel/fast_store.js'
 import { file_system } from '../kernel/fs.js'
 import type { Frame, Store } from '../kernel/kernel.js'
 import { Kernel } from '../kernel/kernel.js'
-import type { Exchangeable } from '../kernel/renumbering.js'
-import { in_range, place_in_range, range_of } from '../kernel/schema.js'
+import { type Exchangeable, row_in_place } from '../kernel/renumbering.js'
 import type { Case } from './builder.js'
 import { type CaseConfig, type Code, result } from './code.js'
 import { compile } from './compile.js'
@@ -187,9 +186,5 @@ function renumbered_fields(
 ): readonly number[] {
   const call = programs[task - 1]?.calls.find((each) => each.slot === slot)
   const at = call?.syscall.fields.indexOf('st_ino') ?? -1
-  return fields.map((each, i) => (i === at ? row_of(each, to) : each))
+  return fields.map((each, i) => (i === at ? row_in_place(each, to) : each))
 }
-
-/** The number that a row has whose task is in another's place. */
-const row_of = (id: number, to: (task: number) => number): number =>
-  range_of(id) === 0 ? id : in_range(to(range_of(id)), place_in_range(id))

@@ -18,7 +18,7 @@ import type { Syscall } from '../kernel/syscall.js'
 import { make_kernel } from '../model.js'
 import { ScenarioError } from '../scenario/error.js'
 import { DEFAULT_PROFILE, type SetupForm, type TaskForm } from '../scenario/form.js'
-import { type Environment, make_modules, make_task, parse_profile } from '../scenario/setup.js'
+import { boot_setup, type Environment, make_modules, make_task, parse_profile } from '../scenario/setup.js'
 import { dentry } from '../vfs/dentry.js'
 import { inode, is_dir } from '../vfs/inode.js'
 import { AT_FDCWD } from '../vfs/namei/namei.js'
@@ -27,7 +27,7 @@ import { do_exit, MAX_CHILDREN } from '../vfs/tasks/fork_exit.js'
 import { task_struct, user_buffer } from '../vfs/tasks/task.js'
 import { type Answer, first_child, Numbering, RequestError, type StatFields } from './answer.js'
 import { LimitError, ShellStore } from './shell_store.js'
-import { boot_world } from './world.js'
+import { DEFAULT_SETUP } from './world.js'
 
 export type TaskSpec = Omit<TaskForm, 'program' | 'role'>
 
@@ -101,7 +101,7 @@ export class Session {
     })
     const profile = parse_profile(setup?.profile ?? this.profile, 'setup.profile')
     const k = make_kernel(store, profile, make_modules(setup?.lsm ?? {}, new Map(), 'setup.lsm'))
-    const env = boot_world(k, setup)
+    const env = boot_setup(k, setup ?? DEFAULT_SETUP, 'setup')
     for (const [task, spec] of specs) make_task(k, task, spec, env, 'spawn')
     k.task = 0
     store.commit()

@@ -26,6 +26,16 @@ async function play(of: Play, calls: PlayCall[], tasks = of.tasks): Promise<Answ
 
 const base = overlay_play({ f: { file: 'hello\n', mode: 0o755 } })
 
+/** Two tasks at a fifo, /p. */
+const fifo: Play = {
+  setup: {
+    filesystems: { root: { type: 'tmpfs', tree: { p: { device: 'fifo', mode: 0o666 } } } },
+    mounts: [{ at: '/', filesystem: 'root' }],
+  },
+  tasks: [{ name: 'a' }, { name: 'b' }],
+  calls: [],
+}
+
 with_kernel('the agent', () => {
   it('answers with results, errnos, bytes and fields', async () => {
     const [opened, read, missing, stat] = await play(base, [
@@ -65,14 +75,6 @@ with_kernel('the agent', () => {
   })
 
   it('says that a call sleeps, and goes on with other tasks', async () => {
-    const fifo: Play = {
-      setup: {
-        filesystems: { root: { type: 'tmpfs', tree: { p: { device: 'fifo', mode: 0o666 } } } },
-        mounts: [{ at: '/', filesystem: 'root' }],
-      },
-      tasks: [{ name: 'a' }, { name: 'b' }],
-      calls: [],
-    }
     const answers = await play(fifo, [
       { task: 1, call: 'open', args: ['/p', 'O_RDONLY'] },
       { task: 2, call: 'open', args: ['/p', 'O_RDWR'] },
@@ -81,14 +83,6 @@ with_kernel('the agent', () => {
   })
 
   it('makes none of the calls that come after one that sleeps, not even when that wakes', async () => {
-    const fifo: Play = {
-      setup: {
-        filesystems: { root: { type: 'tmpfs', tree: { p: { device: 'fifo', mode: 0o666 } } } },
-        mounts: [{ at: '/', filesystem: 'root' }],
-      },
-      tasks: [{ name: 'a' }, { name: 'b' }],
-      calls: [],
-    }
     const looks = Array.from({ length: 20 }, () => ({ task: 2, call: 'access', args: ['/q', 0] }))
     const answers = await play(fifo, [
       { task: 1, call: 'access', args: ['/p', 0] },

@@ -30,20 +30,13 @@ export interface VerdictsOptions {
   readonly trace?: boolean
 }
 
-/** @param failed scenarios that could not be loaded or searched */
+/**
+ * The document.
+ *
+ * @param cases  as `case_json` writes them
+ * @param failed scenarios that could not be loaded or searched
+ */
 export function verdicts_json(
-  explored: readonly ExploredCase[],
-  failed: readonly { readonly called: string; readonly text: string }[],
-  options: VerdictsOptions,
-): object {
-  return verdicts_document(
-    explored.map((each) => case_json(each, options)),
-    failed,
-  )
-}
-
-/** The document of cases that are written already. */
-export function verdicts_document(
   cases: readonly object[],
   failed: readonly { readonly called: string; readonly text: string }[],
 ): object {
@@ -85,6 +78,6 @@ export function case_json(
 }
 
 /** In the order in which `to_json` writes it. */
-export function with_steps_last({ steps, ...rest }: ReturnType<typeof trace_execution>): object {
+function with_steps_last({ steps, ...rest }: ReturnType<typeof trace_execution>): object {
   return { ...rest, steps }
 }
